@@ -1,0 +1,1 @@
+"""retrograd: backpropagation at hardware speed, with every gradient open to inspection."""
