@@ -1,0 +1,241 @@
+"""The reference engine: walks the graph in order with NumPy, and keeps every value.
+
+It is the definition that the compiled engines are checked against, so it stays plain: one NumPy call
+a gate, in the order of the nodes. Buffers are made once for a number of rows and used again at every
+step, so a step allocates next to nothing; after it, each value and gradient can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from retrograd.engines.base import Snapshot
+from retrograd.errors import DataError, GraphError, ShapeError
+from retrograd.graph.node import CONSTANT, VARIABLE, Array, Node
+from retrograd.graph.order import order
+from retrograd.graph.shape import Rows, Shape, has_rows, show, with_rows
+from retrograd.graph.step import Step
+
+KEPT_SIZES = 4  # batch sizes whose buffers are kept: the full batch, the last, and those of scoring
+
+
+class Walk:
+    """The nodes of a graph in order, with a buffer each, for one number of rows.
+
+    Law: after `run(values)`, `value(node)` is what the node's definition gives for these values.
+    """
+
+    def __init__(self, nodes: Sequence[Node], inputs: Sequence[Node], n_rows: int) -> None:
+        self._place = {node: i for i, node in enumerate(nodes)}
+        self._values: list[Array | None] = [node.value for node in nodes]
+        self._inputs = [self._place.get(node) for node in inputs]
+        self._calls: list[tuple[Callable[..., Array], list[int], dict[str, Any], int]] = []
+        given = set(inputs)
+        for i, node in enumerate(nodes):
+            if node.gate is VARIABLE or node.gate is CONSTANT or node in given:
+                continue
+            params = {key: with_rows(value, n_rows) for key, value in node.params.items()}
+            if not node.gate.is_view:
+                shape = with_rows(node.shape, n_rows)
+                params["out"] = np.empty(shape, node.dtype) if shape else None
+            places = [self._place[x] for x in node.inputs]
+            self._calls.append((node.gate.numpy, places, params, i))
+
+    def run(self, given: Sequence[Array]) -> None:
+        """Compute every node from the values of the inputs."""
+        values = self._values
+        for place, value in zip(self._inputs, given, strict=True):
+            if place is not None:
+                values[place] = value
+        with np.errstate(all="ignore"):  # infinities are values here; training looks for them
+            for function, places, params, i in self._calls:
+                values[i] = function(*[values[p] for p in places], **params)
+
+    def value(self, node: Node) -> Array:
+        """The node's value of the last run: the buffer itself, overwritten by the next run."""
+        found = self._values[self._place[node]]
+        if found is None:
+            raise GraphError(f"{node!r} has no value: nothing was run yet")
+        return np.asarray(found)
+
+
+class _Walks:
+    """Walks of one graph by number of rows; the least recently used is dropped."""
+
+    def __init__(self, outputs: Sequence[Node], inputs: Sequence[Node]) -> None:
+        self._nodes = order(outputs)
+        self._inputs = inputs
+        self._by_rows: dict[int, Walk] = {}
+
+    def __call__(self, n_rows: int) -> Walk:
+        walk = self._by_rows.pop(n_rows, None) or Walk(self._nodes, self._inputs, n_rows)
+        self._by_rows[n_rows] = walk
+        if len(self._by_rows) > KEPT_SIZES:
+            del self._by_rows[next(iter(self._by_rows))]
+        return walk
+
+
+def count_rows(nodes: Sequence[Node], values: Sequence[Array]) -> int:
+    """The number of rows that the values of these nodes agree on; 1 where none has rows.
+
+    Raises ShapeError when a value does not have its node's shape, or two disagree on the rows.
+    """
+    found: tuple[int, Node] | None = None
+    for node, value in zip(nodes, values, strict=True):
+        if not _fits(np.shape(value), node.shape):
+            raise ShapeError(
+                f"{node.name or node!r}: expected shape {show(node.shape)}, "
+                f"got {show(np.shape(value))}"
+            )
+        for size, symbol in zip(np.shape(value), node.shape, strict=True):
+            if not isinstance(symbol, Rows):
+                continue
+            if found and found[0] != size:
+                raise ShapeError(
+                    f"{found[1].name} has {found[0]} rows, {node.name} has {size}; "
+                    "all must have the same number"
+                )
+            found = (size, node)
+    return found[0] if found else 1
+
+
+def _fits(shape: tuple[int, ...], symbolic: Shape) -> bool:
+    return len(shape) == len(symbolic) and all(
+        isinstance(b, Rows) or a == b for a, b in zip(shape, symbolic, strict=True)
+    )
+
+
+class NumpySession:
+    """The reference session. Beyond the protocol, `value` reads any node of the last step."""
+
+    def __init__(
+        self, steps: Mapping[str, Step], state: Mapping[str, Array], data: Mapping[str, Array]
+    ) -> None:
+        self._steps = dict(steps)
+        self._data = dict(data)
+        needed = {name: node for step in steps.values() for name, node in step.state.items()}
+        for name, node in needed.items():
+            if name not in state:
+                raise GraphError(f"session: state {name} has no initial value")
+            count_rows([node], [state[name]])
+        self._state = {
+            name: np.array(state[name], node.dtype, order="C") for name, node in needed.items()
+        }
+        self._walks: dict[str, _Walks] = {}
+        self._last: Walk | None = None
+
+    def run(
+        self,
+        step: str,
+        order: Array,
+        scalars: Mapping[str, float | Array] | None = None,
+        *,
+        batch_size: int | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> dict[str, Array]:
+        """See `Session.run`."""
+        this = self._steps[step]
+        size = max(1, len(order) if batch_size is None else batch_size)
+        n_batches = -(-len(order) // size)
+        rates = _per_batch(this, scalars or {}, n_batches)
+        results: dict[str, list[Array]] = {name: [] for name in this.outputs}
+        for i in range(n_batches):
+            if stop is not None and i > 0 and stop():
+                break
+            walk = self._run_one(step, order[i * size : (i + 1) * size], [r[i] for r in rates])
+            for name, node in this.outputs.items():
+                results[name].append(np.array(walk.value(node)))
+        return {name: _joined(this.outputs[name], parts) for name, parts in results.items()}
+
+    def _run_one(self, step: str, batch: Array, scalars: Sequence[Array]) -> Walk:
+        this = self._steps[step]
+        if step not in self._walks:
+            inputs = [*this.inputs.values(), *this.scalars.values(), *this.state.values()]
+            self._walks[step] = _Walks(this.results, inputs)
+        walk = self._walks[step](len(batch))
+        rows = [np.take(self._data[name], batch, axis=0) for name in this.inputs]
+        walk.run([*rows, *scalars, *(self._state[name] for name in this.state)])
+        self._last = walk
+        new = {name: walk.value(node) for name, node in this.updates.items()}
+        for name, value in new.items():
+            if np.may_share_memory(value, self._state[name]) or value.base is not None:
+                new[name] = value.copy()  # an update may read what another is about to write
+        for name, value in new.items():
+            np.copyto(self._state[name], value)
+        return walk
+
+    def value(self, node: Node) -> Array:
+        """A copy of any node's value in the last step that ran: an activation, a gradient."""
+        if self._last is None:
+            raise GraphError("session: no step was run yet")
+        return self._last.value(node).copy()
+
+    def read(self, name: str) -> Array:
+        """See `Session.read`."""
+        return self._state[name].copy()
+
+    def write(self, name: str, value: Array) -> None:
+        """See `Session.write`."""
+        if np.shape(value) != self._state[name].shape:
+            raise ShapeError(
+                f"{name}: expected shape {self._state[name].shape}, got {np.shape(value)}"
+            )
+        np.copyto(self._state[name], value)
+
+    def snapshot(self) -> Snapshot:
+        """See `Session.snapshot`."""
+        return {name: value.copy() for name, value in self._state.items()}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """See `Session.restore`."""
+        for name, value in snapshot.items():
+            self.write(name, value)
+
+
+def _per_batch(step: Step, scalars: Mapping[str, float | Array], n_batches: int) -> list[Array]:
+    missing = [name for name in step.scalars if name not in scalars]
+    if missing:
+        raise GraphError(f"session: scalars without a value: {', '.join(missing)}")
+    arrays = []
+    for name, node in step.scalars.items():
+        value = np.asarray(scalars[name], node.dtype)
+        if value.shape not in ((), (n_batches,)):
+            raise DataError(f"scalar {name}: expected 1 or {n_batches} numbers, got {value.shape}")
+        arrays.append(np.broadcast_to(value, n_batches))
+    return arrays
+
+
+def _joined(node: Node, parts: list[Array]) -> Array:
+    if has_rows(node.shape[:1]):
+        return np.concatenate(parts) if parts else np.empty(with_rows(node.shape, 0), node.dtype)
+    if not parts:
+        return np.empty((0, *with_rows(node.shape, 0)), node.dtype)
+    return np.stack(parts)
+
+
+class NumpyEngine:
+    """The reference engine."""
+
+    name = "numpy"
+
+    def open(
+        self, steps: Mapping[str, Step], state: Mapping[str, Array], data: Mapping[str, Array]
+    ) -> NumpySession:
+        """See `Engine.open`."""
+        return NumpySession(steps, state, data)
+
+    def function(
+        self, outputs: Sequence[Node], inputs: Sequence[Node]
+    ) -> Callable[[Sequence[Array]], list[Array]]:
+        """See `Engine.function`."""
+        walks = _Walks(outputs, inputs)
+
+        def call(values: Sequence[Array]) -> list[Array]:
+            walk = walks(count_rows(inputs, values))
+            walk.run(values)
+            return [np.array(walk.value(node)) for node in outputs]
+
+        return call

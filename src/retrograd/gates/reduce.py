@@ -1,0 +1,266 @@
+"""Gates that reduce axes: sum, mean, max, and the softmax family."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from retrograd.errors import ShapeError
+from retrograd.gates.elementwise import EXP_FLOPS, cast, exp, where
+from retrograd.gates.layout import broadcast_to, reshape
+from retrograd.graph.node import Array, Gate, Like, Node, apply, as_dtype, as_node, define
+from retrograd.graph.shape import Rows, Shape, as_axes, broadcast_axes, rows, size_of
+
+Axis = int | Sequence[int] | None
+
+
+def _reduced(x: Node, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Shape, np.dtype[Any]]:
+    sizes = [1 if axis in axes else size for axis, size in enumerate(x.shape)]
+    shape = sizes if keepdims else [s for axis, s in enumerate(sizes) if axis not in axes]
+    return tuple(shape), x.dtype
+
+
+def _per_entry(flops: int) -> Callable[..., int]:
+    return lambda y, x, *, n_rows: flops * size_of(x.shape, n_rows)
+
+
+def _kept(dy: Node, x: Node, axes: tuple[int, ...]) -> Node:
+    """A cotangent of a reduction with the reduced axes back, of size 1, to broadcast against x."""
+    return reshape(dy, _reduced(x, axes=axes, keepdims=True)[0])
+
+
+def _floating(x: Like) -> Node:
+    node = as_node(x)
+    if node.dtype.kind in "bi":
+        return cast(node, np.float64)
+    return node
+
+
+# sum and mean
+
+
+SUM = define(
+    Gate(
+        "sum",
+        lambda x, *, axes, keepdims, out=None: np.sum(x, axis=axes, keepdims=keepdims, out=out),
+        _reduced,
+        _per_entry(1),
+        lambda dy, y, x, *, axes, keepdims: (broadcast_to(_kept(dy, x, axes), x.shape),),
+    )
+)
+
+
+def sum(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
+    """The sum over axes (all by default).  Every entry gets the propagated gradient.
+
+    >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0).shape
+    (2,)
+    """
+    node = _floating(x)
+    return apply(SUM, node, axes=_axes("sum", node, axis), keepdims=keepdims)
+
+
+def sum_to(x: Node, shape: Shape) -> Node:
+    """x summed over the axes along which `shape` would be broadcast to reach x's shape."""
+    axes = broadcast_axes(shape, x.shape)
+    return reshape(sum(x, axes), shape) if axes else x
+
+
+def _axes(gate: str, node: Node, axis: Axis) -> tuple[int, ...]:
+    try:
+        return as_axes(axis, node.ndim)
+    except ShapeError as error:
+        raise ShapeError(f"{gate}: {error}") from None
+
+
+ROW_COUNT = define(
+    Gate(
+        "row_count",
+        lambda *, count, dtype, out=None: np.asarray(count, dtype),
+        lambda *, count, dtype: ((), dtype),
+        lambda *_, n_rows: 0,
+    )
+)
+
+
+def row_count(dtype: object = np.float64) -> Node:
+    """The number of rows of the batch, as a number that is known when the graph runs."""
+    return apply(ROW_COUNT, count=rows, dtype=as_dtype(dtype))
+
+
+def mean(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
+    """The mean over axes (all by default).  Every entry gets dy / (number of entries).
+
+    >>> mean([[1.0, 2.0], [3.0, 4.0]], axis=1).shape
+    (2,)
+    """
+    node = _floating(x)
+    sizes = [node.shape[a] for a in _axes("mean", node, axis)]
+    known = float(math.prod(size for size in sizes if not isinstance(size, Rows)))
+    total = sum(node, axis, keepdims=keepdims)
+    return total / (known * row_count(node.dtype) if rows in sizes else known)
+
+
+# max
+
+
+def _first_max_numpy(x: Array, *, axes: tuple[int, ...], out: Array | None = None) -> Array:
+    moved = np.moveaxis(x, axes, range(-len(axes), 0))
+    flat = moved.reshape(*moved.shape[: moved.ndim - len(axes)], -1)
+    mask = np.zeros(flat.shape, np.bool_)
+    if flat.size:
+        np.put_along_axis(mask, np.argmax(flat, axis=-1, keepdims=True), True, axis=-1)
+    return np.moveaxis(mask.reshape(moved.shape), range(-len(axes), 0), axes)
+
+
+FIRST_MAX = define(
+    Gate(
+        "first_max",
+        _first_max_numpy,
+        lambda x, *, axes: (x.shape, np.dtype(np.bool_)),
+        _per_entry(1),
+        is_analytic=False,
+    )
+)
+
+MAX = define(
+    Gate(
+        "max",
+        lambda x, *, axes, keepdims, out=None: np.max(x, axis=axes, keepdims=keepdims, out=out),
+        _reduced,
+        _per_entry(1),
+        lambda dy, y, x, *, axes, keepdims: (
+            where(apply(FIRST_MAX, x, axes=axes), _kept(dy, x, axes), 0.0),
+        ),
+        is_analytic=False,
+    )
+)
+
+
+def max(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
+    """The largest entry over axes.  It gets the whole gradient; at a tie the first one does.
+
+    First in the order of the entries in memory (row by row), as argmax counts.
+
+    >>> max([3.0, 1.0, 3.0])
+    <max () float64>
+    """
+    node = _floating(x)
+    axes = _axes("max", node, axis)
+    if any(node.shape[a] == 0 for a in axes):
+        raise ShapeError(f"max: there is no largest entry along an axis of size 0 in {node!r}")
+    return apply(MAX, node, axes=axes, keepdims=keepdims) if axes else node
+
+
+def min(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
+    """The smallest entry over axes.  It gets the whole gradient; at a tie the first one does."""
+    return -max(-_floating(x), axis, keepdims=keepdims)
+
+
+# logsumexp, softmax, log_softmax: one definition of the shift that keeps exp from overflowing
+
+
+def _shift(x: Array, axes: tuple[int, ...]) -> Array:
+    largest = np.max(x.real, axis=axes, keepdims=True)
+    return np.where(np.isfinite(largest), largest, 0)
+
+
+def _logsumexp_numpy(
+    x: Array, *, axes: tuple[int, ...], keepdims: bool, out: Array | None = None
+) -> Array:
+    shift = _shift(x, axes)
+    total = np.log(np.sum(np.exp(x - shift), axis=axes, keepdims=True)) + shift
+    result = total if keepdims else np.squeeze(total, axes)
+    return result.astype(x.dtype, copy=False)
+
+
+def _softmax_numpy(x: Array, *, axes: tuple[int, ...], out: Array | None = None) -> Array:
+    e = np.subtract(x, _shift(x, axes), out=out)
+    e = np.exp(e, out=out)
+    return np.divide(e, np.sum(e, axis=axes, keepdims=True), out=out)
+
+
+def _log_softmax_numpy(x: Array, *, axes: tuple[int, ...], out: Array | None = None) -> Array:
+    shifted = np.subtract(x, _shift(x, axes), out=out)
+    log_total = np.log(np.sum(np.exp(shifted), axis=axes, keepdims=True))
+    return np.subtract(shifted, log_total, out=out)
+
+
+def _softmax_vjp(dy: Node, y: Node, x: Node, *, axes: tuple[int, ...]) -> tuple[Node]:
+    # y = softmax(x)     dx = y (dy - sum(dy y))   [Bishop 2006, eq. 4.106]
+    return (y * (dy - sum(dy * y, axes, keepdims=True)),)
+
+
+def _log_softmax_vjp(dy: Node, y: Node, x: Node, *, axes: tuple[int, ...]) -> tuple[Node]:
+    # y = x - logsumexp(x)     dx = dy - softmax(x) sum(dy)
+    return (dy - exp(y) * sum(dy, axes, keepdims=True),)
+
+
+LOGSUMEXP = define(
+    Gate(
+        "logsumexp",
+        _logsumexp_numpy,
+        _reduced,
+        _per_entry(EXP_FLOPS + 3),
+        # dx = dy exp(x - logsumexp(x)) = dy softmax(x)
+        lambda dy, y, x, *, axes, keepdims: (_kept(dy, x, axes) * softmax(x, axes),),
+    )
+)
+
+SOFTMAX = define(
+    Gate(
+        "softmax",
+        _softmax_numpy,
+        lambda x, *, axes: (x.shape, x.dtype),
+        _per_entry(EXP_FLOPS + 4),
+        _softmax_vjp,
+    )
+)
+
+LOG_SOFTMAX = define(
+    Gate(
+        "log_softmax",
+        _log_softmax_numpy,
+        lambda x, *, axes: (x.shape, x.dtype),
+        _per_entry(EXP_FLOPS + 4),
+        _log_softmax_vjp,
+    )
+)
+
+
+def _normalised(gate: str, x: Like, axis: Axis) -> tuple[Node, tuple[int, ...]]:
+    node = _floating(x)
+    axes = _axes(gate, node, axis)
+    if not axes or any(node.shape[a] == 0 for a in axes):
+        raise ShapeError(f"{gate}: needs an axis of at least one entry, got {node!r}, axis {axis}")
+    return node, axes
+
+
+def logsumexp(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
+    """log(sum(e**x)) over axes (all by default), without overflow.  d/dx = softmax(x)"""
+    node, axes = _normalised("logsumexp", x, axis)
+    return apply(LOGSUMEXP, node, axes=axes, keepdims=keepdims)
+
+
+def softmax(x: Like, axis: Axis = -1) -> Node:
+    """e**x / sum(e**x) over an axis (or several), without overflow.
+
+    With y = softmax(x), dx = y (dy - sum(dy y))   [Bishop 2006, eq. 4.106]
+
+    >>> softmax([1.0, 2.0])
+    <softmax (2,) float64>
+    """
+    node, axes = _normalised("softmax", x, axis)
+    return apply(SOFTMAX, node, axes=axes)
+
+
+def log_softmax(x: Like, axis: Axis = -1) -> Node:
+    """log(softmax(x)) over an axis (or several), accurate where softmax(x) is near 0 or 1.
+
+    dx = dy - softmax(x) sum(dy)
+    """
+    node, axes = _normalised("log_softmax", x, axis)
+    return apply(LOG_SOFTMAX, node, axes=axes)

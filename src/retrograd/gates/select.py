@@ -1,0 +1,164 @@
+"""Gates that pick entries by integer index: take, its transpose scatter_add, and one_hot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from retrograd.errors import DataError, DtypeError, ShapeError
+from retrograd.gates.layout import broadcast_to
+from retrograd.graph.node import (
+    OPERATORS,
+    Array,
+    Gate,
+    Like,
+    Node,
+    apply,
+    as_dtype,
+    as_node,
+    constant,
+    define,
+)
+from retrograd.graph.shape import Shape, Size, as_shape, size_of
+
+
+def _indices(gate: str, value: Node | ArrayLike) -> Node:
+    node = value if isinstance(value, Node) else None
+    if node is None:
+        array = np.asarray(value)
+        if array.dtype.kind not in "iu" and array.size:
+            raise DtypeError(f"{gate}: indices must be integers, got {array.dtype}")
+        node = constant(array, dtype=np.int64)
+    if node.dtype != np.int64:
+        raise DtypeError(f"{gate}: indices must be int64, got {node!r}")
+    return node
+
+
+def _take_numpy(x: Array, indices: Array, *, axis: int, out: Array | None = None) -> Array:
+    try:
+        # With `out`, mode="raise" would make NumPy buffer the result; check first instead.
+        return np.take(x, indices, axis=axis)
+    except IndexError:
+        raise _out_of_range("take", indices, x.shape[axis]) from None
+
+
+def _out_of_range(gate: str, indices: Array, size: int) -> DataError:
+    bad = indices[(indices < -size) | (indices >= size)].flat[0]
+    return DataError(f"{gate}: index {bad} is out of range for an axis of size {size}")
+
+
+def _take_infer(x: Node, indices: Node, *, axis: int) -> tuple[Shape, np.dtype[Any]]:
+    return (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]), x.dtype
+
+
+def _scatter_add_numpy(
+    dy: Array, indices: Array, *, axis: int, size: int, out: Array | None = None
+) -> Array:
+    shape = (*dy.shape[:axis], size, *dy.shape[axis + indices.ndim :])
+    result = np.empty(shape, dy.dtype) if out is None else out
+    result.fill(0)
+    try:
+        np.add.at(result, (*[slice(None)] * axis, indices), dy)
+    except IndexError:
+        raise _out_of_range("scatter_add", indices, size) from None
+    return result
+
+
+def _scatter_infer(
+    dy: Node, indices: Node, *, axis: int, size: Size
+) -> tuple[Shape, np.dtype[Any]]:
+    if dy.shape[axis : axis + indices.ndim] != indices.shape:
+        raise ShapeError(f"from axis {axis} on, the values must have the indices' shape")
+    return (*dy.shape[:axis], size, *dy.shape[axis + indices.ndim :]), dy.dtype
+
+
+# y[i] = x[indices[i]]     dx[indices[i]] += dy[i]
+TAKE = define(
+    Gate(
+        "take",
+        _take_numpy,
+        _take_infer,
+        lambda *_, n_rows: 0,
+        lambda dy, y, x, indices, *, axis: (
+            apply(SCATTER_ADD, dy, indices, axis=axis, size=x.shape[axis]),
+            None,
+        ),
+    )
+)
+
+SCATTER_ADD = define(
+    Gate(
+        "scatter_add",
+        _scatter_add_numpy,
+        _scatter_infer,
+        lambda y, x, indices, n_rows: size_of(x.shape, n_rows),
+        lambda dy, y, x, indices, *, axis, size: (
+            apply(TAKE, dy, indices, axis=axis),
+            None,
+        ),
+    )
+)
+
+
+def take(x: Like, indices: Node | ArrayLike, axis: int = 0) -> Node:
+    """Entries of x by integer index along an axis.  An entry taken twice gets both gradients.
+
+    `indices` are integers, from -size to size - 1: an array, or an int64 node. The result has their
+    shape in place of the axis.
+
+    >>> take([5.0, 6.0, 7.0], [2, 0, 2]).shape
+    (3,)
+    """
+    node = as_node(x)
+    if not -node.ndim <= axis < node.ndim:
+        raise ShapeError(
+            f"take: axis {axis} is out of range for {node.ndim} dimensions of {node!r}"
+        )
+    return apply(TAKE, node, _indices("take", indices), axis=axis % node.ndim)
+
+
+def scatter_add(x: Like, indices: Node | ArrayLike, size: Size, axis: int = 0) -> Node:
+    """Zeros with `size` entries along an axis, to which x is added at the indices.
+
+    The transpose of `take`: from `axis` on, x has the indices' shape.
+    """
+    node = as_node(x)
+    (length,) = as_shape(size)
+    return apply(SCATTER_ADD, node, _indices("scatter_add", indices), axis=axis, size=length)
+
+
+def _one_hot_numpy(
+    indices: Array, *, depth: int, dtype: np.dtype[Any], out: Array | None = None
+) -> Array:
+    result = np.empty((*indices.shape, depth), dtype) if out is None else out
+    np.equal(indices[..., None], np.arange(depth), out=result, casting="unsafe")
+    return result
+
+
+ONE_HOT = define(
+    Gate(
+        "one_hot",
+        _one_hot_numpy,
+        lambda indices, *, depth, dtype: ((*indices.shape, depth), dtype),
+        lambda y, *_, n_rows: size_of(y.shape, n_rows),
+        is_analytic=False,
+    )
+)
+
+
+def one_hot(indices: Node | ArrayLike, depth: int, dtype: object = np.float64) -> Node:
+    """Rows of zeros with a one at each index; a new last axis of size `depth`.
+
+    An index outside 0 .. depth-1 gives a row of zeros. Without gradient.
+
+    >>> one_hot([2, 0], 3).shape
+    (2, 3)
+    """
+    (size,) = as_shape(depth)
+    node = _indices("one_hot", indices)
+    return apply(ONE_HOT, node, depth=size, dtype=as_dtype(dtype))
+
+
+OPERATORS["take"] = take

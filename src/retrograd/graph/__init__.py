@@ -1,0 +1,1 @@
+"""The graph: nodes, the gates that make them, their order, and the steps built from them."""

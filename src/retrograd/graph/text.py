@@ -1,0 +1,74 @@
+"""A graph as text, as DOT and as Mermaid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from retrograd.graph.node import CONSTANT, VARIABLE, Node
+from retrograd.graph.order import order
+from retrograd.graph.shape import show
+
+
+def label(node: Node) -> str:
+    """A node in a few characters: a variable's name, a small constant's value, else the gate."""
+    if node.gate is VARIABLE:
+        return str(node.name)
+    if node.gate is CONSTANT and node.value is not None:
+        return node.name or (f"{node.value.item():g}" if node.value.size == 1 else "constant")
+    return node.gate.name
+
+
+def as_text(outputs: Iterable[Node]) -> str:
+    """One line a node, in order.
+
+    >>> from retrograd.graph.node import variable
+    >>> w, x = variable("w", 5.0), variable("x", 3.0)
+    >>> print(as_text([w * x + 1.0]))
+    %0 = variable w                     () float64
+    %1 = variable x                     () float64
+    %2 = multiply %0 %1                 () float64
+    %3 = constant 1                     () float64
+    %4 = add %2 %3                      () float64
+    """
+    number: dict[Node, str] = {}
+    lines = []
+    for node in order(outputs):
+        number[node] = f"%{len(number)}"
+        operands = [number[x] for x in node.inputs]
+        if node.gate is VARIABLE or node.gate is CONSTANT:
+            operands = [label(node)]
+        params = [f"{key}={_show(value)}" for key, value in node.params.items()]
+        words = " ".join([node.gate.name, *operands, *params])
+        lines.append(f"{number[node]} = {words:30} {show(node.shape)} {node.dtype}")
+    return "\n".join(lines)
+
+
+def _show(value: object) -> str:
+    return show(value) if isinstance(value, tuple) else str(value)
+
+
+def _numbered(outputs: Iterable[Node]) -> dict[Node, int]:
+    return {node: i for i, node in enumerate(order(outputs))}
+
+
+def as_dot(outputs: Iterable[Node]) -> str:
+    """The graph in the DOT language: ellipses for gates, boxes for variables and constants."""
+    number = _numbered(outputs)
+    lines = ["digraph {", "  rankdir=LR"]
+    for node, i in number.items():
+        shape = "ellipse" if node.inputs else "box"
+        text = label(node).replace("\\", "\\\\").replace('"', '\\"')
+        lines.append(f'  n{i} [label="{text}" shape={shape}]')
+    lines += [f"  n{number[x]} -> n{i}" for node, i in number.items() for x in node.inputs]
+    return "\n".join([*lines, "}"])
+
+
+def as_mermaid(outputs: Iterable[Node]) -> str:
+    """The graph as a Mermaid flowchart."""
+    number = _numbered(outputs)
+    lines = ["flowchart LR"]
+    for node, i in number.items():
+        text = label(node).replace('"', "#quot;")
+        lines.append(f'  n{i}(("{text}"))' if node.inputs else f'  n{i}["{text}"]')
+    lines += [f"  n{number[x]} --> n{i}" for node, i in number.items() for x in node.inputs]
+    return "\n".join(lines)

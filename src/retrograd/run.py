@@ -1,0 +1,130 @@
+"""Running graphs: evaluate once, compile to call often, and which engine a name means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from retrograd.engines.base import Engine
+from retrograd.engines.numpy import NumpyEngine
+from retrograd.errors import DataError, GraphError, unknown_name
+from retrograd.graph.node import VARIABLE, Array, Node, describe
+from retrograd.graph.order import variables
+
+ENGINES: dict[str, Callable[[], Engine]] = {"numpy": NumpyEngine}
+AUTO = "auto"
+
+
+def find_engine(name: str = AUTO) -> Engine:
+    """The engine of a name; "auto" is the fastest that is present.
+
+    >>> find_engine("auto").name
+    'numpy'
+    """
+    if name == AUTO:
+        name = next(iter(ENGINES))
+    if name not in ENGINES:
+        raise unknown_name("engine", name, [AUTO, *ENGINES])
+    return ENGINES[name]()
+
+
+class Function:
+    """A compiled graph: call it with values of its inputs. Safe to call from several threads."""
+
+    def __init__(self, outputs: Sequence[Node], inputs: Sequence[Node], engine: Engine) -> None:
+        self.outputs = tuple(outputs)
+        self.inputs = tuple(inputs)
+        self.engine = engine.name
+        self._lock = Lock()
+        self._call = engine.function(self.outputs, self.inputs)
+
+    def __call__(self, *values: ArrayLike) -> list[Any]:
+        """The outputs' values: an array each, a Python number where the output has no dimension."""
+        if len(values) != len(self.inputs):
+            names = ", ".join(str(node.name) for node in self.inputs)
+            raise DataError(f"expected {len(self.inputs)} values ({names}), got {len(values)}")
+        arrays = [as_value(node, value) for node, value in zip(self.inputs, values, strict=True)]
+        with self._lock:  # the buffers of a call are shared between calls
+            results = self._call(arrays)
+        return [result if result.ndim else result.item() for result in results]
+
+
+def as_value(node: Node, value: ArrayLike) -> Array:
+    """A value for a variable, as an array of the variable's dtype."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufc":
+        raise DataError(f"{node.name}: expected numbers, got {array.dtype}")
+    if array.dtype.kind == "c" and node.dtype.kind != "c":
+        raise DataError(f"{node.name}: expected real numbers, got {array.dtype}")
+    if node.dtype.kind == "i" and array.dtype.kind == "f" and not (array == np.rint(array)).all():
+        raise DataError(f"{node.name}: expected integers, got {array.dtype}")
+    return array.astype(node.dtype, copy=False)
+
+
+def compile(outputs: Sequence[Node], inputs: Sequence[Node], *, engine: str = AUTO) -> Function:
+    """A function from values of `inputs` to values of `outputs`.
+
+    Args:
+        outputs: nodes to compute.
+        inputs: variables that become arguments, in this order. Other variables must have a value.
+        engine: "auto" or "numpy".
+
+    >>> from retrograd.graph.node import variable
+    >>> import retrograd.gates
+    >>> x, y = variable("x", 2.0), variable("y", 3.0)
+    >>> compile([x * y, x + y], inputs=[x, y])(4.0, 5.0)
+    [20.0, 9.0]
+    """
+    for node in inputs:
+        if not isinstance(node, Node) or node.gate is not VARIABLE:
+            raise GraphError(f"compile: an input must be a variable, got {node!r}")
+    given = set(inputs)
+    for node in variables(outputs):
+        if node not in given and node.value is None:
+            raise GraphError(f"{describe(node)} needs a value: it was made without one")
+    return Function(outputs, inputs, find_engine(engine))
+
+
+@overload
+def evaluate(
+    outputs: Node, values: Mapping[Node, ArrayLike] | None = None, *, engine: str = AUTO
+) -> Any: ...
+@overload
+def evaluate(
+    outputs: Sequence[Node],
+    values: Mapping[Node, ArrayLike] | None = None,
+    *,
+    engine: str = AUTO,
+) -> list[Any]: ...
+
+
+def evaluate(
+    outputs: Node | Sequence[Node],
+    values: Mapping[Node, ArrayLike] | None = None,
+    *,
+    engine: str = AUTO,
+) -> Any:
+    """The value of a node, or a list of values for several.
+
+    Args:
+        outputs: a node, or a sequence of them.
+        values: values for variables, in place of their own.
+        engine: "auto" or "numpy".
+
+    Returns:
+        An array of the node's shape, a Python number where it has no dimension.
+
+    >>> from retrograd.graph.node import variable
+    >>> import retrograd.gates
+    >>> w = variable("w", 5.0)
+    >>> evaluate(w * 2), evaluate(w * 2, {w: 1.5})
+    (10.0, 3.0)
+    """
+    given = dict(values or {})
+    many = [outputs] if isinstance(outputs, Node) else list(outputs)
+    results = compile(many, list(given), engine=engine)(*given.values())
+    return results[0] if isinstance(outputs, Node) else results
