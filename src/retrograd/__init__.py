@@ -4,6 +4,7 @@ from retrograd.autodiff.gradient import gradient
 from retrograd.gates import *
 from retrograd.graph.node import constant, variable
 from retrograd.graph.shape import rows
+from retrograd.load import load
 from retrograd.nn.layers import Dense
 from retrograd.nn.network import MLP, Network
 from retrograd.optim.adam import Adam, AdamW

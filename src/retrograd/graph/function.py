@@ -21,13 +21,15 @@ class GateFunction:
     """A function of nodes, as the list of gates that it applies.
 
     `steps` holds for each value `{"gate", "inputs", "params"}`, where inputs are numbers of earlier
-    values and the arguments come first; a constant has `{"constant", "dtype"}`. It is plain JSON.
+    values and the arguments come first; a constant has `{"constant", "dtype"}`. `result` is the
+    number of the value returned. All of it is plain JSON.
 
     Law: `GateFunction.trace(f, x)(x)` computes what `f(x)` computes.
     """
 
     n_inputs: int
     steps: tuple[Mapping[str, Any], ...]
+    result: int
 
     @classmethod
     def trace(cls, function: Callable[..., Node], *inputs: Node) -> GateFunction:
@@ -42,9 +44,20 @@ class GateFunction:
                 continue
             number[node] = len(inputs) + len(steps)
             steps.append(_to_json(node, number))
-        if number[result] != len(inputs) + len(steps) - 1:  # an argument itself is returned
-            raise GraphError("a function of nodes must apply at least one gate")
-        return cls(len(inputs), tuple(steps))
+        return cls(len(inputs), tuple(steps), number[result])
+
+    @classmethod
+    def from_json(cls, value: Any) -> GateFunction:
+        """The function that `to_json` wrote. Raises GraphError if it is not one."""
+        try:
+            return cls(int(value["n_inputs"]), tuple(value["steps"]), int(value["result"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise GraphError(f"not a function of gates: {error!r}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The function as plain JSON."""
+        steps = [dict(step) for step in self.steps]
+        return {"n_inputs": self.n_inputs, "steps": steps, "result": self.result}
 
     def __call__(self, *inputs: Node) -> Node:
         """Apply the gates to other nodes."""
@@ -58,7 +71,7 @@ class GateFunction:
             params = {key: _from_json(value) for key, value in step["params"].items()}
             gate = GATES[step["gate"]]
             values.append(apply(gate, *(values[i] for i in step["inputs"]), **params))
-        return values[-1]
+        return values[self.result]
 
 
 def _to_json(node: Node, number: Mapping[Node, int]) -> Mapping[str, Any]:

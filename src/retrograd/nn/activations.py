@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from retrograd import gates
-from retrograd.errors import OptionError, ShapeError, unknown_name
+from retrograd.errors import ModelFileError, OptionError, ShapeError, unknown_name
+from retrograd.graph.function import GateFunction
 from retrograd.graph.node import Node, variable
 from retrograd.graph.shape import rows, show
 
@@ -43,3 +45,19 @@ def require_activation(activation: Activation, units: int) -> None:
         raise ShapeError(
             f"activation {activation!r} must keep the shape {show(z.shape)}, it gives {show(a.shape)}"
         )
+
+
+def activation_to_json(activation: Activation, units: int) -> Any:
+    """A name as it is; a Python function as the gates that it applies."""
+    if isinstance(activation, str):
+        return activation
+    return GateFunction.trace(activation, variable("z", shape=(rows, units))).to_json()
+
+
+def activation_from_json(value: Any) -> Activation:
+    """The inverse of `activation_to_json`."""
+    if not isinstance(value, str):
+        return GateFunction.from_json(value)
+    if value not in ACTIVATIONS:
+        raise ModelFileError(f"has the activation {value!r}, which this version does not know")
+    return value

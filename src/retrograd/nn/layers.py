@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 
 from retrograd.arrays import Array
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
-from retrograd.nn.activations import Activation, find_activation, require_activation
+from retrograd.nn.activations import (
+    Activation,
+    activation_from_json,
+    activation_to_json,
+    find_activation,
+    require_activation,
+)
 from retrograd.nn.initializers import find_initializer
 
 AUTO = "auto"
@@ -74,3 +81,12 @@ class Dense:
     def a(self, z: Node) -> Node:
         """The activation of z."""
         return find_activation(self.activation)(z)
+
+    def to_json(self) -> dict[str, Any]:
+        """The layer's choices as strict JSON."""
+        return asdict(self) | {"activation": activation_to_json(self.activation, self.fan_out)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """The inverse of `to_json`."""
+        return cls(**{**value, "activation": activation_from_json(value["activation"])})

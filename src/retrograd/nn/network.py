@@ -2,67 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from os import PathLike
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from retrograd.arrays import Array, as_matrix, require_finite
-from retrograd.errors import OptionError, ShapeError, unknown_name
+from retrograd.arrays import Array, as_matrix
+from retrograd.errors import ModelFileError, OptionError, RetrogradError, ShapeError
+from retrograd.files import container
 from retrograd.graph.node import Node, variable
 from retrograd.graph.shape import rows
-from retrograd.nn.activations import Activation, find_activation, require_activation
+from retrograd.nn.activations import (
+    Activation,
+    activation_from_json,
+    activation_to_json,
+    find_activation,
+    require_activation,
+)
 from retrograd.nn.layers import Dense
+from retrograd.nn.parameters import Parameters
 from retrograd.run import Function, compile
 
+KIND = "network"  # of a model file that holds one
 ROWS_AT_ONCE = 4096  # prediction goes through X in pieces, so that memory does not grow with it
-
-
-class Parameters(MutableMapping[str, Array]):
-    """The parameters of a network by name: W1, b1, W2, ... Ordinary arrays, readable and assignable.
-
-    Assigning checks the shape and copies; the names are fixed.
-    """
-
-    def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._arrays = dict(arrays)
-
-    def __getitem__(self, name: str) -> Array:
-        if name not in self._arrays:
-            raise unknown_name("parameter", name, self._arrays)
-        return self._arrays[name]
-
-    def __setitem__(self, name: str, value: ArrayLike) -> None:
-        old = self[name]
-        new = np.array(value, dtype=old.dtype)
-        if new.shape != old.shape:
-            raise ShapeError(f"parameter {name}: expected shape {old.shape}, got {new.shape}")
-        require_finite(new, f"parameter {name}")
-        self._arrays[name] = new
-
-    def __delitem__(self, name: str) -> None:
-        raise OptionError(f"parameter {name} cannot be deleted: the network needs it")
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._arrays
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
-
-    def __len__(self) -> int:
-        return len(self._arrays)
-
-    def __repr__(self) -> str:
-        inside = ", ".join(f"{name} {value.shape}" for name, value in self._arrays.items())
-        return f"<parameters {inside}>"
-
-    def cast(self, dtype: DTypeLike) -> None:
-        """Bring every parameter to a dtype."""
-        for name, value in self._arrays.items():
-            self._arrays[name] = value.astype(dtype, copy=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +155,38 @@ class Network:
         x = variable("X", shape=(rows, self.n_inputs), dtype=self.dtype)
         own = self.variables()
         return compile([self.forward(x, own).output], [x, *own.values()])
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the network to one file, whole or not at all; `rg.load` reads it back.
+
+        Python activations are written as the gates they apply. Raises FileError if it cannot.
+        """
+        container.write(path, KIND, self.to_json(), dict(self.parameters))
+
+    def to_json(self) -> dict[str, Any]:
+        """The specification, without the parameters, as strict JSON."""
+        output = activation_to_json(self.output, self.n_outputs)
+        layers = [layer.to_json() for layer in self.layers]
+        return {"layers": layers, "output": output, "dtype": str(self.dtype)}
+
+    @classmethod
+    def from_json(cls, spec: Any, parameters: Mapping[str, Array]) -> Self:
+        """The network of a specification with these parameters; ModelFileError if there is none."""
+        try:
+            layers = [Dense.from_json(layer) for layer in spec["layers"]]
+            output = activation_from_json(spec["output"])
+            network = cls(layers, output=output, dtype=spec["dtype"])
+            names = set(network.parameters)
+            if set(parameters) != names:
+                raise ModelFileError(
+                    f"has parameters {sorted(parameters)}, its layers need {sorted(names)}"
+                )
+            network.parameters.update(parameters)
+        except ModelFileError:
+            raise
+        except (RetrogradError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelFileError(f"does not describe a network: {error}") from error
+        return network
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_predict": {}}  # compiled functions are made again
