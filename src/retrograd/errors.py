@@ -10,7 +10,9 @@
     ├── OptionError (ValueError)      an argument out of its range, or of the wrong kind
     │   └── UnknownNameError          a name that is not known; the message lists the known ones
     ├── DivergenceError (ArithmeticError)
-    │                                 training left the finite numbers; says at which epoch and step
+    │   │                             training left the finite numbers; says at which epoch and step
+    │   └── FitDivergenceError (ValueError)
+    │                                 the same in an estimator's fit: scikit-learn's is a ValueError
     ├── FileError (OSError)           a file that cannot be read or written
     │   ├── TableError                a table (CSV, Parquet) that is not one
     │   └── ModelFileError            a model file that is damaged, cut, or of another format
@@ -64,6 +66,10 @@ class DivergenceError(RetrogradError, ArithmeticError):
         super().__init__(message)
         self.epoch = epoch
         self.step = step
+
+
+class FitDivergenceError(DivergenceError, ValueError):
+    """Training of an estimator left the finite numbers: a ValueError, as in scikit-learn."""
 
 
 class FileError(RetrogradError, OSError):

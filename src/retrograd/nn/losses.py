@@ -70,13 +70,15 @@ class Target:
 class Loss:
     """A loss chosen for a network: its name, its formula, and how it takes targets.
 
-    `per_row(forward, y)` is the loss of each example, (rows,).
+    `per_row(forward, y)` is the loss of each example, (rows,). `reported`, where it is given, is
+    what J is said to be made of instead: the gradient is still that of `per_row`.
     """
 
     name: str
     per_row: Callable[[Forward, Node], Node]
     target: Callable[[ArrayLike, int, DTypeLike], Target]
     is_classification: bool = False
+    reported: Callable[[Forward, Node], Node] | None = None
 
 
 def find_loss(loss: LossChoice, network: Network) -> Loss:
