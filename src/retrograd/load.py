@@ -15,7 +15,26 @@ def _network(file: container.ModelFile) -> Any:
     return network.Network.from_json(file.header, file.arrays)
 
 
-LOADERS: dict[str, Callable[[container.ModelFile], Any]] = {network.KIND: _network}
+def _classifier(file: container.ModelFile) -> Any:
+    from retrograd.estimators.classifier import MLPClassifier
+    from retrograd.estimators.serial import restore
+
+    return restore(MLPClassifier, file)
+
+
+def _regressor(file: container.ModelFile) -> Any:
+    from retrograd.estimators.regressor import MLPRegressor
+    from retrograd.estimators.serial import restore
+
+    return restore(MLPRegressor, file)
+
+
+# An estimator's kind is the name of its class. scikit-learn is imported only to read one.
+LOADERS: dict[str, Callable[[container.ModelFile], Any]] = {
+    network.KIND: _network,
+    "MLPClassifier": _classifier,
+    "MLPRegressor": _regressor,
+}
 
 
 def load(path: str | PathLike[str]) -> Any:

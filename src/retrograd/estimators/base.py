@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from retrograd.arrays import Array, SparseRows
 from retrograd.errors import OptionError, ShapeError
-from retrograd.estimators.descent import Held, Momentum, descend, hold_out
+from retrograd.estimators.descent import Held, OptimizerState, descend, hold_out
 from retrograd.estimators.form import Form, initial, named, outputs
 from retrograd.estimators.losses import loss_of
 from retrograd.estimators.quasi_newton import minimise
@@ -115,7 +115,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not 
     validation_scores_: Any
     best_validation_score_: Any
     _no_improvement_count: int
-    _momentum: Momentum
+    _optimizer: OptimizerState
 
     @abstractmethod
     def _targets(self, y: Any, *, dtype: np.dtype[Any], is_partial: bool) -> Targets:

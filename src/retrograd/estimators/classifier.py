@@ -56,6 +56,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
     array(['low', 'high'], dtype='<U4')
     """
 
+    loss = LOG_LOSS
     classes_: Array
     _label_binarizer: Any
 
@@ -95,7 +96,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         self.learning_rate_init = learning_rate_init
         self.power_t = power_t
         self.max_iter = max_iter
-        self.loss = LOG_LOSS
         self.shuffle = shuffle
         self.random_state = random_state
         self.tol = tol
@@ -168,7 +168,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
             labels = encoded.argmax(axis=1)
             return Targets(Target(labels, (rows,), labels.dtype), n_outputs, y)
         target = Target(encoded.astype(dtype), (rows, n_outputs), dtype)
-        return Targets(target, n_outputs, y, encoded if n_outputs == 1 else None)
+        return Targets(target, n_outputs, y, encoded.astype(bool) if n_outputs == 1 else None)
 
     def _meet_classes(self, y: Any, is_partial: bool) -> None:
         """Take the classes from y, or require that y has no others."""

@@ -33,7 +33,7 @@ DIVERGED = (
 
 
 @dataclass(frozen=True)
-class Momentum:
+class OptimizerState:
     """What goes on from one partial_fit to the next: the optimizer, its state, its schedule.
 
     As in scikit-learn, its numbers stay those of the first call.
@@ -46,30 +46,30 @@ class Momentum:
     state: Mapping[str, Array] = field(default_factory=dict)
 
     @property
-    def rate(self) -> float:
+    def learning_rate(self) -> float:
         """The learning rate of the next epoch."""
         rate = self.optimizer.learning_rate  # type: ignore[attr-defined]  # both optimizers have it
         return float(rate)
 
-    def at(self, rate: float) -> Momentum:
+    def at(self, rate: float) -> OptimizerState:
         """The same at another rate."""
         return replace(self, optimizer=replace(self.optimizer, learning_rate=rate))  # type: ignore[call-arg]
 
-    def after_epoch(self, rows_seen: int) -> Momentum:
+    def after_epoch(self, rows_seen: int) -> OptimizerState:
         """The rate of `invscaling` falls with the rows seen; the others stay."""
         if self.schedule != "invscaling":
             return self
         return self.at(self.first_rate / (rows_seen + 1) ** self.power_t)
 
 
-def start(model: BaseMLP) -> Momentum:
+def start(model: BaseMLP) -> OptimizerState:
     """The optimizer that an estimator's parameters describe, at rest."""
     first = float(model.learning_rate_init)
     if model.solver == "adam":
         adam = ScikitLearnAdam(first, model.beta_1, model.beta_2, model.epsilon)
-        return Momentum(adam, first_rate=first)
+        return OptimizerState(adam, first_rate=first)
     sgd = ScikitLearnSGD(first, model.momentum, model.nesterovs_momentum)
-    return Momentum(sgd, model.learning_rate, model.power_t, first)
+    return OptimizerState(sgd, model.learning_rate, model.power_t, first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,18 +96,18 @@ def descend(
     Raises FitDivergenceError when the weights leave the finite numbers; the model keeps the last
     finite ones. With held-out rows it stops there with a warning, and keeps the best.
     """
-    if not (is_partial and hasattr(model, "_momentum")):
-        model._momentum = start(model)
+    if not (is_partial and hasattr(model, "_optimizer")):
+        model._optimizer = start(model)
     alpha = float(model.alpha)
     session = TrainingSession(
         network,
         data,
         loss=loss,
-        optimizer=model._momentum.optimizer,
+        optimizer=model._optimizer.optimizer,
         # The penalty alpha/2 ||W||**2 is divided by the batch's weight, as the loss is.
         l2=lambda weights: np.divide(alpha, weights, where=weights > 0, out=np.zeros(len(weights))),
     )
-    session.engine.restore(model._momentum.state)
+    session.engine.restore(model._optimizer.state)
     run = _Run(model, session, held, order, _batch_size(model, len(order)), is_partial)
     with Interrupt() as interrupted:
         is_broken_off = False
@@ -196,7 +196,7 @@ class _Run:
     def _is_over(self) -> bool:
         """Let the rate follow its schedule; whether there is no more to gain."""
         model = self.model
-        model._momentum = model._momentum.after_epoch(model.t_)
+        model._optimizer = model._optimizer.after_epoch(model.t_)
         if model._no_improvement_count <= model.n_iter_no_change:
             self._follow_rate()
             return False
@@ -205,18 +205,18 @@ class _Run:
             f"{what} did not improve more than tol={model.tol:f} for "
             f"{model.n_iter_no_change} consecutive epochs."
         )
-        is_adaptive = model._momentum.schedule == "adaptive"
-        if not is_adaptive or model._momentum.rate <= SMALLEST_RATE:
+        is_adaptive = model._optimizer.schedule == "adaptive"
+        if not is_adaptive or model._optimizer.learning_rate <= SMALLEST_RATE:
             self._say(f"{message}{' Learning rate too small.' if is_adaptive else ''} Stopping.")
             return True
-        model._momentum = model._momentum.at(model._momentum.rate / 5.0)
-        self._say(f"{message} Setting learning rate to {model._momentum.rate:f}")
+        model._optimizer = model._optimizer.at(model._optimizer.learning_rate / 5.0)
+        self._say(f"{message} Setting learning rate to {model._optimizer.learning_rate:f}")
         model._no_improvement_count = 0
         self._follow_rate()
         return False
 
     def _follow_rate(self) -> None:
-        self.session.optimizer = self.model._momentum.optimizer
+        self.session.optimizer = self.model._optimizer.optimizer
 
     def _say(self, line: str) -> None:
         if self.model.verbose:
@@ -237,7 +237,7 @@ class _Run:
         model, own = self.model, self.session.names
         model.coefs_, model.intercepts_ = listed({name: state[name] for name in own})
         rest: Snapshot = {name: value for name, value in state.items() if name not in own}
-        model._momentum = replace(model._momentum, state=rest)
+        model._optimizer = replace(model._optimizer, state=rest)
 
 
 def _batch_size(model: BaseMLP, n_rows: int) -> int:
