@@ -23,7 +23,7 @@ from retrograd.nn.losses import Target
 from retrograd.training.session import Rows
 
 STOCHASTIC = ("sgd", "adam")
-INPUTS = ("csr", "csc")  # the sparse forms that are taken as they are
+INPUTS = "csr"  # the sparse form that is taken as it is; others are brought to it
 FLOATS = (np.float64, np.float32)
 
 

@@ -65,7 +65,9 @@ class Form:
 def named(coefs: Sequence[Array], intercepts: Sequence[Array]) -> dict[str, Array]:
     """scikit-learn's lists as a network's parameters: W1, b1, W2, ..."""
     pairs = enumerate(zip(coefs, intercepts, strict=True), start=1)
-    return {f"{name}{i}": value for i, pair in pairs for name, value in zip("Wb", pair, strict=True)}
+    return {
+        f"{name}{i}": value for i, pair in pairs for name, value in zip("Wb", pair, strict=True)
+    }
 
 
 def listed(parameters: Mapping[str, Array]) -> tuple[list[Array], list[Array]]:
@@ -94,7 +96,7 @@ def initial(
 def outputs(form: Form, coefs: Sequence[Array], intercepts: Sequence[Array], X: Any) -> Array:
     """The network's output for each row of X (n, I): (n, O), in the wider dtype of X and weights.
 
-    X is an array, or a sparse matrix of rows, which is expanded piece by piece.
+    X is an array, or a sparse matrix in csr form, which is expanded piece by piece.
     """
     own = X.dtype if X.dtype in (np.float32, np.float64) else np.dtype(np.float64)
     function = _predictor(form, np.result_type(own, coefs[0].dtype))

@@ -158,7 +158,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
     def _score_of(self, truth: Any, output: Array, sample_weight: Array | None) -> float:
         if not np.isfinite(output).all():
             return float("nan")
-        return float(r2_score(truth, _squeezed(output), sample_weight=sample_weight))
+        with np.errstate(over="ignore"):  # where training diverges the score is -inf
+            return float(r2_score(truth, _squeezed(output), sample_weight=sample_weight))
 
 
 def _squeezed(output: Array) -> Array:

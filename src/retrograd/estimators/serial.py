@@ -43,7 +43,9 @@ def save(model: BaseMLP, path: str | PathLike[str]) -> None:
     """
     check_is_fitted(model)
     params = {name: to_json(value, name) for name, value in model.get_params(deep=False).items()}
-    figures = {name: to_json(getattr(model, name), name) for name in FIGURES if hasattr(model, name)}
+    figures = {
+        name: to_json(getattr(model, name), name) for name in FIGURES if hasattr(model, name)
+    }
     weights = named(model.coefs_, model.intercepts_)
     arrays = dict(weights)
     for name in CURVES:

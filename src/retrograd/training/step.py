@@ -106,9 +106,7 @@ def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step
     }
     return {
         "train": Step(outputs={"J": objective.reported}, **common),
-        "observe": Step(
-            outputs={"J": objective.reported, "gradient_norm": norm(slopes)}, **common
-        ),
+        "observe": Step(outputs={"J": objective.reported, "gradient_norm": norm(slopes)}, **common),
         "score": score_step(objective),
     }
 

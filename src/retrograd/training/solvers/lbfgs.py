@@ -78,4 +78,3 @@ def minimise(session: TrainingSession, job: Job, options: LBFGS) -> History:
     f.move_to(accepted)
     finish(history, session, watch)
     return history
-
