@@ -206,7 +206,8 @@ def _softplus_numpy(x: Array, *, out: Array | None = None) -> Array:
     if not _is_complex(x):
         return np.logaddexp(x, 0, out=out)
     sign = np.where(x.real < 0, 1.0, -1.0)
-    return np.where(x.real > 0, x, 0) + _log1p_numpy(np.exp(sign * x))
+    # At 0 both parts take the same side, or the derivative there would be that of neither.
+    return np.where(x.real < 0, 0, x) + _log1p_numpy(np.exp(sign * x))
 
 
 EXP = _gate("exp", np.exp, lambda dy, y, x: (dy * y,), flops=EXP_FLOPS)
