@@ -108,6 +108,15 @@ def _divide_vjp(dy: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
 DIVIDE = _gate("divide", np.divide, _divide_vjp)
 
 
+def _power_numpy(a: Array, b: Array, *, out: Array | None = None) -> Array:
+    if not _is_complex(a):
+        return np.power(a, b, out=out)
+    # NumPy takes exp(b log a), which for a large whole b loses the phase of a negative a.
+    flips = (a.real < 0) & (b.imag == 0) & (b.real % 1 == 0)
+    sign = np.where(flips & (b.real % 2 == 1), -1.0, 1.0)
+    return np.multiply(sign, np.power(np.where(flips, -a, a), b), out=out)
+
+
 def _power_vjp(dy: Node, y: Node, a: Node, b: Node) -> tuple[Node | None, Node | None]:
     # y = a**b     da = dy b a**(b-1)     db = dy y log(a)
     if b.gate is CONSTANT and b.value is not None and b.shape == ():
@@ -121,7 +130,7 @@ def _power_vjp(dy: Node, y: Node, a: Node, b: Node) -> tuple[Node | None, Node |
     return da, dy * where(is_zero, 0.0, y * log(where(is_zero, 1.0, a)))
 
 
-POWER = _gate("power", np.power, _power_vjp, flops=POWER_FLOPS)
+POWER = _gate("power", _power_numpy, _power_vjp, flops=POWER_FLOPS)
 
 
 def add(x: Like, y: Like) -> Node:

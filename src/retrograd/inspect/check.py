@@ -27,9 +27,9 @@ def check_gradient(
     """Compare the gradient of `output` with numbers from forward passes alone, entry by entry.
 
     Where every gate on the way is analytic the numbers come from the complex step, one forward pass
-    an entry [Squire & Trapp 1998]; otherwise from central differences, extrapolated from several
-    steps and at the steps that agree best, about six passes an entry [Ridders 1982]. All of it is
-    in float64, whatever the graph's own dtypes.
+    an entry [Squire & Trapp 1998]; otherwise from central differences, extrapolated from the steps
+    that agree best, six or so passes an entry [Ridders 1982]. All of it is in float64, whatever the
+    graph's own dtypes.
 
     Args:
         output: a scalar node.
@@ -54,6 +54,8 @@ def check_gradient(
 
     At a kink (relu at exactly 0, a tie in max) the slopes on the two sides differ: there is no
     derivative to compare with. Such entries are counted (`.variables[i].kinks`) and not judged.
+    Where kinks meet that cancel, as in relu(x) - relu(-x) at 0, the function has a derivative that
+    no backpropagation finds, and the check fails: check at other values.
 
     >>> from retrograd import tanh, variable
     >>> w, x = variable("w", 0.5), variable("x", [1.0, 2.0])
