@@ -8,7 +8,8 @@ from functools import partial
 from numpy.typing import ArrayLike
 
 from retrograd.autodiff import check
-from retrograd.autodiff.check import AUTO, GradientCheck
+from retrograd.autodiff.check import AUTO
+from retrograd.autodiff.checked import GradientCheck
 from retrograd.graph.node import Like, Node
 from retrograd.run import compile
 
