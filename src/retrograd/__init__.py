@@ -4,6 +4,8 @@ from retrograd.autodiff.gradient import gradient
 from retrograd.gates import *
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
+from retrograd.inspect.check import check_gradient
+from retrograd.inspect.trace import trace
 from retrograd.load import load
 from retrograd.nn.layers import Dense
 from retrograd.nn.network import MLP, Network
