@@ -25,6 +25,7 @@ from retrograd.graph.node import CONSTANT, VARIABLE, Array, Node
 from retrograd.graph.order import order
 from retrograd.graph.shape import Rows, Shape, has_rows, show, with_rows
 from retrograd.graph.step import Step
+from retrograd.plan.share import share
 
 KEPT_SIZES = 4  # batch sizes whose buffers are kept: the full batch, the last, and those of scoring
 
@@ -32,11 +33,15 @@ KEPT_SIZES = 4  # batch sizes whose buffers are kept: the full batch, the last, 
 class Walk:
     """The nodes of a graph in order, with a buffer each, for one number of rows.
 
+    `same` tells for each node, in order, the one that is computed for it (see `plan.share`).
+
     Law: after `run(values)`, `value(node)` is what the node's definition gives for these values.
     """
 
-    def __init__(self, nodes: Sequence[Node], inputs: Sequence[Node], n_rows: int) -> None:
-        self._place = {node: i for i, node in enumerate(nodes)}
+    def __init__(self, same: Mapping[Node, Node], inputs: Sequence[Node], n_rows: int) -> None:
+        nodes = [node for node in same if same[node] is node]
+        place = {node: i for i, node in enumerate(nodes)}
+        self._place = {node: place[first] for node, first in same.items()}
         self._values: list[Array | None] = [node.value for node in nodes]
         self._inputs = [self._place.get(node) for node in inputs]
         self._space: dict[Node, Array] = {}
@@ -83,12 +88,12 @@ class _Walks:
     """Walks of one graph by number of rows; the least recently used is dropped."""
 
     def __init__(self, outputs: Sequence[Node], inputs: Sequence[Node]) -> None:
-        self._nodes = order(outputs)
+        self._same = share(order(outputs))
         self._inputs = inputs
         self._by_rows: dict[int, Walk] = {}
 
     def __call__(self, n_rows: int) -> Walk:
-        walk = self._by_rows.pop(n_rows, None) or Walk(self._nodes, self._inputs, n_rows)
+        walk = self._by_rows.pop(n_rows, None) or Walk(self._same, self._inputs, n_rows)
         self._by_rows[n_rows] = walk
         if len(self._by_rows) > KEPT_SIZES:
             del self._by_rows[next(iter(self._by_rows))]

@@ -1,0 +1,1 @@
+"""Files that outlive a session: written whole or not at all, read back exactly or refused."""

@@ -1,0 +1,43 @@
+"""`load`: whatever a model file holds, by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import Any
+
+from retrograd.errors import ModelFileError
+from retrograd.files import container
+from retrograd.nn import network
+
+
+def _network(file: container.ModelFile) -> Any:
+    return network.Network.from_json(file.header, file.arrays)
+
+
+LOADERS: dict[str, Callable[[container.ModelFile], Any]] = {network.KIND: _network}
+
+
+def load(path: str | PathLike[str]) -> Any:
+    """The network or estimator that a model file holds.
+
+    A damaged or cut file, or one of another program, is a ModelFileError, never a model; a file
+    that cannot be read is a FileError.
+
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "digits.model")
+    ...     rg.MLP([64, 100, 10], output="softmax").save(path)
+    ...     rg.load(path)
+    <network 64-100-10, output softmax, 7510 parameters>
+    """
+    file = container.read(path)
+    if file.kind not in LOADERS:
+        known = ", ".join(sorted(LOADERS))
+        raise ModelFileError(
+            f"{path}: holds a {file.kind}, which this version does not know; known: {known}"
+        )
+    try:
+        return LOADERS[file.kind](file)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error

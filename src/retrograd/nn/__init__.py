@@ -1,0 +1,1 @@
+"""Networks: layers, activations, losses and initializers, all written in gates."""

@@ -1,0 +1,63 @@
+"""Activations: functions from a layer's pre-activation z to its activation a, written in gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from retrograd import gates
+from retrograd.errors import ModelFileError, OptionError, ShapeError, unknown_name
+from retrograd.graph.function import GateFunction
+from retrograd.graph.node import Node, variable
+from retrograd.graph.shape import rows, show
+
+Activation = str | Callable[[Node], Node]
+
+ACTIVATIONS: dict[str, Callable[[Node], Node]] = {
+    "identity": lambda z: z,
+    "relu": gates.relu,
+    "sigmoid": gates.sigmoid,
+    "tanh": gates.tanh,
+    "softplus": gates.softplus,
+    "softmax": gates.softmax,
+}
+
+
+def find_activation(activation: Activation) -> Callable[[Node], Node]:
+    """The function of a name, or the function itself."""
+    if callable(activation):
+        return activation
+    if activation not in ACTIVATIONS:
+        raise unknown_name("activation", activation, ACTIVATIONS)
+    return ACTIVATIONS[activation]
+
+
+def require_activation(activation: Activation, units: int) -> None:
+    """Raise a clear error unless the activation maps (rows, units) to the same shape."""
+    z = variable("z", shape=(rows, units))
+    a = find_activation(activation)(z)
+    if not isinstance(a, Node):
+        raise OptionError(
+            f"activation {activation!r} must return a node, it returned {type(a).__name__}; "
+            "write it with rg's functions (rg.exp, not np.exp)"
+        )
+    if a.shape != z.shape:
+        raise ShapeError(
+            f"activation {activation!r} must keep the shape {show(z.shape)}, it gives {show(a.shape)}"
+        )
+
+
+def activation_to_json(activation: Activation, units: int) -> Any:
+    """A name as it is; a Python function as the gates that it applies."""
+    if isinstance(activation, str):
+        return activation
+    return GateFunction.trace(activation, variable("z", shape=(rows, units))).to_json()
+
+
+def activation_from_json(value: Any) -> Activation:
+    """The inverse of `activation_to_json`."""
+    if not isinstance(value, str):
+        return GateFunction.from_json(value)
+    if value not in ACTIVATIONS:
+        raise ModelFileError(f"has the activation {value!r}, which this version does not know")
+    return value

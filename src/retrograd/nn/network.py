@@ -1,0 +1,245 @@
+"""Networks: a specification (layers and what the output means) and the parameters, plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from retrograd.arrays import Array, as_matrix
+from retrograd.errors import ModelFileError, OptionError, RetrogradError, ShapeError
+from retrograd.files import container
+from retrograd.graph.node import Node, variable
+from retrograd.graph.shape import rows
+from retrograd.nn.activations import (
+    Activation,
+    activation_from_json,
+    activation_to_json,
+    find_activation,
+    require_activation,
+)
+from retrograd.nn.layers import Dense
+from retrograd.nn.parameters import Parameters
+from retrograd.run import Function, compile
+
+KIND = "network"  # of a model file that holds one
+ROWS_AT_ONCE = 4096  # prediction goes through X in pieces, so that memory does not grow with it
+
+
+@dataclass(frozen=True, eq=False)
+class LayerNodes:
+    """The nodes of one layer: z and a, (rows, O)."""
+
+    z: Node
+    a: Node
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """A network's forward pass as nodes: each layer's, the logits, and the output."""
+
+    layers: tuple[LayerNodes, ...]
+    logits: Node
+    output: Node
+
+
+class Network:
+    """A feed-forward network: layers in a row, and what the last one's result means.
+
+    Args:
+        layers: `rg.Dense` layers, each taking as many inputs as the one before it has units.
+        output: the function that turns the last layer's result (the logits) into predictions:
+            "identity", "sigmoid", "softmax", or a Python function of nodes.
+        seed: of the initial weights. None draws a fresh one.
+        dtype: of the parameters, float32 or float64.
+
+    >>> net = rg.Network([rg.Dense(2, 5, activation="tanh"), rg.Dense(5, 1)])
+    >>> net.predict([[0.0, 0.0]])
+    array([[0.]])
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Dense],
+        *,
+        output: Activation = "identity",
+        seed: int | None = 0,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        self.layers = tuple(layers)
+        self.output = output
+        _require_chain(self.layers)
+        require_activation(output, self.n_outputs)
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise OptionError(f"network: dtype must be float32 or float64, got {dtype!r}")
+        self.parameters = Parameters(self.initial(seed))
+        self.parameters.cast(dtype)
+        self._predict: dict[np.dtype[Any], Function] = {}
+
+    @property
+    def n_inputs(self) -> int:
+        """The number of columns of X."""
+        return self.layers[0].fan_in
+
+    @property
+    def n_outputs(self) -> int:
+        """The number of columns of a prediction."""
+        return self.layers[-1].fan_out
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the parameters, in which predictions are made."""
+        return next(iter(self.parameters.values())).dtype
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of weights and biases."""
+        return sum(value.size for value in self.parameters.values())
+
+    def __repr__(self) -> str:
+        sizes = "-".join(str(n) for n in (self.n_inputs, *(x.fan_out for x in self.layers)))
+        return f"<network {sizes}, output {self.output}, {self.n_parameters} parameters>"
+
+    def initial(self, seed: int | None) -> dict[str, Array]:
+        """Initial values of all parameters by name, float64; equal for equal seeds."""
+        rng = np.random.default_rng(seed)
+        return {
+            f"{name}{number}": value
+            for number, layer in enumerate(self.layers, start=1)
+            for name, value in layer.initial(rng).items()
+        }
+
+    def variables(self) -> dict[str, Node]:
+        """A variable for each parameter, by name, without a value."""
+        return {
+            name: variable(name, shape=value.shape, dtype=value.dtype)
+            for name, value in self.parameters.items()
+        }
+
+    def forward(self, x: Node, parameters: Mapping[str, Node]) -> Forward:
+        """The forward pass from x (rows, n_inputs) with these nodes as parameters."""
+        layers, a = [], x
+        for number, layer in enumerate(self.layers, start=1):
+            own = {name: parameters[f"{name}{number}"] for name in layer.shapes}
+            z = layer.z(a, own)
+            a = layer.a(z)
+            layers.append(LayerNodes(z, a))
+        return Forward(tuple(layers), a, find_activation(self.output)(a))
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The network's output for each row of X: (n, n_outputs).
+
+        X is (n, n_inputs); computed in the dtype of the parameters. Probabilities if the output is
+        "softmax" or "sigmoid". Raises DataError for another number of columns, NaN or infinity.
+
+        >>> rg.MLP([2, 8, 3], output="softmax").predict([[0.0, 0.0]]).round(2)
+        array([[0.33, 0.33, 0.33]])
+        """
+        x = as_matrix(X, "X", n_columns=self.n_inputs, dtype=self.dtype, min_rows=0)
+        function = self._predict.get(self.dtype)
+        if function is None:
+            function = self._predict[self.dtype] = self._compile_predict()
+        values = self.parameters.values()
+        pieces = [
+            function(x[start : start + ROWS_AT_ONCE], *values)[0]
+            for start in range(0, max(len(x), 1), ROWS_AT_ONCE)
+        ]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _compile_predict(self) -> Function:
+        x = variable("X", shape=(rows, self.n_inputs), dtype=self.dtype)
+        own = self.variables()
+        return compile([self.forward(x, own).output], [x, *own.values()])
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the network to one file, whole or not at all; `rg.load` reads it back.
+
+        Python activations are written as the gates they apply. Raises FileError if it cannot.
+        """
+        container.write(path, KIND, self.to_json(), dict(self.parameters))
+
+    def to_json(self) -> dict[str, Any]:
+        """The specification, without the parameters, as strict JSON."""
+        output = activation_to_json(self.output, self.n_outputs)
+        layers = [layer.to_json() for layer in self.layers]
+        return {"layers": layers, "output": output, "dtype": str(self.dtype)}
+
+    @classmethod
+    def from_json(cls, spec: Any, parameters: Mapping[str, Array]) -> Self:
+        """The network of a specification with these parameters; ModelFileError if there is none."""
+        try:
+            layers = [Dense.from_json(layer) for layer in spec["layers"]]
+            output = activation_from_json(spec["output"])
+            network = cls(layers, output=output, dtype=spec["dtype"])
+            names = set(network.parameters)
+            if set(parameters) != names:
+                raise ModelFileError(
+                    f"has parameters {sorted(parameters)}, its layers need {sorted(names)}"
+                )
+            network.parameters.update(parameters)
+        except ModelFileError:
+            raise
+        except (RetrogradError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelFileError(f"does not describe a network: {error}") from error
+        return network
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_predict": {}}  # compiled functions are made again
+
+
+def _require_chain(layers: tuple[Dense, ...]) -> None:
+    if not layers:
+        raise OptionError("network: needs at least one layer")
+    for layer in layers:
+        if not isinstance(layer, Dense):
+            raise OptionError(f"network: a layer is an rg.Dense, got {layer!r}")
+    for number, (left, right) in enumerate(pairwise(layers), start=1):
+        if left.fan_out != right.fan_in:
+            raise ShapeError(
+                f"network: layer {number} has {left.fan_out} units, "
+                f"layer {number + 1} takes {right.fan_in} inputs; they must be equal"
+            )
+
+
+def MLP(
+    sizes: Sequence[int],
+    *,
+    activation: Activation | Sequence[Activation] = "relu",
+    output: Activation = "identity",
+    bias: bool = True,
+    initializer: str = "auto",
+    seed: int | None = 0,
+    dtype: DTypeLike = np.float64,
+) -> Network:
+    """A multi-layer perceptron: dense layers of the given sizes.
+
+    Args:
+        sizes: inputs, units of each hidden layer, outputs: at least two integers.
+        activation: of the hidden layers: one for all, or a sequence with one for each.
+        output: what predictions are: "identity", "sigmoid" (binary, multi-label) or "softmax".
+        bias: whether the layers have biases.
+        initializer: of the weights, see `rg.Dense`.
+        seed: of the initial weights. None draws a fresh one.
+        dtype: float32 or float64.
+
+    >>> rg.MLP([64, 100, 10], output="softmax")
+    <network 64-100-10, output softmax, 7510 parameters>
+    """
+    widths = list(sizes)
+    if len(widths) < 2:
+        raise OptionError(f"MLP: sizes names inputs and outputs at least, got {widths}")
+    n_hidden = len(widths) - 2
+    one_for_all = isinstance(activation, str) or callable(activation)
+    hidden = [activation] * n_hidden if one_for_all else list(activation)  # type: ignore[arg-type]
+    if len(hidden) != n_hidden:
+        raise OptionError(f"MLP: {n_hidden} hidden layers, but {len(hidden)} activations")
+    layers = [
+        Dense(n_in, n_out, activation=act, bias=bias, initializer=initializer)  # type: ignore[arg-type]
+        for n_in, n_out, act in zip(widths, widths[1:], [*hidden, "identity"], strict=False)
+    ]
+    return Network(layers, output=output, seed=seed, dtype=dtype)

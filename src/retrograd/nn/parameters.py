@@ -1,0 +1,55 @@
+"""The parameters of a network: ordinary arrays by name, at rest as the user sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from retrograd.arrays import Array, require_finite
+from retrograd.errors import OptionError, ShapeError, unknown_name
+
+
+class Parameters(MutableMapping[str, Array]):
+    """The parameters of a network by name: W1, b1, W2, ... Ordinary arrays, readable and assignable.
+
+    Assigning checks the shape and copies; the names are fixed.
+    """
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._arrays = dict(arrays)
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._arrays:
+            raise unknown_name("parameter", name, self._arrays)
+        return self._arrays[name]
+
+    def __setitem__(self, name: str, value: ArrayLike) -> None:
+        old = self[name]
+        new = np.array(value, dtype=old.dtype)
+        if new.shape != old.shape:
+            raise ShapeError(f"parameter {name}: expected shape {old.shape}, got {new.shape}")
+        require_finite(new, f"parameter {name}")
+        self._arrays[name] = new
+
+    def __delitem__(self, name: str) -> None:
+        raise OptionError(f"parameter {name} cannot be deleted: the network needs it")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name} {value.shape}" for name, value in self._arrays.items())
+        return f"<parameters {inside}>"
+
+    def cast(self, dtype: DTypeLike) -> None:
+        """Bring every parameter to a dtype."""
+        for name, value in self._arrays.items():
+            self._arrays[name] = value.astype(dtype, copy=False)

@@ -1,0 +1,99 @@
+"""Adam and AdamW."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from retrograd.gates import sqrt, square
+from retrograd.graph.node import Node
+from retrograd.optim.base import Optimizer, Rate, require_number, require_rate
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Adam [Kingma & Ba 2015, algorithm 1], with epsilon outside the root as in PyTorch.
+
+    ::
+
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        W = W - learning_rate * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + epsilon)
+
+    Args:
+        learning_rate: > 0, or a function of the step (from 0).
+        beta1: in [0, 1). beta2: in [0, 1).
+        epsilon: > 0.
+    """
+
+    name = "adam"
+
+    learning_rate: Rate = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        owner = type(self).__name__
+        require_rate(owner, self.learning_rate)
+        require_number(owner, "beta1", self.beta1, high=1.0)
+        require_number(owner, "beta2", self.beta2, high=1.0)
+        require_number(owner, "epsilon", self.epsilon, open_low=True)
+
+    def slots(self) -> tuple[str, ...]:
+        """`m` and `v`, the averages of g and of g**2."""
+        return ("m", "v")
+
+    def update(
+        self,
+        w: Node,
+        gradient: Node,
+        slots: Mapping[str, Node],
+        scalars: Mapping[str, Node],
+        t: Node,
+    ) -> tuple[Node, dict[str, Node]]:
+        """See the equations of the class."""
+        g, m, v = gradient, slots["m"], slots["v"]
+        learning_rate, epsilon = scalars["learning_rate"], scalars["epsilon"]
+        beta1, beta2 = scalars["beta1"], scalars["beta2"]
+        m = beta1 * m + (1.0 - beta1) * g
+        v = beta2 * v + (1.0 - beta2) * square(g)
+        # The corrections are numbers, so they meet the rate before they meet an array.
+        rate = learning_rate / (1.0 - beta1**t)
+        w = w - rate * m / (sqrt(v / (1.0 - beta2**t)) + epsilon)
+        return w, {"m": m, "v": v}
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay [Loshchilov & Hutter 2019, algorithm 2], as in PyTorch.
+
+    ::
+
+        W = W - learning_rate * weight_decay * W, then Adam's step
+
+    Every parameter decays, biases too. Unlike `l2`, the decay is no part of J.
+
+    Args:
+        weight_decay: >= 0.
+    """
+
+    name = "adamw"
+
+    weight_decay: float = 1e-2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_number("AdamW", "weight_decay", self.weight_decay)
+
+    def update(
+        self,
+        w: Node,
+        gradient: Node,
+        slots: Mapping[str, Node],
+        scalars: Mapping[str, Node],
+        t: Node,
+    ) -> tuple[Node, dict[str, Node]]:
+        """See the equations of the class."""
+        decayed = w * (1.0 - scalars["learning_rate"] * scalars["weight_decay"])
+        return super().update(decayed, gradient, slots, scalars, t)

@@ -1,0 +1,31 @@
+"""The optimizers by name."""
+
+from __future__ import annotations
+
+from retrograd.errors import OptionError, unknown_name
+from retrograd.optim.adam import Adam, AdamW
+from retrograd.optim.base import Optimizer
+from retrograd.optim.lbfgs import LBFGS
+from retrograd.optim.sgd import SGD
+
+OPTIMIZERS: dict[str, type[Optimizer | LBFGS]] = {
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "lbfgs": LBFGS,
+}
+
+
+def find_optimizer(optimizer: Optimizer | LBFGS | str) -> Optimizer | LBFGS:
+    """The optimizer of a name, with its default numbers, or the optimizer itself.
+
+    >>> find_optimizer("adam")
+    Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)
+    """
+    if isinstance(optimizer, Optimizer | LBFGS):
+        return optimizer
+    if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
+        return OPTIMIZERS[optimizer]()
+    if isinstance(optimizer, type) and optimizer in OPTIMIZERS.values():
+        raise OptionError(f"optimizer: pass an instance, rg.{optimizer.__name__}(), not the class")
+    raise unknown_name("optimizer", optimizer, OPTIMIZERS)

@@ -1,0 +1,79 @@
+"""The history of a training run, one entry for each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from retrograd.arrays import Array
+
+STOPPED = {
+    "epochs": "all epochs were run",
+    "tolerance": "J no longer fell by more than the tolerance",
+    "gradient": "the gradient's norm fell below its tolerance",
+    "validation": "the validation score no longer improved",
+    "time": "the time was up",
+    "callback": "a callback asked for it",
+    "interrupted": "it was interrupted",
+    "converged": "the solver converged",
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What training needs to go on exactly: optimizer state, and where the shuffling stands."""
+
+    optimizer: str
+    state: Mapping[str, Array]
+    shuffle: Mapping[str, Any]
+    epochs: int
+
+
+@dataclass
+class History:
+    """What `rg.train` returns: a list for each figure, with one entry for each epoch.
+
+    - `J`: the mean of J over the rows of the epoch, each batch at the weights it was met with.
+    - `validation_J`, `validation_score`: on the validation rows after the epoch (empty without);
+      a higher score is better.
+    - `gradient_norm`: the Euclidean norm of dJ/d(parameters) in the last step of the epoch. With
+      one batch an epoch it is that of the whole data.
+    - `learning_rate`: of the last step of the epoch.
+    - `seconds`: since training began, at the end of the epoch.
+    - `stopped`: why it ended: "epochs", "tolerance", "gradient", "validation", "time", "callback",
+      "interrupted" or "converged".
+    - `best_epoch`: the epoch, from 1, whose weights the network has: the best by validation score,
+      without validation the last. 0 where no epoch was finished.
+    - `starts`: for several random starts the figure by which they were compared (the validation
+      score, or -J), NaN for a start that diverged; the history is that of the best.
+    """
+
+    J: list[float] = field(default_factory=list)
+    validation_J: list[float] = field(default_factory=list)
+    validation_score: list[float] = field(default_factory=list)
+    gradient_norm: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    stopped: str = "epochs"
+    best_epoch: int = 0
+    score: str = "loss"
+    starts: list[float] = field(default_factory=list)
+    checkpoint: Checkpoint | None = field(default=None, repr=False)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were finished."""
+        return len(self.J)
+
+    def __str__(self) -> str:
+        if not self.J:
+            return f"no epoch was finished: {STOPPED[self.stopped]}"
+        figures = [f"J {self.J[0]:.4g} -> {self.J[-1]:.4g}"]
+        if self.validation_score:
+            best = self.validation_score[self.best_epoch - 1]
+            figures.append(f"best validation {self.score} {best:.4g} at epoch {self.best_epoch}")
+        return (
+            f"{self.epochs} epochs in {self.seconds[-1]:.3g} s, {', '.join(figures)}; "
+            f"stopped because {STOPPED[self.stopped]}"
+        )

@@ -1,0 +1,58 @@
+"""The progress bar of training: J, validation score, epochs per second."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from retrograd.training.history import History
+
+
+class Progress:
+    """A rich progress bar over epochs; shows nothing unless `is_shown`."""
+
+    def __init__(self, epochs: int, *, is_shown: bool) -> None:
+        self._bar: Any = _bar() if is_shown else None
+        self._epochs = epochs
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task("training", total=self._epochs, figures="", rate="")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, history: History) -> None:
+        """Move to the end of the history."""
+        if self._bar is None:
+            return
+        figures = f"J {history.J[-1]:.4g}"
+        if history.validation_score:
+            figures += f"  validation {history.score} {history.validation_score[-1]:.4g}"
+        rate = f"{history.epochs / max(history.seconds[-1], 1e-9):.0f} epochs/s"
+        self._bar.update(self._task, completed=history.epochs, figures=figures, rate=rate)
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    return Bar(
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )

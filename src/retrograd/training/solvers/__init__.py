@@ -1,0 +1,1 @@
+"""Solvers that drive steps from outside, instead of being equations inside one."""

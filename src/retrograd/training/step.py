@@ -1,0 +1,136 @@
+"""The steps of training: network, loss and optimizer become graphs, built once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from retrograd import gates
+from retrograd.arrays import Array
+from retrograd.autodiff.gradient import gradient
+from retrograd.graph.node import Node, constant, variable
+from retrograd.graph.shape import rows
+from retrograd.graph.step import Step
+from retrograd.nn.losses import Loss, Target
+from retrograd.nn.network import Forward, Network
+from retrograd.optim.base import Optimizer
+
+COUNT = "t"  # the state variable that counts steps
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """J of a batch as a node, with everything it is made from."""
+
+    inputs: Mapping[str, Node]
+    parameters: Mapping[str, Node]
+    l2: Node
+    forward: Forward
+    per_row: Node
+    J: Node
+
+
+def objective(network: Network, loss: Loss, target: Target, *, is_weighted: bool) -> Objective:
+    """J = mean over the batch's rows of the loss + l2/2 * the sum of squares of the weights.
+
+    With sample weights w the mean is sum(w * loss) / sum(w). Biases are not penalised.
+    """
+    dtype = network.dtype
+    x = variable("x", shape=(rows, network.n_inputs), dtype=dtype)
+    y = variable("y", shape=target.shape, dtype=target.dtype)
+    inputs = {"x": x, "y": y}
+    parameters, l2 = network.variables(), variable("l2", shape=())
+    forward = network.forward(x, parameters)
+    per_row = loss.per_row(forward, y)
+    if is_weighted:
+        w = inputs["sample_weight"] = variable("sample_weight", shape=(rows,), dtype=dtype)
+        tiny = float(np.finfo(dtype).tiny)  # a batch of zero weights has J = 0, not 0/0
+        J = gates.sum(w * per_row) / gates.maximum(gates.sum(w), tiny)
+    else:
+        J = gates.mean(per_row)
+    return Objective(inputs, parameters, l2, forward, per_row, J + _penalty(parameters, l2))
+
+
+def _penalty(parameters: Mapping[str, Node], l2: Node) -> Node:
+    total: Node = constant(0.0)
+    for name, w in parameters.items():
+        if name.startswith("W"):
+            total = total + gates.sum(gates.square(w))
+    return 0.5 * l2 * total
+
+
+def gradients(objective: Objective) -> dict[str, Node]:
+    """dJ/d(parameter) by the parameter's name."""
+    parameters = objective.parameters
+    return dict(zip(parameters, gradient(objective.J, list(parameters.values())), strict=True))
+
+
+def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step]:
+    """The steps "train" (J; updates), "observe" (the gradient's norm too) and "score".
+
+    "observe" computes and updates the same as "train"; the loop runs it for the last batch of an
+    epoch, so that a history of the norm costs nothing in the others.
+    """
+    parameters, slopes = objective.parameters, gradients(objective)
+    t = variable(COUNT, shape=())
+    scalars = {name: variable(name, shape=()) for name in optimizer.numbers()}
+    state, updates = {**parameters, COUNT: t}, {COUNT: t + 1.0}
+    for name, w in parameters.items():
+        slots = {
+            slot: variable(slot_name(slot, name), shape=w.shape, dtype=w.dtype)
+            for slot in optimizer.slots()
+        }
+        new, new_slots = optimizer.update(w, slopes[name], slots, scalars, updates[COUNT])
+        updates[name] = gates.cast(new, w.dtype)
+        for slot, value in new_slots.items():
+            state[slot_name(slot, name)] = slots[slot]
+            updates[slot_name(slot, name)] = gates.cast(value, w.dtype)
+    common = {
+        "inputs": objective.inputs,
+        "scalars": {**scalars, "l2": objective.l2},
+        "state": state,
+        "updates": updates,
+    }
+    return {
+        "train": Step(outputs={"J": objective.J}, **common),
+        "observe": Step(outputs={"J": objective.J, "gradient_norm": norm(slopes)}, **common),
+        "score": score_step(objective),
+    }
+
+
+def score_step(objective: Objective) -> Step:
+    """The step "score": the loss of each row, without penalties, and the network's output."""
+    inputs = {name: node for name, node in objective.inputs.items() if name != "sample_weight"}
+    outputs = {"loss": objective.per_row, "output": objective.forward.output}
+    return Step(inputs=inputs, state=objective.parameters, outputs=outputs)
+
+
+def gradient_step(objective: Objective) -> Step:
+    """The step "gradient": J and dJ/d(parameter) under the parameter's name, without an update."""
+    outputs = {"J": objective.J, **gradients(objective)}
+    scalars = {"l2": objective.l2}
+    return Step(objective.inputs, objective.parameters, outputs, scalars)
+
+
+def norm(slopes: Mapping[str, Node]) -> Node:
+    """The Euclidean norm of all gradients together."""
+    total: Node = constant(0.0)
+    for g in slopes.values():
+        total = total + gates.sum(gates.square(g))
+    return gates.sqrt(total)
+
+
+def slot_name(slot: str, parameter: str) -> str:
+    """The name of an optimizer's state variable: `m of W1`."""
+    return f"{slot} of {parameter}"
+
+
+def initial_state(network: Network, optimizer: Optimizer) -> dict[str, Array]:
+    """The state at the first step: the network's parameters, slots of zeros, t = 0."""
+    state = {COUNT: np.zeros(()), **network.parameters}
+    for name, w in network.parameters.items():
+        for slot in optimizer.slots():
+            state[slot_name(slot, name)] = np.zeros_like(w)
+    return state
