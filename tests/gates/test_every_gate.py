@@ -185,9 +185,7 @@ def draw_transpose(draw: Draw) -> Case:
     x = some_array(draw, min_dims=2)
     axes = draw(st.permutations(range(x.ndim)))
     signed = [axis - x.ndim if draw(st.booleans()) else axis for axis in axes]
-    return Case(
-        [x], lambda node: rg.transpose(node, signed), lambda value: value.transpose(axes)
-    )
+    return Case([x], lambda node: rg.transpose(node, signed), lambda value: value.transpose(axes))
 
 
 def draw_broadcast_to(draw: Draw) -> Case:
@@ -391,9 +389,7 @@ def difference(found: Any, expected: Any) -> float:
 
 
 def variables(operands: list[Array]) -> list[Node]:
-    return [
-        rg.variable(f"x{i}", shape=x.shape, dtype=x.dtype) for i, x in enumerate(operands)
-    ]
+    return [rg.variable(f"x{i}", shape=x.shape, dtype=x.dtype) for i, x in enumerate(operands)]
 
 
 def complex_step(outputs: list[Node], inputs: list[Node], operands: list[Array]) -> list[Array]:
