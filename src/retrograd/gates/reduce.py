@@ -82,7 +82,11 @@ def sum_to(x: Node, shape: Shape) -> Node:
     """
     if shape == x.shape:
         return x
-    if broadcast(shape, x.shape) != x.shape:
+    try:
+        fits = broadcast(shape, x.shape) == x.shape
+    except ShapeError:
+        fits = False
+    if not fits:
         raise ShapeError(f"sum_to: {show(shape)} does not broadcast to {show(x.shape)}")
     axes = broadcast_axes(shape, x.shape)
     return reshape(sum(x, axes), shape)
