@@ -3,10 +3,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from retrograd import errors, gates
 from retrograd.autodiff.gradient import gradient
 from retrograd.gates import *
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
+from retrograd.inspect.check import check_gradient
+from retrograd.inspect.trace import trace
 from retrograd.load import load
 from retrograd.nn.layers import Dense
 from retrograd.nn.network import MLP, Network
@@ -22,6 +25,32 @@ if TYPE_CHECKING:
     from retrograd.estimators.regressor import MLPRegressor
 
 __version__ = "0.1.0"
+
+__all__ = [  # noqa: PLE0604  # the gates' names are strings too
+    *gates.__all__,
+    "LBFGS",
+    "MLP",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Dense",
+    "History",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Network",
+    "Node",
+    "check_gradient",
+    "compile",
+    "constant",
+    "errors",
+    "evaluate",
+    "gradient",
+    "load",
+    "rows",
+    "trace",
+    "train",
+    "variable",
+]
 
 # Classes on scikit-learn's bases, imported when they are asked for: scikit-learn costs a second.
 _LAZY = {

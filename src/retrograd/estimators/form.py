@@ -1,4 +1,4 @@
-"""The network that an estimator's parameters describe, and prediction with any weights of its form."""
+"""The network that an estimator's parameters describe, and prediction with any weights for it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retrograd.arrays import Array
 from retrograd.errors import FitDivergenceError
 from retrograd.estimators.descent import DIVERGED
 from retrograd.estimators.form import listed
@@ -35,15 +34,16 @@ def minimise(model: BaseMLP, network: Network, data: Rows, *, loss: Loss) -> Non
     )
     # All coefficients, then all intercepts: sums of products round as scikit-learn's do.
     names = sorted(session.names, key=lambda name: name[0])
-    f = FlatObjective(session, np.arange(len(data)), names)
-    best: Array = f.start()
-    model.n_iter_, model.loss_ = 0, f(best)[0]
+    f = FlatObjective(session, np.arange(len(data)), names=names)
+    best = f.point()
+    model.n_iter_, model.loss_ = 0, f.accept(best)[0]
     if not np.isfinite(model.loss_):
         raise FitDivergenceError(DIVERGED, epoch=1, step=1)
 
     def after_iteration(intermediate_result: Any) -> None:
         nonlocal best
         best = intermediate_result.x.copy()
+        f.accept(best)
         model.n_iter_, model.loss_ = model.n_iter_ + 1, float(intermediate_result.fun)
         if model.verbose:
             print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")

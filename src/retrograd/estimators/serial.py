@@ -1,4 +1,4 @@
-"""Estimators as model files: choices and figures as strict JSON in the header, numbers as arrays."""
+"""Estimators as model files: choices and figures as strict JSON, numbers as arrays."""
 
 from __future__ import annotations
 

@@ -36,10 +36,18 @@ class Objective:
     reported: Node
 
 
-def objective(network: Network, loss: Loss, target: Target, *, is_weighted: bool) -> Objective:
+def objective(
+    network: Network,
+    loss: Loss,
+    target: Target,
+    *,
+    is_weighted: bool = False,
+    is_penalised: bool = True,
+) -> Objective:
     """J = mean over the batch's rows of the loss + l2/2 * the sum of squares of the weights.
 
-    With sample weights w the mean is sum(w * loss) / sum(w). Biases are not penalised.
+    With sample weights w the mean is sum(w * loss) / sum(w). Biases are not penalised. Where
+    l2 is 0 anyway, `is_penalised=False` leaves the penalty's gates out.
     """
     dtype = network.dtype
     x = variable("x", shape=(rows, network.n_inputs), dtype=dtype)
@@ -50,10 +58,13 @@ def objective(network: Network, loss: Loss, target: Target, *, is_weighted: bool
     per_row = loss.per_row(forward, y)
     if is_weighted:
         inputs["sample_weight"] = variable("sample_weight", shape=(rows,), dtype=dtype)
-    weight, penalty = inputs.get("sample_weight"), _penalty(parameters, l2)
-    J = reported = _mean(per_row, weight) + penalty
-    if loss.reported is not None:
-        reported = _mean(loss.reported(forward, y), weight) + penalty
+
+    def J_of(loss_per_row: Node) -> Node:
+        mean = _mean(loss_per_row, inputs.get("sample_weight"))
+        return mean + _penalty(parameters, l2) if is_penalised else mean
+
+    J = J_of(per_row)
+    reported = J if loss.reported is None else J_of(loss.reported(forward, y))
     return Objective(inputs, parameters, l2, forward, per_row, J, reported)
 
 

@@ -1,80 +1,79 @@
-"""L-BFGS for full batches: SciPy asks for J and its gradient, the session's "gradient" step answers."""
+"""L-BFGS for full batches: SciPy asks for J and its gradient, the "gradient" step answers."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 
-from retrograd.arrays import Array
 from retrograd.errors import DivergenceError
 from retrograd.optim.lbfgs import LBFGS
-from retrograd.training.history import History
-from retrograd.training.loop import Job, after, finish, record
+from retrograd.training.loop import Job, Past, Run
 from retrograd.training.session import Epoch, TrainingSession
-from retrograd.training.solvers.flat import FlatObjective
-from retrograd.training.stopping import Watch
+from retrograd.training.solvers.flat import FlatObjective, Halt
 
 
-class _Stop(Exception):
-    """Leaves SciPy's loop inside an iteration."""
-
-
-def minimise(session: TrainingSession, job: Job, options: LBFGS) -> History:
+def minimise(session: TrainingSession, job: Job, options: LBFGS, past: Past | None = None) -> Run:
     """Run L-BFGS until a rule says stop, or until J falls no further in its precision.
 
-    An epoch is one iteration. The session ends at the last accepted point, or at the best by
-    validation. Raises DivergenceError if J is not finite at the initial weights.
+    An epoch is one iteration. The session ends at the last accepted point. Where a callback moves
+    the parameters, the search begins anew from there. Raises DivergenceError if J or its gradient
+    is not finite at the initial weights.
     """
+    run = Run(session, job, past or Past())
+    f = FlatObjective(session, job.train_rows, halted=job.halted)
+    n_epochs, reason = run.history.epochs + job.rules.epochs, None
+    while reason is None:
+        reason = _search(run, f, options, n_epochs)
+    run.history.stopped = reason
+    return run
+
+
+def _search(run: Run, f: FlatObjective, options: LBFGS, n_epochs: int) -> str | None:
+    """One search from the session's parameters: why it stopped, None if a callback moved them."""
     from scipy.optimize import minimize
 
-    history, watch = History(score=job.score_name), Watch(job.rules)
-    begin, f = time.perf_counter(), FlatObjective(session, job.train_rows)
-    accepted = f.start()
-    if not np.isfinite(f(accepted)[0]):
-        raise DivergenceError("J is not finite at the initial weights", epoch=1, step=1)
-
-    def guarded(flat: Array) -> tuple[float, Array]:
-        limit = job.rules.max_seconds
-        if job.interrupted() or (limit is not None and time.perf_counter() - begin >= limit):
-            history.stopped = "interrupted" if job.interrupted() else "time"
-            raise _Stop
-        return f(flat)
+    reached, reason = f.point(), None
 
     def after_iteration(intermediate_result: Any) -> None:
-        nonlocal accepted
-        accepted = intermediate_result.x.copy()
-        J, g = f(accepted)
-        f.move_to(accepted)
-        epoch = Epoch(np.array([J]), float(np.linalg.norm(g)), float("nan"), len(job.train_rows))
-        record(history, session, job, epoch, J)
-        history.seconds.append(time.perf_counter() - begin)
-        reason = after(history, job, watch, session.engine.snapshot())
-        if reason:
-            history.stopped = reason
-            raise _Stop
+        nonlocal reached, reason
+        J, g = f.accept(intermediate_result.x)
+        reached = intermediate_result.x.copy()
+        f.move_to(reached)
+        before = f.point()
+        reason = run.end_epoch(Epoch(np.array([J]), float(np.linalg.norm(g)), np.nan, 0), J)
+        after = f.point()
+        is_moved = not np.array_equal(before, after)
+        if is_moved:
+            reached = after
+        if reason or is_moved:
+            raise Halt(reason)
 
-    settings = {
-        "maxiter": job.rules.epochs,
-        "maxfun": np.iinfo(np.int32).max,
-        "maxcor": options.memory,
-        "maxls": options.max_evaluations,
-        "ftol": 0.0,
-        "gtol": 0.0,
-    }
     try:
+        if not np.isfinite(f.accept(reached)[0]):
+            raise DivergenceError(
+                "J or its gradient is not finite at the initial weights; scale the inputs",
+                epoch=run.history.epochs + 1,
+                step=1,
+            )
         minimize(
-            guarded,
-            accepted,
+            f,
+            reached,
             jac=True,
             method="L-BFGS-B",
             callback=after_iteration,
-            options=settings,
+            options={
+                "maxiter": n_epochs - run.history.epochs,
+                "maxfun": np.iinfo(np.int32).max,
+                "maxcor": options.memory,
+                "maxls": options.max_evaluations,
+                "ftol": 0.0,
+                "gtol": 0.0,
+            },
         )
-        history.stopped = "epochs" if history.epochs >= job.rules.epochs else "converged"
-    except _Stop:
-        pass
-    f.move_to(accepted)
-    finish(history, session, watch)
-    return history
+        reason = "converged"
+    except Halt as halt:
+        reason = halt.reason
+    finally:
+        f.move_to(reached)
+    return "epochs" if run.history.epochs >= n_epochs and reason in (None, "converged") else reason
