@@ -2,7 +2,7 @@
 
 from retrograd.autodiff.gradient import gradient
 from retrograd.gates import *
-from retrograd.graph.node import constant, variable
+from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.load import load
 from retrograd.nn.layers import Dense

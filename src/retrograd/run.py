@@ -55,7 +55,10 @@ class Function:
 
 def as_value(node: Node, value: ArrayLike) -> Array:
     """A value for a variable, as an array of the variable's dtype."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise DataError(f"{node.name}: not an array of numbers: {error}") from None
     if array.dtype.kind not in "biufc":
         raise DataError(f"{node.name}: expected numbers, got {array.dtype}")
     if array.dtype.kind == "c" and node.dtype.kind != "c":
@@ -73,16 +76,20 @@ def compile(outputs: Sequence[Node], inputs: Sequence[Node], *, engine: str = AU
         inputs: variables that become arguments, in this order. Other variables must have a value.
         engine: "auto" or "numpy".
 
-    >>> from retrograd.graph.node import variable
-    >>> import retrograd.gates
-    >>> x, y = variable("x", 2.0), variable("y", 3.0)
-    >>> compile([x * y, x + y], inputs=[x, y])(4.0, 5.0)
-    [20.0, 9.0]
+    >>> x, y = rg.variable("x", shape=()), rg.variable("y", 3.0)
+    >>> fn = rg.compile([x * y, x + y], inputs=[x])
+    >>> fn(4.0)
+    [12.0, 7.0]
     """
     for node in inputs:
         if not isinstance(node, Node) or node.gate is not VARIABLE:
             raise GraphError(f"compile: an input must be a variable, got {node!r}")
     given = set(inputs)
+    if len(given) < len(inputs):
+        raise GraphError("compile: one variable is an input twice")
+    for node in outputs:
+        if not isinstance(node, Node):
+            raise GraphError(f"compile: an output must be a node, got {type(node).__name__}")
     for node in variables(outputs):
         if node not in given and node.value is None:
             raise GraphError(f"{describe(node)} needs a value: it was made without one")
@@ -118,10 +125,8 @@ def evaluate(
     Returns:
         An array of the node's shape, a Python number where it has no dimension.
 
-    >>> from retrograd.graph.node import variable
-    >>> import retrograd.gates
-    >>> w = variable("w", 5.0)
-    >>> evaluate(w * 2), evaluate(w * 2, {w: 1.5})
+    >>> w = rg.variable("w", 5.0)
+    >>> rg.evaluate(w * 2), rg.evaluate(w * 2, {w: 1.5})
     (10.0, 3.0)
     """
     given = dict(values or {})

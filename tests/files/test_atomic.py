@@ -103,7 +103,9 @@ def test_the_file_is_synced_before_it_is_renamed_and_the_folder_after(
     fsync, replace = os.fsync, os.replace
 
     def record_fsync(handle: int) -> None:
-        steps.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        found = os.fstat(handle)
+        steps.append("folder" if stat.S_ISDIR(found.st_mode) else "file")
+        assert steps[-1] == "folder" or found.st_size == len(b"newer")  # nothing left in a buffer
         fsync(handle)
 
     def record_replace(source: Path, target: Path) -> None:
@@ -155,17 +157,24 @@ def test_a_replaced_file_keeps_its_mode(tmp_path: Path, mode: int) -> None:
 
 
 @on_posix
-def test_a_private_file_is_private_while_it_is_written(tmp_path: Path) -> None:
+def test_a_private_file_is_private_from_the_first_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"older")
     path.chmod(0o600)
 
-    def chunks() -> Iterator[bytes]:
-        yield b"x"
-        for entry in tmp_path.iterdir():
-            assert stat.S_IMODE(entry.stat().st_mode) == 0o600
+    def modes() -> set[int]:
+        return {stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()}
 
+    def chunks() -> Iterator[bytes]:
+        assert modes() == {0o600}
+        yield b"newer"
+
+    monkeypatch.setattr(os, "chmod", lambda *_: seen.append(modes()))
+    seen: list[set[int]] = []
     replace_file(path, chunks())
+    assert seen == [{0o600}]
 
 
 @on_posix

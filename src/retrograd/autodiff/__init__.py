@@ -1,1 +1,1 @@
-"""Differentiation: `gradient` appends the backward sweep, `check_gradient` compares it with numbers."""
+"""Differentiation: `gradient` appends the backward sweep, `check_gradient` tests it."""

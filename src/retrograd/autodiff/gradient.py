@@ -40,12 +40,15 @@ def gradient(
         ordinary nodes: evaluate them, or differentiate them again. Zeros where `output` does not
         depend on a node.
 
-    At a tie `max` and `maximum` send the whole gradient to the first largest input, and relu'(0) = 0.
+    At a tie `max` and `maximum` send the whole gradient to the first largest input; relu'(0) = 0.
 
-    >>> from retrograd.graph.node import variable
-    >>> x = variable("x", 3.0)
-    >>> gradient(x**2, x)
-    <multiply () float64>
+    Raises ShapeError for an output that is not a scalar without a seed, DtypeError for a node that
+    is not float32 or float64.
+
+    >>> x = rg.variable("x", [1.0, 2.0, 3.0])
+    >>> dx = rg.gradient(rg.sum(x**3), x)
+    >>> rg.evaluate([dx, rg.gradient(rg.sum(dx), x)])
+    [array([ 3., 12., 27.]), array([ 6., 12., 18.])]
     """
     if isinstance(wrt, Node):
         return _sweep(output, [wrt], seed)[0]

@@ -1,8 +1,8 @@
 """The reference engine: walks the graph in order with NumPy, and keeps every value.
 
-It is the definition that the compiled engines are checked against, so it stays plain: one NumPy call
-a gate, in the order of the nodes. Buffers are made once for a number of rows and used again at every
-step, so a step allocates next to nothing; after it, each value and gradient can be read.
+It is the definition that the compiled engines are checked against, so it stays plain: one NumPy
+call a gate, in the order of the nodes. Buffers are made once for a number of rows and used again at
+every step, so a step allocates next to nothing; after it, each value and gradient can be read.
 """
 
 from __future__ import annotations
@@ -13,11 +13,19 @@ from typing import Any
 import numpy as np
 
 from retrograd.engines.base import Snapshot
-from retrograd.errors import DataError, GraphError, ShapeError
+from retrograd.errors import (
+    DataError,
+    DtypeError,
+    GraphError,
+    OptionError,
+    ShapeError,
+    unknown_name,
+)
 from retrograd.graph.node import CONSTANT, VARIABLE, Array, Node
 from retrograd.graph.order import order
 from retrograd.graph.shape import Rows, Shape, has_rows, show, with_rows
 from retrograd.graph.step import Step
+from retrograd.plan.share import share
 
 KEPT_SIZES = 4  # batch sizes whose buffers are kept: the full batch, the last, and those of scoring
 
@@ -25,13 +33,19 @@ KEPT_SIZES = 4  # batch sizes whose buffers are kept: the full batch, the last, 
 class Walk:
     """The nodes of a graph in order, with a buffer each, for one number of rows.
 
+    `same` tells for each node, in order, the one that is computed for it (see `plan.share`).
+
     Law: after `run(values)`, `value(node)` is what the node's definition gives for these values.
     """
 
-    def __init__(self, nodes: Sequence[Node], inputs: Sequence[Node], n_rows: int) -> None:
-        self._place = {node: i for i, node in enumerate(nodes)}
+    def __init__(self, same: Mapping[Node, Node], inputs: Sequence[Node], n_rows: int) -> None:
+        nodes = [node for node in same if same[node] is node]
+        place = {node: i for i, node in enumerate(nodes)}
+        self._place = {node: place[first] for node, first in same.items()}
         self._values: list[Array | None] = [node.value for node in nodes]
         self._inputs = [self._place.get(node) for node in inputs]
+        self._space: dict[Node, Array] = {}
+        self._n_rows = n_rows
         self._calls: list[tuple[Callable[..., Array], list[int], dict[str, Any], int]] = []
         given = set(inputs)
         for i, node in enumerate(nodes):
@@ -56,22 +70,30 @@ class Walk:
 
     def value(self, node: Node) -> Array:
         """The node's value of the last run: the buffer itself, overwritten by the next run."""
+        if node not in self._place:
+            raise GraphError(f"{node!r} is not computed here: no output depends on it")
         found = self._values[self._place[node]]
         if found is None:
             raise GraphError(f"{node!r} has no value: nothing was run yet")
         return np.asarray(found)
+
+    def space(self, node: Node) -> Array:
+        """An array for an input's value, kept between runs."""
+        if node not in self._space:
+            self._space[node] = np.empty(with_rows(node.shape, self._n_rows), node.dtype)
+        return self._space[node]
 
 
 class _Walks:
     """Walks of one graph by number of rows; the least recently used is dropped."""
 
     def __init__(self, outputs: Sequence[Node], inputs: Sequence[Node]) -> None:
-        self._nodes = order(outputs)
+        self._same = share(order(outputs))
         self._inputs = inputs
         self._by_rows: dict[int, Walk] = {}
 
     def __call__(self, n_rows: int) -> Walk:
-        walk = self._by_rows.pop(n_rows, None) or Walk(self._nodes, self._inputs, n_rows)
+        walk = self._by_rows.pop(n_rows, None) or Walk(self._same, self._inputs, n_rows)
         self._by_rows[n_rows] = walk
         if len(self._by_rows) > KEPT_SIZES:
             del self._by_rows[next(iter(self._by_rows))]
@@ -115,15 +137,22 @@ class NumpySession:
         self, steps: Mapping[str, Step], state: Mapping[str, Array], data: Mapping[str, Array]
     ) -> None:
         self._steps = dict(steps)
-        self._data = dict(data)
+        inputs = {name: node for step in steps.values() for name, node in step.inputs.items()}
         needed = {name: node for step in steps.values() for name, node in step.state.items()}
-        for name, node in needed.items():
-            if name not in state:
-                raise GraphError(f"session: state {name} has no initial value")
-            count_rows([node], [state[name]])
+        self._data = {name: _found("data", name, node, data) for name, node in inputs.items()}
+        for name, node in inputs.items():
+            if self._data[name].dtype != node.dtype:
+                raise DtypeError(
+                    f"session: data {name} is {self._data[name].dtype}, the step takes {node.dtype}"
+                )
+        self._size = count_rows([*inputs.values()], [*self._data.values()]) if inputs else None
         self._state = {
-            name: np.array(state[name], node.dtype, order="C") for name, node in needed.items()
+            name: np.array(_found("state", name, node, state), node.dtype, order="C")
+            for name, node in needed.items()
         }
+        # A step writes new state beside the old, so that updates read only the old, and so does
+        # `value` after the step.
+        self._next = {name: np.empty_like(value) for name, value in self._state.items()}
         self._walks: dict[str, _Walks] = {}
         self._last: Walk | None = None
 
@@ -137,18 +166,35 @@ class NumpySession:
         stop: Callable[[], bool] | None = None,
     ) -> dict[str, Array]:
         """See `Session.run`."""
-        this = self._steps[step]
-        size = max(1, len(order) if batch_size is None else batch_size)
-        n_batches = -(-len(order) // size)
+        if step not in self._steps:
+            raise unknown_name("step", step, self._steps)
+        if batch_size is not None and batch_size < 1:
+            raise OptionError(f"session: batch_size is at least 1, got {batch_size}")
+        this, rows = self._steps[step], self._checked(order)
+        size = max(1, len(rows)) if batch_size is None else batch_size
+        n_batches = -(-len(rows) // size)
         rates = _per_batch(this, scalars or {}, n_batches)
         results: dict[str, list[Array]] = {name: [] for name in this.outputs}
         for i in range(n_batches):
             if stop is not None and i > 0 and stop():
                 break
-            walk = self._run_one(step, order[i * size : (i + 1) * size], [r[i] for r in rates])
+            walk = self._run_one(step, rows[i * size : (i + 1) * size], [r[i] for r in rates])
             for name, node in this.outputs.items():
                 results[name].append(np.array(walk.value(node)))
         return {name: _joined(this.outputs[name], parts) for name, parts in results.items()}
+
+    def _checked(self, order: Array) -> Array:
+        rows = np.asarray(order)
+        if rows.ndim != 1 or (rows.dtype.kind not in "iu" and rows.size):
+            raise DataError(
+                f"session: order is a row of integers, got {rows.dtype} {show(rows.shape)}"
+            )
+        if self._size is not None and rows.size:
+            low, high = rows.min(), rows.max()
+            if low < 0 or high >= self._size:
+                bad = low if low < 0 else high
+                raise DataError(f"session: order names row {bad} of {self._size} rows")
+        return rows.astype(np.int64, copy=False)
 
     def _run_one(self, step: str, batch: Array, scalars: Sequence[Array]) -> Walk:
         this = self._steps[step]
@@ -156,15 +202,16 @@ class NumpySession:
             inputs = [*this.inputs.values(), *this.scalars.values(), *this.state.values()]
             self._walks[step] = _Walks(this.results, inputs)
         walk = self._walks[step](len(batch))
-        rows = [np.take(self._data[name], batch, axis=0) for name in this.inputs]
-        walk.run([*rows, *scalars, *(self._state[name] for name in this.state)])
+        taken = [  # the order is checked; mode="raise" would write a copy first
+            np.take(self._data[name], batch, axis=0, out=walk.space(node), mode="clip")
+            for name, node in this.inputs.items()
+        ]
+        walk.run([*taken, *scalars, *(self._state[name] for name in this.state)])
         self._last = walk
-        new = {name: walk.value(node) for name, node in this.updates.items()}
-        for name, value in new.items():
-            if np.may_share_memory(value, self._state[name]) or value.base is not None:
-                new[name] = value.copy()  # an update may read what another is about to write
-        for name, value in new.items():
-            np.copyto(self._state[name], value)
+        for name, node in this.updates.items():
+            np.copyto(self._next[name], walk.value(node))
+        for name in this.updates:
+            self._state[name], self._next[name] = self._next[name], self._state[name]
         return walk
 
     def value(self, node: Node) -> Array:
@@ -175,15 +222,21 @@ class NumpySession:
 
     def read(self, name: str) -> Array:
         """See `Session.read`."""
+        self._require_state(name)
         return self._state[name].copy()
 
     def write(self, name: str, value: Array) -> None:
         """See `Session.write`."""
+        self._require_state(name)
         if np.shape(value) != self._state[name].shape:
             raise ShapeError(
                 f"{name}: expected shape {self._state[name].shape}, got {np.shape(value)}"
             )
-        np.copyto(self._state[name], value)
+        self._state[name] = np.array(value, self._state[name].dtype, order="C")
+
+    def _require_state(self, name: str) -> None:
+        if name not in self._state:
+            raise unknown_name("state variable", name, self._state)
 
     def snapshot(self) -> Snapshot:
         """See `Session.snapshot`."""
@@ -193,6 +246,15 @@ class NumpySession:
         """See `Session.restore`."""
         for name, value in snapshot.items():
             self.write(name, value)
+
+
+def _found(kind: str, name: str, node: Node, given: Mapping[str, Array]) -> Array:
+    """The array given for a variable of a step, of its shape."""
+    if name not in given:
+        raise GraphError(f"session: {kind} {name} has no value")
+    array = np.asarray(given[name])
+    count_rows([node], [array])
+    return array
 
 
 def _per_batch(step: Step, scalars: Mapping[str, float | Array], n_batches: int) -> list[Array]:

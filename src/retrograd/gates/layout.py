@@ -1,4 +1,4 @@
-"""Gates that only rearrange: reshape, transpose, broadcast, slice, concatenate. They cost no flops."""
+"""Gates that only rearrange entries, at no flops: reshape, transpose, slice, concatenate, ..."""
 
 from __future__ import annotations
 
@@ -22,35 +22,29 @@ from retrograd.graph.node import (
     constant,
     define,
 )
-from retrograd.graph.shape import Rows, Shape, as_shape, broadcast, rows, show
+from retrograd.graph.shape import Rows, Shape, Size, as_shape, broadcast, rows, show
 
 
 def _free(*_: Node, n_rows: int) -> int:
     return 0
 
 
-def _into(result: Array, out: Array | None) -> Array:
-    if out is None:
-        return result
-    np.copyto(out, result)
-    return out
-
-
 # reshape
 
 
-def _sizes_around_rows(shape: Shape) -> tuple[int, int] | None:
-    """The numbers of entries before and after `rows`, which no reshape may change."""
-    if rows not in shape:
-        return None
-    at = shape.index(rows)
-    before, after = shape[:at], shape[at + 1 :]
-    return math.prod(map(int, before)), math.prod(map(int, after))  # type: ignore[arg-type]
+def _around_rows(shape: Shape) -> list[int]:
+    """The numbers of entries before, between and after `rows`, which no reshape may change."""
+    products = [1]
+    for size in shape:
+        if isinstance(size, Rows):
+            products.append(1)
+        else:
+            products[-1] *= size
+    return products
 
 
 def _reshape_infer(x: Node, *, shape: Shape) -> tuple[Shape, np.dtype[Any]]:
-    old, new = _sizes_around_rows(x.shape), _sizes_around_rows(shape)
-    if old != new or (old is None and math.prod(x.shape) != math.prod(shape)):  # type: ignore[arg-type]
+    if _around_rows(x.shape) != _around_rows(shape):
         raise ShapeError(f"{show(x.shape)} cannot become {show(shape)}: the sizes differ")
     return shape, x.dtype
 
@@ -68,14 +62,17 @@ RESHAPE = define(
 
 
 def reshape(x: Like, shape: object) -> Node:
-    """The same entries in another shape; one size may be -1. `rows` stays where it is.
+    """The same entries in another shape; one size may be -1.  Its gradient is reshaped back.
 
-    >>> reshape([[1.0, 2.0], [3.0, 4.0]], -1)
-    <reshape (4,) float64>
+    `rows` keeps its place: the numbers of entries before and after it stay the same. Sizes that do
+    not fit raise ShapeError.
+
+    >>> rg.evaluate(rg.reshape([[1.0, 2.0], [3.0, 4.0]], -1))
+    array([1., 2., 3., 4.])
     """
     node = as_node(x)
     wanted = list(shape) if isinstance(shape, Sequence) else [shape]
-    unknown = [axis for axis, size in enumerate(wanted) if isinstance(size, int) and size == -1]
+    unknown = [axis for axis, size in enumerate(wanted) if size == -1]
     if len(unknown) > 1:
         raise ShapeError(f"reshape: only one size can be -1, got {shape!r}")
     for axis in unknown:
@@ -110,16 +107,22 @@ TRANSPOSE = define(
 
 
 def transpose(x: Like, axes: Sequence[int] | None = None) -> Node:
-    """The axes in another order; reversed by default.
+    """The axes in another order, reversed by default.  Its gradient is transposed back.
 
-    >>> transpose([[1.0, 2.0, 3.0]]).shape
-    (3, 1)
+    Axes that do not name each one once raise ShapeError.
+
+    >>> rg.evaluate(rg.transpose([[1.0, 2.0, 3.0]]))
+    array([[1.],
+           [2.],
+           [3.]])
     """
     node = as_node(x)
-    order = tuple(range(node.ndim))[::-1] if axes is None else tuple(axes)
-    if sorted(axis % node.ndim if node.ndim else axis for axis in order) != list(range(node.ndim)):
-        raise ShapeError(f"transpose: axes {order} do not name each of {node.ndim} axes once")
-    order = tuple(axis % node.ndim for axis in order)
+    given = range(node.ndim)[::-1] if axes is None else axes
+    order = tuple(axis + node.ndim if axis < 0 else axis for axis in given)
+    if sorted(order) != list(range(node.ndim)):
+        raise ShapeError(
+            f"transpose: axes {tuple(given)} do not name each of {node.ndim} axes once"
+        )
     return node if order == tuple(range(node.ndim)) else apply(TRANSPOSE, node, axes=order)
 
 
@@ -150,16 +153,22 @@ BROADCAST_TO = define(
 
 
 def broadcast_to(x: Like, shape: object) -> Node:
-    """x repeated to a shape, as NumPy broadcasts it."""
+    """x repeated to a shape, as NumPy broadcasts it.  Its gradient is summed over the repetitions.
+
+    >>> rg.evaluate(rg.broadcast_to([1.0, 2.0], (2, 2)))
+    array([[1., 2.],
+           [1., 2.]])
+    """
     node, wanted = as_node(x), as_shape(shape)
     return node if node.shape == wanted else apply(BROADCAST_TO, node, shape=wanted)
 
 
 def zeros(shape: object, dtype: object = np.float64) -> Node:
-    """Zeros of a shape.
+    """Zeros of a shape, which may have `rows`.
 
-    >>> zeros((rows, 3)).shape
-    (rows, 3)
+    >>> rg.evaluate(rg.zeros((2, 3)))
+    array([[0., 0., 0.],
+           [0., 0., 0.]])
     """
     return broadcast_to(constant(0.0, dtype=as_dtype(dtype)), shape)
 
@@ -189,35 +198,35 @@ def _unslice_numpy(
     return result
 
 
+def _unslice_infer(
+    x: Node, *, axis: int, start: int, stop: int, step: int, size: int
+) -> tuple[Shape, np.dtype[Any]]:
+    return (*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype
+
+
+def _slice_vjp(
+    dy: Node, y: Node, x: Node, *, axis: int, start: int, stop: int, step: int
+) -> tuple[Node]:
+    size = x.shape[axis]
+    return (apply(UNSLICE, dy, axis=axis, start=start, stop=stop, step=step, size=size),)
+
+
 SLICE = define(
     Gate(
         "slice",
         lambda x, *, axis, start, stop, step, out=None: x[_at(axis, start, stop, step)],
         _slice_infer,
         _free,
-        lambda dy, y, x, *, axis, start, stop, step: (
-            apply(
-                UNSLICE,
-                dy,
-                axis=axis,
-                start=start,
-                stop=stop,
-                step=step,
-                size=x.shape[axis],
-            ),
-        ),
+        _slice_vjp,
         is_view=True,
     )
 )
 
-UNSLICE = define(
+UNSLICE: Gate = define(
     Gate(
         "unslice",
         _unslice_numpy,
-        lambda x, *, axis, start, stop, step, size: (
-            (*x.shape[:axis], size, *x.shape[axis + 1 :]),
-            x.dtype,
-        ),
+        _unslice_infer,
         _free,
         lambda dy, y, x, *, axis, start, stop, step, size: (_slice(dy, axis, start, stop, step),),
     )
@@ -225,6 +234,10 @@ UNSLICE = define(
 
 
 def _slice(x: Node, axis: int, start: int, stop: int, step: int) -> Node:
+    if not range(
+        start, stop, step
+    ):  # a start of -1 for "before the first" would be read as the last
+        start, stop, step = 0, 0, 1
     return apply(SLICE, x, axis=axis, start=start, stop=stop, step=step)
 
 
@@ -232,13 +245,15 @@ def getitem(x: Node, index: Any) -> Node:
     """Basic indexing, `x[1]`, `x[:, ::2]`, `x[..., None]`; an integer array picks along axis 0.
 
     The axis of `rows` can only be taken whole, `:`.
+
+    >>> rg.evaluate(rg.constant([[1.0, 2.0], [3.0, 4.0]])[:, 1])
+    array([2., 4.])
     """
     entries = list(index) if isinstance(index, tuple) else [index]
-    if len(entries) == 1 and (
-        isinstance(entries[0], Node) or isinstance(entries[0], list | np.ndarray)
-    ):
+    if len(entries) == 1 and isinstance(entries[0], Node | list | np.ndarray):
         return OPERATORS["take"](x, entries[0], 0)
-    result, axis, shape = x, 0, []
+    result, axis = x, 0
+    shape: list[Size] = []
     for entry in _without_ellipsis(entries, x.ndim):
         if entry is None:
             shape.append(1)
@@ -271,9 +286,12 @@ def _index_axis(x: Node, axis: int, entry: Any) -> tuple[Node, bool]:
             raise ShapeError("index: rows can only be taken whole, `:`; use rg.take for some")
         start, stop, step = entry.indices(size)
         return _slice(x, axis, start, stop, step), True
-    if isinstance(entry, bool | np.bool_) or not hasattr(entry, "__index__"):
-        raise OptionError(f"index: {entry!r} is not an integer, a slice, None or `...`")
-    number = entry.__index__()
+    if not isinstance(entry, int | np.integer) or isinstance(entry, bool):
+        raise OptionError(
+            f"index: {entry!r} is not an integer, a slice, None or `...`; "
+            "for an array of indices along one axis use rg.take"
+        )
+    number = int(entry)
     if isinstance(size, Rows):
         raise ShapeError("index: one row cannot be taken by number; use rg.take")
     if not -size <= number < size:
@@ -296,15 +314,19 @@ def _concatenate_infer(*nodes: Node, axis: int) -> tuple[Shape, np.dtype[Any]]:
             raise ShapeError(f"sizes may differ only along axis {axis}")
     if any(isinstance(node.shape[axis], Rows) for node in nodes):
         raise ShapeError(f"axis {axis} has size `rows`; rows cannot be joined")
-    joined = sum(node.shape[axis] for node in nodes)  # type: ignore[misc]
+    joined = sum(_known(node.shape[axis]) for node in nodes)
     return (*first.shape[:axis], joined, *first.shape[axis + 1 :]), first.dtype
+
+
+def _known(size: Size) -> int:
+    assert not isinstance(size, Rows)
+    return size
 
 
 def _concatenate_vjp(dy: Node, y: Node, *nodes: Node, axis: int) -> tuple[Node, ...]:
     pieces, start = [], 0
     for node in nodes:
-        size = node.shape[axis]
-        assert isinstance(size, int)
+        size = _known(node.shape[axis])
         pieces.append(_slice(dy, axis, start, start + size, 1))
         start += size
     return tuple(pieces)
@@ -323,10 +345,12 @@ CONCATENATE = define(
 
 
 def concatenate(nodes: Sequence[Like], axis: int = 0) -> Node:
-    """The nodes joined along an axis. Each gets its own part of the gradient.
+    """The nodes joined along an axis.  Each gets its own part of the gradient.
 
-    >>> concatenate([[1.0], [2.0, 3.0]])
-    <concatenate (3,) float64>
+    Other sizes that differ, or an axis of `rows`, raise ShapeError.
+
+    >>> rg.evaluate(rg.concatenate([[1.0], [2.0, 3.0]]))
+    array([1., 2., 3.])
     """
     parts = [as_node(node) for node in nodes]
     if not parts:

@@ -43,10 +43,11 @@ MATMUL = define(
 def matmul(x: Like, w: Like) -> Node:
     """x @ w, as NumPy's: matrices, stacks of matrices that broadcast, and vectors.
 
-    dx = dy @ w.T, dw = x.T @ dy.  Costs 2 B I O operations for (B, I) @ (I, O).
+    dx = dy @ w.T, dw = x.T @ dy.  Costs 2 B I O operations for (B, I) @ (I, O). Inner sizes that
+    differ, or an operand without dimensions, raise ShapeError.
 
-    >>> matmul([[1.0, 2.0]], [[3.0], [4.0]]).shape
-    (1, 1)
+    >>> rg.evaluate(rg.matmul([[1.0, 2.0]], [[3.0], [4.0]]))
+    array([[11.]])
     """
     a, b = promote((x, w))
     if not a.shape or not b.shape:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retrograd.errors import DataError, DtypeError, ShapeError
-from retrograd.gates.layout import broadcast_to
 from retrograd.graph.node import (
     OPERATORS,
     Array,
@@ -36,17 +35,16 @@ def _indices(gate: str, value: Node | ArrayLike) -> Node:
     return node
 
 
+def _require_in_range(gate: str, indices: Array, size: int) -> None:
+    bad = indices[(indices < -size) | (indices >= size)]
+    if bad.size:
+        raise DataError(f"{gate}: index {bad[0]} is out of range for an axis of size {size}")
+
+
 def _take_numpy(x: Array, indices: Array, *, axis: int, out: Array | None = None) -> Array:
-    try:
-        # With `out`, mode="raise" would make NumPy buffer the result; check first instead.
-        return np.take(x, indices, axis=axis)
-    except IndexError:
-        raise _out_of_range("take", indices, x.shape[axis]) from None
-
-
-def _out_of_range(gate: str, indices: Array, size: int) -> DataError:
-    bad = indices[(indices < -size) | (indices >= size)].flat[0]
-    return DataError(f"{gate}: index {bad} is out of range for an axis of size {size}")
+    _require_in_range("take", indices, x.shape[axis])
+    # mode="raise" would make NumPy write a copy of `out` first.
+    return np.take(x, indices, axis=axis, out=out, mode="wrap")
 
 
 def _take_infer(x: Node, indices: Node, *, axis: int) -> tuple[Shape, np.dtype[Any]]:
@@ -57,12 +55,11 @@ def _scatter_add_numpy(
     dy: Array, indices: Array, *, axis: int, size: int, out: Array | None = None
 ) -> Array:
     shape = (*dy.shape[:axis], size, *dy.shape[axis + indices.ndim :])
+    _require_in_range("scatter_add", indices, size)
     result = np.empty(shape, dy.dtype) if out is None else out
     result.fill(0)
-    try:
-        np.add.at(result, (*[slice(None)] * axis, indices), dy)
-    except IndexError:
-        raise _out_of_range("scatter_add", indices, size) from None
+    at: Any = (*[slice(None)] * axis, indices)
+    np.add.at(result, at, dy)
     return result
 
 
@@ -88,7 +85,7 @@ TAKE = define(
     )
 )
 
-SCATTER_ADD = define(
+SCATTER_ADD: Gate = define(
     Gate(
         "scatter_add",
         _scatter_add_numpy,
@@ -106,10 +103,10 @@ def take(x: Like, indices: Node | ArrayLike, axis: int = 0) -> Node:
     """Entries of x by integer index along an axis.  An entry taken twice gets both gradients.
 
     `indices` are integers, from -size to size - 1: an array, or an int64 node. The result has their
-    shape in place of the axis.
+    shape in place of the axis. An index out of range is a DataError when the graph runs.
 
-    >>> take([5.0, 6.0, 7.0], [2, 0, 2]).shape
-    (3,)
+    >>> rg.evaluate(rg.take([5.0, 6.0, 7.0], [2, 0, 2]))
+    array([7., 5., 7.])
     """
     node = as_node(x)
     if not -node.ndim <= axis < node.ndim:
@@ -122,11 +119,18 @@ def take(x: Like, indices: Node | ArrayLike, axis: int = 0) -> Node:
 def scatter_add(x: Like, indices: Node | ArrayLike, size: Size, axis: int = 0) -> Node:
     """Zeros with `size` entries along an axis, to which x is added at the indices.
 
-    The transpose of `take`: from `axis` on, x has the indices' shape.
+    The transpose of `take`: from `axis` on, x has the indices' shape, else ShapeError.
+
+    >>> rg.evaluate(rg.scatter_add([1.0, 2.0, 4.0], [2, 0, 2], 3))
+    array([2., 0., 5.])
     """
-    node = as_node(x)
-    (length,) = as_shape(size)
-    return apply(SCATTER_ADD, node, _indices("scatter_add", indices), axis=axis, size=length)
+    node, where, (length,) = as_node(x), _indices("scatter_add", indices), as_shape(size)
+    ndim = node.ndim - where.ndim + 1  # of the result
+    if not -ndim <= axis < ndim:
+        raise ShapeError(
+            f"scatter_add: axis {axis} is out of range for {ndim} dimensions of the result"
+        )
+    return apply(SCATTER_ADD, node, where, axis=axis % ndim, size=length)
 
 
 def _one_hot_numpy(
@@ -153,8 +157,9 @@ def one_hot(indices: Node | ArrayLike, depth: int, dtype: object = np.float64) -
 
     An index outside 0 .. depth-1 gives a row of zeros. Without gradient.
 
-    >>> one_hot([2, 0], 3).shape
-    (2, 3)
+    >>> rg.evaluate(rg.one_hot([2, 0], 3))
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
     """
     (size,) = as_shape(depth)
     node = _indices("one_hot", indices)

@@ -27,10 +27,10 @@ class Gate:
     - `numpy(*values, out=None, **params)`: its definition. Returns the result, written into `out`
       where `out` is given; a gate with `is_view` returns a view of its first value and ignores it.
     - `infer(*inputs, **params)`: the shape and dtype of the result; raises ShapeError, DtypeError.
-    - `vjp(dy, y, *inputs, **params)`: for each input, the propagated gradient `dy` (of y's shape and
-      dtype) times the local gradient, as a node; None where the input gets no gradient. A result
-      that still has the shape to which the input was broadcast is right: `gradient` sums it to the
-      input's own. A gate without a vjp is constant almost everywhere.
+    - `vjp(dy, y, *inputs, **params)`: for each input, the propagated gradient `dy` (of y's shape
+      and dtype) times the local gradient, as a node; None where the input gets no gradient. A
+      result that still has the shape to which the input was broadcast is right: `gradient` sums it
+      to the input's own. A gate without a vjp is constant almost everywhere.
     - `flops(y, *inputs, n_rows)`: its cost in floating-point operations.
     - `is_analytic`: whether the definition holds for complex values, as the complex step needs.
     - `promotes`: whether inputs are first brought to one dtype (element-wise gates).
@@ -219,7 +219,7 @@ DTYPES = (np.dtype(np.bool_), np.dtype(np.int64), *FLOATS, *COMPLEX)
 
 
 def as_dtype(dtype: object) -> np.dtype[Any]:
-    """One of the dtypes that a node can have: bool, int64, float32, float64, complex64, complex128."""
+    """One of the dtypes that a node can have: bool, int64, and two sizes of float and complex."""
     found = np.dtype(dtype)  # type: ignore[call-overload]  # any dtype-like
     if found not in DTYPES:
         known = ", ".join(map(str, DTYPES))
@@ -263,9 +263,11 @@ def variable(
         shape: needed when there is no value; may lead with `rg.rows`, the number of examples.
         dtype: bool, int64, float32 or float64; by default the value's, or float64.
 
-    >>> x = variable("x", shape=(rows, 3)); w = variable("w", 5.0)
+    >>> x, w = rg.variable("x", shape=(rg.rows, 2)), rg.variable("w", [5.0, 7.0])
     >>> x.shape, w.shape
-    ((rows, 3), ())
+    ((rows, 2), (2,))
+    >>> rg.evaluate(x * w, {x: [[1.0, 2.0]]})
+    array([[ 5., 14.]])
     """
     if not isinstance(name, str) or not name:
         raise OptionError(f"variable: a name is a non-empty string, got {name!r}")
@@ -285,8 +287,10 @@ def variable(
 def constant(value: ArrayLike, *, dtype: object = None, name: str | None = None) -> Node:
     """A value that never changes. Integers become float64 unless `dtype` says otherwise.
 
-    >>> constant([1, 2]).dtype
-    dtype('float64')
+    What is not numbers raises DtypeError.
+
+    >>> rg.evaluate(rg.constant([1, 2]))
+    array([1., 2.])
     """
     if isinstance(value, Node):
         raise DtypeError(f"constant: {value!r} is a node already")

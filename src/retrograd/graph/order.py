@@ -40,8 +40,8 @@ def dependents(nodes: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
 def flops(outputs: Iterable[Node], *, n_rows: int = 1) -> int:
     """The cost of computing the outputs once, in floating-point operations, counted from the gates.
 
-    >>> from retrograd.graph.node import variable
-    >>> x = variable("x", shape=(8, 3)); flops([x @ x.T])
+    >>> x = rg.variable("x", shape=(8, 3))
+    >>> flops([x @ x.T])
     384
     """
     return sum(node.gate.flops(node, *node.inputs, n_rows=n_rows) for node in order(outputs))

@@ -47,7 +47,7 @@ def _as_size(size: object, shape: object) -> Size:
         return size
     try:
         number = size.__index__()  # type: ignore[attr-defined]  # any integer type
-    except AttributeError:
+    except (AttributeError, TypeError):
         raise ShapeError(
             f"a size is an integer or `rows`, got {size!r} in shape {shape!r}"
         ) from None

@@ -19,7 +19,7 @@ class Step:
     - `scalars`: 0-d variables that get a number at each step (a learning rate), by name.
     - `state`: variables that live from step to step (weights, velocities), by name.
     - `outputs`: what to return of each step, by name.
-    - `updates`: the next value of state variables, by name; computed from the values before the step.
+    - `updates`: the next value of state variables, by name, computed from those before the step.
     """
 
     inputs: Mapping[str, Node]
@@ -40,6 +40,14 @@ class Step:
                 raise GraphError(
                     f"step: input {name} must lead with rows, it is {show(node.shape)}"
                 )
+        for name, node in self.outputs.items():
+            if has_rows(node.shape[1:]):
+                raise GraphError(
+                    f"step: output {name} may have rows only in front, it is {show(node.shape)}"
+                )
+        for name, node in self.scalars.items():
+            if node.shape:
+                raise GraphError(f"step: scalar {name} must be 0-d, it is {show(node.shape)}")
         given = set(known.values())
         for node in variables(self.results):
             if node not in given and node.value is None:

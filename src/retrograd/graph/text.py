@@ -21,8 +21,7 @@ def label(node: Node) -> str:
 def as_text(outputs: Iterable[Node]) -> str:
     """One line a node, in order.
 
-    >>> from retrograd.graph.node import variable
-    >>> w, x = variable("w", 5.0), variable("x", 3.0)
+    >>> w, x = rg.variable("w", 5.0), rg.variable("x", 3.0)
     >>> print(as_text([w * x + 1.0]))
     %0 = variable w                     () float64
     %1 = variable x                     () float64

@@ -1,0 +1,1 @@
+"""From a graph to what an engine runs: first of all, what need not be computed twice."""
