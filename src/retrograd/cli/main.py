@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 import retrograd
 from retrograd.cli.lecture import lecture
+from retrograd.cli.train import train
 from retrograd.errors import RetrogradError, unknown_name
 
 ERROR, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
@@ -42,7 +43,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(lecture)
+for command in (train, lecture):
+    app.command()(command)
 
 
 @app.callback(invoke_without_command=True)

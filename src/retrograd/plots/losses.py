@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Sequence
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retrograd.errors import DataError, FileError, MissingDependencyError
+from retrograd.errors import DataError, MissingDependencyError, OptionError
 from retrograd.files.atomic import replace_file
 
 if TYPE_CHECKING:
@@ -108,21 +109,29 @@ def loss_curves(
     return figure
 
 
+def require_format(path: str | os.PathLike[str]) -> None:
+    """Raise OptionError unless a figure can be written in the format of the path's suffix."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    known = sorted(FigureCanvasAgg.get_supported_filetypes())
+    if _suffix(path) not in known:
+        raise OptionError(f"{path}: a picture's suffix is one of .{', .'.join(known)}")
+
+
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure to a file, whole or not at all, in the format of the path's suffix.
 
-    PNG without a suffix. Raises FileError for a format that matplotlib does not write, or a path
-    that cannot be written.
+    PNG without a suffix. Raises OptionError for a format that matplotlib does not write, FileError
+    for a path that cannot be written.
     """
-    from io import BytesIO
-
-    suffix = os.path.splitext(os.fspath(path))[1].lstrip(".").lower() or "png"
+    require_format(path)
     content = BytesIO()
-    try:
-        figure.savefig(content, format=suffix)
-    except ValueError as error:  # an unknown format; the message lists the known ones
-        raise FileError(f"{path}: {error}") from error
+    figure.savefig(content, format=_suffix(path))
     replace_file(path, [content.getbuffer()])
+
+
+def _suffix(path: str | os.PathLike[str]) -> str:
+    return os.path.splitext(os.fspath(path))[1].lstrip(".").lower() or "png"
 
 
 def _is_wide(values: Sequence[float]) -> bool:
