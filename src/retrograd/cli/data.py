@@ -88,6 +88,10 @@ def read_model_and_data(model: str, data: str, *, noise: float | None) -> tuple[
     found = read_data(data, noise=noise, text=text)
     target = loaded.target
     has_words = isinstance(target, ClassTarget) and isinstance(target.classes[0], str)
-    if has_words and target.name in found.table.names and not is_text(found.table.column(target.name)):
+    if (
+        has_words
+        and target.name in found.table.names
+        and not is_text(found.table.column(target.name))
+    ):
         found = read_data(data, noise=noise, text=[*text, target.name])
     return loaded, found

@@ -12,21 +12,22 @@ from numpy.typing import NDArray
 from retrograd.arrays import Array
 from retrograd.cli import scores
 from retrograd.cli.data import Data
-from retrograd.errors import OptionError, unknown_name
+from retrograd.errors import DataError, OptionError, unknown_name
 from retrograd.files.table import Table, missing, unknown_column
-from retrograd.nn.losses import find_loss
+from retrograd.graph.shape import rows as symbolic_rows
+from retrograd.nn import losses
 from retrograd.nn.network import MLP, Network
 from retrograd.optim.adam import Adam, AdamW
+from retrograd.optim.base import require_number
 from retrograd.optim.lbfgs import LBFGS
 from retrograd.optim.names import OPTIMIZERS
 from retrograd.optim.sgd import SGD
-from retrograd.run import compile
+from retrograd.run import compile, find_engine
 from retrograd.tabular.columns import Columns, fit_columns
 from retrograd.tabular.model import TableModel
 from retrograd.tabular.split import Split, split
 from retrograd.tabular.target import ClassTarget, NumberTarget, Target, Task, fit_target
 from retrograd.training.history import History
-from retrograd.training.session import check_rows
 from retrograd.training.step import objective
 from retrograd.training.train import train
 
@@ -74,6 +75,13 @@ class Choices:
             raise OptionError("--learning-rate: lbfgs has none, it searches along a line")
         if self.optimizer == "lbfgs" and self.batch_size is not None:
             raise OptionError("--batch-size: lbfgs takes all rows at once")
+        if self.learning_rate is not None:
+            require_number("train", "--learning-rate", self.learning_rate, open_low=True)
+        if self.l2 is not None:
+            require_number("train", "--l2", self.l2)
+        if self.max_seconds is not None:
+            require_number("train", "--max-seconds", self.max_seconds, open_low=True)
+        find_engine(self.engine)
 
     def for_task(self, task: str, n_rows: int) -> Choices:
         """The same with every None replaced that has a default."""
@@ -108,7 +116,7 @@ class Prepared:
 
     @property
     def task(self) -> str:
-        """"classification" or "regression"."""
+        """ "classification" or "regression"."""
         return "classification" if isinstance(self.target, ClassTarget) else "regression"
 
     @property
@@ -213,10 +221,12 @@ def fit(
 ) -> Fit:
     """Train and score. `observe`: record the training rows' loss after each epoch."""
     X, Y = prepared.arrays(prepared.rows.train)
-    held_out = prepared.arrays(prepared.rows.validation)
-    has_validation = len(prepared.rows.validation) > 0
-    losses: list[float] = []
-    observer = _observer(network, X, Y, losses) if observe else None
+    held_out_X, held_out_Y = prepared.arrays(prepared.rows.validation)
+    has_validation = len(held_out_X) > 0
+    observed: list[float] = []
+    observer = _observer(network, X, Y, observed) if observe else None
+    if isinstance(prepared.target, ClassTarget):
+        Y, held_out_Y = _as_classes(prepared.target, Y, held_out_Y)
     history = train(
         network,
         X,
@@ -225,7 +235,7 @@ def fit(
         epochs=choices.epochs,
         batch_size=choices.batch_size,
         l2=choices.l2 or 0.0,
-        validation=held_out if has_validation else None,
+        validation=(held_out_X, held_out_Y) if has_validation else None,
         score="loss",  # smoother than accuracy, whose best value is reached by chance
         patience=choices.patience if has_validation else None,
         max_seconds=choices.max_seconds,
@@ -243,7 +253,31 @@ def fit(
         settings=_settings(prepared, choices, history),
         scores={f"test {name}": value for name, value in test.items()},
     )
-    return Fit(model, history, losses, test, baseline, guess)
+    return Fit(model, history, observed, test, baseline, guess)
+
+
+def as_target(y: Array) -> losses.Target:
+    """Encoded values (n,), labels or numbers, as the targets of a loss.
+
+    Unlike the losses' own way it takes labels of one class: nothing to learn from, but fine to
+    score or to check a gradient with.
+    """
+    if y.dtype.kind == "f":
+        return losses.Target(y[:, None], (symbolic_rows, 1), y.dtype)
+    return losses.Target(y, (symbolic_rows,), y.dtype)
+
+
+def _as_classes(target: ClassTarget, Y: Array, held_out: Array) -> tuple[Array, Array]:
+    """Labels; one-hot rows where all held-out rows have one class, which labels must not."""
+    if (Y == Y[0]).all():
+        raise DataError(
+            f"target {target.name!r}: all rows to train on have the class "
+            f"{target.classes[Y[0]]!r}; give more rows of the others"
+        )
+    if len(np.unique(held_out)) != 1:
+        return Y, held_out
+    one_hot = np.eye(len(target.classes))
+    return one_hot[Y], one_hot[held_out]
 
 
 def _optimizer(choices: Choices) -> SGD | Adam | AdamW | LBFGS:
@@ -256,19 +290,17 @@ def _optimizer(choices: Choices) -> SGD | Adam | AdamW | LBFGS:
 
 
 def _observer(
-    network: Network, X: Array, Y: Array, losses: list[float]
+    network: Network, X: Array, Y: Array, observed: list[float]
 ) -> Callable[[Network, History], None]:
     """A callback that appends the loss of the training rows, or of an even choice among many."""
     chosen = np.unique(np.linspace(0, len(X) - 1, OBSERVED_ROWS).astype(np.int64))
-    loss = find_loss("auto", network)
-    rows = check_rows(network, loss, X[chosen], Y[chosen])
-    J = objective(network, loss, rows.target, is_weighted=False)
+    x, y = X[chosen], as_target(Y[chosen])
+    J = objective(network, losses.find_loss("auto", network), y, is_weighted=False)
     inputs = [J.inputs["x"], J.inputs["y"], J.l2, *J.parameters.values()]
     function = compile([J.J], inputs)
 
     def observe(network: Network, history: History) -> None:
-        values = network.parameters.values()
-        losses.append(float(function(rows.X, rows.target.array, 0.0, *values)[0]))
+        observed.append(float(function(x, y.array, 0.0, *network.parameters.values())[0]))
 
     return observe
 

@@ -32,7 +32,9 @@ def lecture(
     Example: retrograd lecture cost
     """
     if name is None:
-        print_table(("lecture", "what it shows"), [(n, t) for n, (t, _) in LECTURES.items()], left=(0, 1))
+        print_table(
+            ("lecture", "what it shows"), [(n, t) for n, (t, _) in LECTURES.items()], left=(0, 1)
+        )
         print("\nretrograd lecture NAME replays one")
         return
     if name not in LECTURES:

@@ -16,7 +16,9 @@ import typer
 from typer.core import TyperGroup
 
 import retrograd
+from retrograd.cli.check import check
 from retrograd.cli.lecture import lecture
+from retrograd.cli.predict import predict
 from retrograd.cli.train import train
 from retrograd.errors import RetrogradError, unknown_name
 
@@ -43,7 +45,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, lecture):
+for command in (train, predict, check, lecture):
     app.command()(command)
 
 

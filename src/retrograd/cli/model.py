@@ -12,7 +12,9 @@ from retrograd.tabular.model import TableModel
 
 ModelArgument = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="A file that `retrograd train` wrote.", show_default=False),
+    typer.Argument(
+        metavar="MODEL", help="A file that `retrograd train` wrote.", show_default=False
+    ),
 ]
 
 

@@ -46,7 +46,8 @@ def as_text(name: str, value: float, *, unit: str = "") -> str:
     digits = 3
     while value < 1 and float(f"{value:.{digits}f}") == 1 and digits < 12:
         digits += 1
-    return f"{value:.{digits + (digits > 3)}f}"
+    rounded = round(value, digits + (digits > 3)) + 0.0  # no minus before a zero
+    return f"{rounded:.{digits + (digits > 3)}f}"
 
 
 def line(found: Mapping[str, float], *, unit: str = "") -> str:

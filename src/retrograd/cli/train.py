@@ -12,7 +12,7 @@ from retrograd.cli.data import DataArgument, NoiseOption, Task, read_data
 from retrograd.cli.fitting import Choices, Fit, Prepared, build, fit, prepare
 from retrograd.cli.outputs import require_writable
 from retrograd.cli.scores import as_text, line
-from retrograd.errors import MissingDependencyError, OptionError
+from retrograd.errors import FileError, MissingDependencyError, OptionError
 from retrograd.nn.network import Network
 from retrograd.plots import losses
 from retrograd.tabular.target import ClassTarget
@@ -78,11 +78,13 @@ def train(
         float | None,
         typer.Option(help="[default: 0.001; 0.01 for sgd]", show_default=False),
     ] = None,
-    epochs: Annotated[int, typer.Option(help="At most so many passes over the rows.")] = 200,
+    epochs: Annotated[int, typer.Option(min=1, help="At most so many passes over the rows.")] = 200,
     batch_size: Annotated[
         int | None,
         typer.Option(
-            help="Rows a step. [default: 32; 256 for more than 10,000 rows]", show_default=False
+            min=1,
+            help="Rows a step. [default: 32; 256 for more than 10,000 rows]",
+            show_default=False,
         ),
     ] = None,
     l2: Annotated[
@@ -100,13 +102,13 @@ def train(
         float, typer.Option(help="The share of rows that only score the trained model.")
     ] = 0.15,
     patience: Annotated[
-        int, typer.Option(help="Stop after so many epochs without a better validation loss.")
+        int, typer.Option(min=1, help="Stop after so many epochs without a better validation loss.")
     ] = 20,
     max_seconds: Annotated[
         float | None, typer.Option(help="Stop after this time.", show_default=False)
     ] = None,
     seed: Annotated[
-        int, typer.Option(help="Of the held-out rows, the first weights and the shuffling.")
+        int, typer.Option(min=0, help="Of the held-out rows, the first weights and the shuffling.")
     ] = 0,
     engine: Annotated[str, typer.Option(help="auto or numpy.")] = "auto",
 ) -> None:
@@ -133,6 +135,8 @@ def train(
         engine=engine,
     )
     found = read_data(data, noise=noise)
+    if output is not None and not output.name:
+        raise FileError(f"--output {output}: is a folder; give the name of a file")
     model_path = output or Path(f"{found.name}.model")
     picture_path = _picture_path(picture, model_path)
     replaced = [str(p) for p in (model_path, picture_path) if p is not None and p.exists()]

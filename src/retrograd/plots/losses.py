@@ -68,7 +68,7 @@ def loss_curves(
         raise MissingDependencyError(f"a picture needs matplotlib: {INSTALL}")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     figure = Figure(figsize=(8.0, 5.0), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
@@ -78,7 +78,13 @@ def loss_curves(
     axes.plot(epochs, J, color=BLUE, linewidth=2, label="training", **dot)
     if len(validation_J):
         axes.plot(
-            epochs, validation_J, color=ORANGE, linewidth=2, linestyle="--", label="validation", **dot
+            epochs,
+            validation_J,
+            color=ORANGE,
+            linewidth=2,
+            linestyle="--",
+            label="validation",
+            **dot,
         )
     if best_epoch is not None:
         at = (validation_J if len(validation_J) else J)[best_epoch - 1]
@@ -96,6 +102,9 @@ def loss_curves(
         )
     if _is_wide([*J, *validation_J]):
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=[1, 2, 5], numticks=12))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     edge = max(0.02 * n, 0.2)  # so that a mark at the last epoch is whole
     axes.set_xlim(1 - edge, n + edge)

@@ -1,4 +1,4 @@
-"""A trained network with the columns and the target that it was trained on: tables in, answers out."""
+"""A trained network with the columns and the target it was trained on: tables in, answers out."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class TableModel:
     - `data`: the name of the data it was trained on. `units`: of columns and target, by name.
     - `settings`: how it was trained, and `scores`: how it did, by name, as strict JSON.
 
-    >>> import numpy as np
     >>> from retrograd.nn.network import MLP
     >>> from retrograd.tabular import fit_columns, fit_target
-    >>> table = Table.of({"age": [31, 45, 60], "city": ["Bonn", "Kiel", "Bonn"], "ill": ["no", "yes", "no"]})
-    >>> columns, target = fit_columns(table, exclude=["ill"]), fit_target(table.column("ill"), name="ill")
-    >>> model = TableModel(MLP([3, 2], output="softmax"), columns, target, data="patients")
+    >>> table = Table.of({"age": [31, 45, 60], "ill": ["no", "yes", "no"]})
+    >>> columns = fit_columns(table, exclude=["ill"])
+    >>> target = fit_target(table.column("ill"), name="ill")
+    >>> model = TableModel(MLP([1, 2], output="softmax"), columns, target, data="patients")
     >>> model.predict(table).shape, model.predict_proba(table).shape
     ((3,), (3, 2))
     """
@@ -60,7 +60,7 @@ class TableModel:
 
     @property
     def task(self) -> str:
-        """"classification" or "regression"."""
+        """ "classification" or "regression"."""
         return "classification" if isinstance(self.target, ClassTarget) else "regression"
 
     @property

@@ -51,9 +51,7 @@ def replay() -> bool:
 
     page.section("L4.1", f"an example is a row: X {X.shape}, a {a.shape}; the class is the argmax")
     header = ("example", *(f"a of class {c}" for c in range(n_classes)), "predicted", "target")
-    rows = [
-        (i, *(f"{value:.6f}" for value in a[i]), a[i].argmax(), labels[i]) for i in range(m)
-    ]
+    rows = [(i, *(f"{value:.6f}" for value in a[i]), a[i].argmax(), labels[i]) for i in range(m)]
     page.table(header, rows)
     page.check("a", a, a2)
     page.check("each row of a sums to 1", a.sum(axis=1), np.ones(m))
@@ -72,7 +70,9 @@ def replay() -> bool:
          f"{np.abs(slopes[name] - value).max():.1e}")
         for name, value in expected.items()
     ]  # fmt: skip
-    page.table(("parameter", "shape", "largest |gradient|", "from the formula by"), rows, left=(0, 1))
+    page.table(
+        ("parameter", "shape", "largest |gradient|", "from the formula by"), rows, left=(0, 1)
+    )
     for name, value in expected.items():
         page.check(f"dJ/d{name}", slopes[name], value)
     page.line("Both carry 1/m: the notes divide only dJ/db by m, which is no gradient of one J.")

@@ -65,7 +65,11 @@ def _chain(page: Page) -> None:
         e = WEIGHTS[k - 1] * delta
     header = ("k", "w_k", "z_k", "a_k", "e_k", "delta_k", "dJ/dw_k")
     rows = [
-        (k, f"{WEIGHTS[k - 1]:g}", *_show([z_[k - 1], a_[k], e_[k - 1], delta_[k - 1], slopes[k - 1]]))
+        (
+            k,
+            f"{WEIGHTS[k - 1]:g}",
+            *_show([z_[k - 1], a_[k], e_[k - 1], delta_[k - 1], slopes[k - 1]]),
+        )
         for k in range(1, n + 1)
     ]
     page.table(header, rows)

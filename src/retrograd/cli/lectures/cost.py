@@ -109,7 +109,9 @@ def replay() -> bool:
     """Print the replay; whether both ways give the same gradients."""
     page = Page("What a gradient costs: finite differences against backpropagation")
     page.section("L2.1", "finite differences: one forward pass, and one more for each weight")
-    page.section("L2.2", "backpropagation: one forward and one backward pass, for any number of weights")
+    page.section(
+        "L2.2", "backpropagation: one forward and one backward pass, for any number of weights"
+    )
     costs = [measure(sizes) for sizes in SIZES]
     header = (
         "weights",
@@ -139,7 +141,10 @@ def replay() -> bool:
                 f"* measured for {cost.n_nudged} of the {cost.n_weights} weights, and scaled up"
             )
         page.check(
-            f"both gradients for {cost.n_weights} weights", 1 + cost.disagreement, 1, tolerance=AGREE
+            f"both gradients for {cost.n_weights} weights",
+            1 + cost.disagreement,
+            1,
+            tolerance=AGREE,
         )
     page.line(
         f"A tanh network with one hidden layer, no biases, {N_ROWS} rows. The lecture counts a "

@@ -25,7 +25,11 @@ def replay() -> bool:
     """Print the replay; whether the graph agrees with the lecture's matrix formulas."""
     page = Page("Training a two-layer network with matrices")
     network = MLP(
-        [3, HIDDEN, 1], activation="sigmoid", output="sigmoid", bias=False, initializer="lecun_normal"
+        [3, HIDDEN, 1],
+        activation="sigmoid",
+        output="sigmoid",
+        bias=False,
+        initializer="lecun_normal",
     )
     m = len(X)
     W, W2 = network.parameters["W1"], network.parameters["W2"]
@@ -49,7 +53,9 @@ def replay() -> bool:
     values = evaluate([z, forward.layers[0].a, g, forward.output, loss], given)
     slopes = evaluate(gradient(loss, wrt), given)
 
-    page.section("L1.1", f"feed-forward, {m} examples at once: Z = X W, A = f(Z), G = A W', O = f(G)")
+    page.section(
+        "L1.1", f"feed-forward, {m} examples at once: Z = X W, A = f(Z), G = A W', O = f(G)"
+    )
     for name, found, plain in zip(("Z", "A", "G", "O"), values, (Z, A, G, O), strict=False):
         page.check(name, found, plain)
     page.matrix("X ", X)
@@ -73,7 +79,9 @@ def replay() -> bool:
     page.check("dJ/dW", slopes[0], X.T @ delta2)
 
     page.section("L1.4", "the gradient of a weight matrix has that matrix's shape")
-    page.line(f"W {W.shape} and dJ/dW {slopes[0].shape}; W' {W2.shape} and dJ/dW' {slopes[1].shape}")
+    page.line(
+        f"W {W.shape} and dJ/dW {slopes[0].shape}; W' {W2.shape} and dJ/dW' {slopes[1].shape}"
+    )
     page.check("shapes", [*slopes[0].shape, *slopes[1].shape], [*W.shape, *W2.shape])
 
     page.section("L1.7", "feed forward, loss, gradients, update; again until J no longer changes")
