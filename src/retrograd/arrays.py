@@ -1,13 +1,14 @@
-"""The border: the one place where a user's arrays are checked and cast."""
+"""The border: the one place where a user's arrays and numbers are checked and cast."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from retrograd.errors import DataError
+from retrograd.errors import DataError, OptionError
 
 Array = NDArray[Any]
 
@@ -22,16 +23,17 @@ def as_matrix(
 ) -> Array:
     """A user's array as (n, n_columns) finite floats, one example per row; copied only to cast.
 
-    float32 and float64 stay as they are unless `dtype` is given; integers become float64.
+    float32 and float64 stay as they are unless `dtype` is given; integers become float64. With one
+    column, (n,) will do.
     Raises DataError for another number of dimensions or columns, no rows, NaN or infinity, text.
     """
     array = _as_floats(value, name, dtype)
     if array.ndim == 1 and n_columns == 1:
         array = array[:, None]
     if array.ndim != 2:
+        columns = "columns" if n_columns is None else n_columns
         raise DataError(
-            f"{name}: expected a matrix with one example per row, got shape {array.shape}"
-            + ("; for a single feature use .reshape(-1, 1)" if array.ndim == 1 else "")
+            f"{name}: expected shape (n, {columns}), one example per row, got shape {array.shape}"
         )
     if array.shape[0] < min_rows:
         raise DataError(f"{name}: has {array.shape[0]} rows, needs at least {min_rows}")
@@ -46,27 +48,24 @@ def as_labels(value: ArrayLike, name: str, *, n_classes: int) -> Array:
 
     Raises DataError for a label out of range, or for floats that are not whole.
     """
-    array = np.asarray(value)
+    array = as_numbers(value, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.ndim != 1 or array.dtype.kind not in "biuf":
-        raise DataError(
-            f"{name}: expected integer labels of shape (n,), got {array.dtype} {array.shape}"
-        )
+    if array.ndim != 1:
+        raise DataError(f"{name}: expected integer labels of shape (n,), got shape {array.shape}")
     if array.size == 0:
         raise DataError(f"{name}: has 0 rows, needs at least 1")
     require_finite(array, name)
-    labels = array.astype(np.int64)
-    if array.dtype.kind == "f" and (labels != array).any():
-        row = int(np.flatnonzero(labels != array)[0])
+    if array.dtype.kind == "f" and (array != np.rint(array)).any():
+        row = int(np.argmax(array != np.rint(array)))
         raise DataError(f"{name}: labels must be whole numbers, row {row} has {array[row]}")
-    bad = np.flatnonzero((labels < 0) | (labels >= n_classes))
+    bad = np.flatnonzero((array < 0) | (array >= n_classes))
     if bad.size:
         raise DataError(
-            f"{name}: row {bad[0]} has label {labels[bad[0]]}; "
+            f"{name}: row {bad[0]} has label {array[bad[0]]}; "
             f"with {n_classes} outputs labels go from 0 to {n_classes - 1}"
         )
-    return labels
+    return array.astype(np.int64)
 
 
 def as_weights(value: ArrayLike, name: str, *, n_rows: int, dtype: DTypeLike) -> Array:
@@ -107,19 +106,71 @@ def require_finite(array: Array, name: str) -> None:
     )
 
 
-def _as_floats(value: ArrayLike, name: str, dtype: DTypeLike | None) -> Array:
+def as_numbers(value: ArrayLike, name: str) -> Array:
+    """A user's array of real numbers in the dtype it has: bool, integer or float; never copied.
+
+    Raises DataError for text, complex numbers, masked entries, lists of unequal length, and sparse
+    matrices.
+    """
     if type(value).__module__.startswith("scipy.sparse"):
         raise DataError(f"{name}: sparse matrices are not taken here; pass {name}.toarray()")
+    if np.ma.is_masked(value):
+        raise DataError(f"{name}: has masked entries; remove or fill them first")
     try:
         array = np.asarray(value)
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{name}: not an array of numbers: {error}") from None
     if array.dtype.kind not in "biuf":
-        raise DataError(f"{name}: expected numbers, got {array.dtype}")
+        raise DataError(f"{name}: expected real numbers, got {array.dtype}")
+    return array
+
+
+def _as_floats(value: ArrayLike, name: str, dtype: DTypeLike | None) -> Array:
+    array = as_numbers(value, name)
     if dtype is not None:
-        return array.astype(dtype, copy=False)
+        return cast(array, name, dtype)
     if array.dtype == np.float32 or array.dtype == np.float64:
         return array
-    return array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+    return cast(array, name, np.float32 if array.dtype == np.float16 else np.float64)
+
+
+def cast(array: Array, name: str, dtype: DTypeLike) -> Array:
+    """The array in a float dtype, itself if it has it; DataError where a number is too large."""
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(dtype, copy=False)
+    except FloatingPointError:
+        raise DataError(
+            f"{name}: has a number too large for {np.dtype(dtype)}, "
+            f"whose largest is {np.finfo(np.dtype(dtype)).max:.3g}"
+        ) from None
+
+
+def require_number(
+    owner: str,
+    name: str,
+    value: object,
+    *,
+    low: float = 0.0,
+    high: float = math.inf,
+    open_low: bool = False,
+) -> None:
+    """Raise OptionError unless a number is in [low, high), or in (low, high) with `open_low`."""
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if is_number and low <= value < high and not (open_low and value == low):  # type: ignore[operator]  # a number
+        return
+    left = "(" if open_low else "["
+    raise OptionError(f"{owner}: {name} must be in {left}{low:g}, {high:g}), got {value!r}")
+
+
+def require_integer(owner: str, name: str, value: object, *, low: int = 1) -> int:
+    """The value as an int; OptionError unless it is an integer of at least `low`.
+
+    >>> require_integer("train", "epochs", 5)
+    5
+    """
+    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= low:
+        return int(value)
+    raise OptionError(f"{owner}: {name} must be an integer of at least {low}, got {value!r}")

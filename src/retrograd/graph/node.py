@@ -220,9 +220,12 @@ DTYPES = (np.dtype(np.bool_), np.dtype(np.int64), *FLOATS, *COMPLEX)
 
 def as_dtype(dtype: object) -> np.dtype[Any]:
     """One of the dtypes that a node can have: bool, int64, and two sizes of float and complex."""
-    found = np.dtype(dtype)  # type: ignore[call-overload]  # any dtype-like
+    known = ", ".join(map(str, DTYPES))
+    try:
+        found = np.dtype(dtype)  # type: ignore[call-overload]  # any dtype-like
+    except TypeError:
+        raise DtypeError(f"{dtype!r} is not a dtype; a node can have: {known}") from None
     if found not in DTYPES:
-        known = ", ".join(map(str, DTYPES))
         raise DtypeError(f"dtype {found} is not one that a node can have; these are: {known}")
     return found
 

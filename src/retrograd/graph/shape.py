@@ -103,6 +103,8 @@ def as_axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
     given = (axis,) if not isinstance(axis, Sequence) else tuple(axis)
     axes = []
     for number in given:
+        if not hasattr(number, "__index__"):
+            raise ShapeError(f"an axis is an integer, got {number!r}")
         if not -ndim <= number < ndim:
             raise ShapeError(f"axis {number} is out of range for {ndim} dimensions")
         axes.append(int(number) % ndim)

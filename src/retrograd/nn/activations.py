@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from retrograd import gates
-from retrograd.errors import ModelFileError, OptionError, ShapeError, unknown_name
-from retrograd.graph.function import GateFunction
+from retrograd.errors import ModelFileError, ShapeError, unknown_name
+from retrograd.graph.function import GateFunction, call
 from retrograd.graph.node import Node, variable
 from retrograd.graph.shape import rows, show
 
@@ -27,7 +27,7 @@ def find_activation(activation: Activation) -> Callable[[Node], Node]:
     """The function of a name, or the function itself."""
     if callable(activation):
         return activation
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise unknown_name("activation", activation, ACTIVATIONS)
     return ACTIVATIONS[activation]
 
@@ -35,15 +35,11 @@ def find_activation(activation: Activation) -> Callable[[Node], Node]:
 def require_activation(activation: Activation, units: int) -> None:
     """Raise a clear error unless the activation maps (rows, units) to the same shape."""
     z = variable("z", shape=(rows, units))
-    a = find_activation(activation)(z)
-    if not isinstance(a, Node):
-        raise OptionError(
-            f"activation {activation!r} must return a node, it returned {type(a).__name__}; "
-            "write it with rg's functions (rg.exp, not np.exp)"
-        )
+    a = call(find_activation(activation), z, what=f"activation {activation!r}")
     if a.shape != z.shape:
         raise ShapeError(
-            f"activation {activation!r} must keep the shape {show(z.shape)}, it gives {show(a.shape)}"
+            f"activation {activation!r} must keep the shape {show(z.shape)}, "
+            f"it gives {show(a.shape)}"
         )
 
 

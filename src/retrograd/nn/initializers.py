@@ -56,6 +56,6 @@ def find_initializer(name: str) -> Initializer:
     >>> find_initializer("he_normal")(np.random.default_rng(0), 2, 3).shape
     (2, 3)
     """
-    if name not in INITIALIZERS:
+    if not isinstance(name, str) or name not in INITIALIZERS:
         raise unknown_name("initializer", name, INITIALIZERS)
     return INITIALIZERS[name]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, require_integer
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
 from retrograd.nn.activations import (
@@ -51,10 +51,9 @@ class Dense:
 
     def __post_init__(self) -> None:
         for name in ("fan_in", "fan_out"):
-            size = getattr(self, name)
-            if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-                raise OptionError(f"Dense: {name} must be an integer of at least 1, got {size!r}")
-            object.__setattr__(self, name, int(size))
+            object.__setattr__(self, name, require_integer("Dense", name, getattr(self, name)))
+        if not isinstance(self.bias, bool):
+            raise OptionError(f"Dense: bias must be True or False, got {self.bias!r}")
         if self.initializer != AUTO:
             find_initializer(self.initializer)
         require_activation(self.activation, self.fan_out)
@@ -84,7 +83,8 @@ class Dense:
 
     def to_json(self) -> dict[str, Any]:
         """The layer's choices as strict JSON."""
-        return asdict(self) | {"activation": activation_to_json(self.activation, self.fan_out)}
+        choices = {field.name: getattr(self, field.name) for field in fields(self)}
+        return choices | {"activation": activation_to_json(self.activation, self.fan_out)}
 
     @classmethod
     def from_json(cls, value: Any) -> Self:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from retrograd import gates
-from retrograd.arrays import Array, as_labels, as_matrix, require_finite
+from retrograd.arrays import Array, as_labels, as_matrix, as_numbers, cast, require_finite
 from retrograd.errors import DataError, OptionError, ShapeError, unknown_name
+from retrograd.graph.function import call
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape, rows, show
 from retrograd.nn.network import Forward, Network
@@ -33,8 +34,9 @@ def squared_error(forward: Forward, y: Node) -> Node:
 
 
 def categorical_cross_entropy(forward: Forward, y: Node) -> Node:
-    """-sum over classes of y log(softmax(z)).  delta = (softmax(z) - y) / B   [L4.2; Bishop 2006, 4.109]
+    """-sum over classes of y log(softmax(z)).
 
+    delta = (softmax(z) - y) / B   [L4.2; Bishop 2006, eq. 4.109]
     y are integer labels (rows,), or one-hot rows or probabilities (rows, C).
     """
     if y.dtype == np.int64:
@@ -70,13 +72,15 @@ class Target:
 class Loss:
     """A loss chosen for a network: its name, its formula, and how it takes targets.
 
-    `per_row(forward, y)` is the loss of each example, (rows,).
+    `per_row(forward, y)` is the loss of each example, (rows,). `target(Y, n_outputs, dtype)` checks
+    a user's targets. Multi-label: each of several outputs is a yes or no of its own.
     """
 
     name: str
     per_row: Callable[[Forward, Node], Node]
     target: Callable[[ArrayLike, int, DTypeLike], Target]
     is_classification: bool = False
+    is_multilabel: bool = False
 
 
 def find_loss(loss: LossChoice, network: Network) -> Loss:
@@ -95,7 +99,7 @@ def find_loss(loss: LossChoice, network: Network) -> Loss:
         loss = "cross_entropy" if is_class else "half_squared_error"
     if callable(loss):
         return Loss(getattr(loss, "__name__", "custom"), _custom(loss), _any_target)
-    if loss in SQUARED:
+    if isinstance(loss, str) and loss in SQUARED:
         return Loss(loss, SQUARED[loss], _number_target)
     if loss != "cross_entropy":
         raise unknown_name("loss", loss, LOSSES)
@@ -110,18 +114,30 @@ def find_loss(loss: LossChoice, network: Network) -> Loss:
             "cross_entropy: softmax over 1 output is always 1; "
             "use output='sigmoid' for two classes, or one output for each class"
         )
-    target = _class_target if output == "softmax" else _binary_target
-    return Loss(loss, CROSS_ENTROPIES[output], target, is_classification=True)
+    return Loss(
+        loss,
+        CROSS_ENTROPIES[output],
+        _class_target if output == "softmax" else _binary_target,
+        is_classification=True,
+        is_multilabel=output == "sigmoid" and network.n_outputs > 1,
+    )
+
+
+def require_two_classes(loss: Loss, target: Target) -> None:
+    """Raise DataError where a classifier's targets are all of one class: nothing can be learned."""
+    Y = target.array
+    if not loss.is_classification or loss.is_multilabel or len(Y) == 1:
+        return
+    first = Y[0]
+    is_certain = Y.ndim == 1 or bool(np.isin(first, (0, 1)).all())
+    if is_certain and (first == Y).all():
+        label = int(first if Y.ndim == 1 else first.argmax() if first.size > 1 else first[0])
+        raise DataError(f"Y: every row has label {label}; a classifier needs two classes")
 
 
 def _custom(function: LossFunction) -> Callable[[Forward, Node], Node]:
     def per_row(forward: Forward, y: Node) -> Node:
-        result = function(forward.output, y)
-        if not isinstance(result, Node):
-            raise OptionError(
-                f"loss: the function must return a node, it returned {type(result).__name__}; "
-                "write it with rg's functions (rg.abs, not np.abs)"
-            )
+        result = call(function, forward.output, y, what="loss: the function")
         if result.shape != (rows,):
             raise ShapeError(
                 f"loss: the function must return one number for each example, shape (rows,); "
@@ -145,11 +161,9 @@ def _binary_target(Y: ArrayLike, n_outputs: int, dtype: DTypeLike) -> Target:
 
 
 def _class_target(Y: ArrayLike, n_outputs: int, dtype: DTypeLike) -> Target:
-    array = np.asarray(Y)
+    array = as_numbers(Y, "Y")
     if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1):
         labels = as_labels(array, "Y", n_classes=n_outputs)
-        if (labels == labels[0]).all() and len(labels) > 1:
-            raise DataError(f"Y: every row has label {labels[0]}; a classifier needs two classes")
         return Target(labels, (rows,), labels.dtype)
     target = _number_target(Y, n_outputs, dtype)
     _require_probabilities(target.array)
@@ -171,12 +185,15 @@ def _require_probabilities(array: Array) -> None:
 
 
 def _any_target(Y: ArrayLike, n_outputs: int, dtype: DTypeLike) -> Target:
-    array = np.asarray(Y)
-    if array.dtype.kind not in "biuf" or array.ndim == 0 or len(array) == 0:
-        raise DataError(
-            f"Y: expected numbers, one row for each example, got {array.dtype} {array.shape}"
-        )
+    """Targets of a loss in Python: any shape; integers stay integers, so that they can be indices.
+
+    Y (n,) for one output becomes (n, 1), as for the named losses: output - y must not be (n, n).
+    """
+    array = as_numbers(Y, "Y")
+    if array.ndim == 0 or len(array) == 0:
+        raise DataError(f"Y: expected one row for each example, got shape {array.shape}")
+    if array.ndim == 1 and n_outputs == 1:
+        return _number_target(array, n_outputs, dtype)
     require_finite(array, "Y")
-    kind = np.int64 if array.dtype.kind in "iu" else dtype
-    array = array.astype(kind, copy=False)
+    array = array.astype(np.int64) if array.dtype.kind in "iu" else cast(array, "Y", dtype)
     return Target(array, (rows, *array.shape[1:]), array.dtype)

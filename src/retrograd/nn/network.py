@@ -11,10 +11,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from retrograd.arrays import Array, as_matrix
+from retrograd.arrays import Array, as_matrix, require_integer
 from retrograd.errors import ModelFileError, OptionError, RetrogradError, ShapeError
 from retrograd.files import container
-from retrograd.graph.node import Node, variable
+from retrograd.graph.node import FLOATS, Node, variable
 from retrograd.graph.shape import rows
 from retrograd.nn.activations import (
     Activation,
@@ -75,8 +75,9 @@ class Network:
         self.output = output
         _require_chain(self.layers)
         require_activation(output, self.n_outputs)
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise OptionError(f"network: dtype must be float32 or float64, got {dtype!r}")
+        _require_float(dtype)
+        if seed is not None:
+            seed = require_integer("network", "seed", seed, low=0)
         self.parameters = Parameters(self.initial(seed))
         self.parameters.cast(dtype)
         self._predict: dict[np.dtype[Any], Function] = {}
@@ -103,7 +104,8 @@ class Network:
 
     def __repr__(self) -> str:
         sizes = "-".join(str(n) for n in (self.n_inputs, *(x.fan_out for x in self.layers)))
-        return f"<network {sizes}, output {self.output}, {self.n_parameters} parameters>"
+        output = getattr(self.output, "__name__", self.output)
+        return f"<network {sizes}, output {output}, {self.n_parameters} parameters>"
 
     def initial(self, seed: int | None) -> dict[str, Array]:
         """Initial values of all parameters by name, float64; equal for equal seeds."""
@@ -175,21 +177,38 @@ class Network:
         try:
             layers = [Dense.from_json(layer) for layer in spec["layers"]]
             output = activation_from_json(spec["output"])
+            found = {name: value.shape for name, value in parameters.items()}
+            # Compared first: a wrong size in the file must not ask for memory.
+            if found != _shapes(layers):
+                raise ModelFileError(f"has parameters {found}, its layers need {_shapes(layers)}")
             network = cls(layers, output=output, dtype=spec["dtype"])
-            names = set(network.parameters)
-            if set(parameters) != names:
-                raise ModelFileError(
-                    f"has parameters {sorted(parameters)}, its layers need {sorted(names)}"
-                )
             network.parameters.update(parameters)
         except ModelFileError:
             raise
-        except (RetrogradError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (RetrogradError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise ModelFileError(f"does not describe a network: {error}") from error
         return network
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_predict": {}}  # compiled functions are made again
+
+
+def _shapes(layers: Sequence[Dense]) -> dict[str, tuple[int, ...]]:
+    """The shape of each parameter by name: W1, b1, W2, ..."""
+    return {
+        f"{name}{number}": shape
+        for number, layer in enumerate(layers, start=1)
+        for name, shape in layer.shapes.items()
+    }
+
+
+def _require_float(dtype: DTypeLike) -> None:
+    try:
+        if np.dtype(dtype) in FLOATS:
+            return
+    except TypeError:
+        pass
+    raise OptionError(f"network: dtype must be float32 or float64, got {dtype!r}")
 
 
 def _require_chain(layers: tuple[Dense, ...]) -> None:
@@ -230,16 +249,16 @@ def MLP(
     >>> rg.MLP([64, 100, 10], output="softmax")
     <network 64-100-10, output softmax, 7510 parameters>
     """
-    widths = list(sizes)
+    widths = list(sizes) if isinstance(sizes, Sequence | np.ndarray) else [sizes]
     if len(widths) < 2:
         raise OptionError(f"MLP: sizes names inputs and outputs at least, got {widths}")
     n_hidden = len(widths) - 2
-    one_for_all = isinstance(activation, str) or callable(activation)
-    hidden = [activation] * n_hidden if one_for_all else list(activation)  # type: ignore[arg-type]
+    is_each = isinstance(activation, Sequence) and not isinstance(activation, str)
+    hidden = list(activation) if is_each else [activation] * n_hidden  # type: ignore[arg-type]  # mypy does not narrow through a name
     if len(hidden) != n_hidden:
         raise OptionError(f"MLP: {n_hidden} hidden layers, but {len(hidden)} activations")
     layers = [
-        Dense(n_in, n_out, activation=act, bias=bias, initializer=initializer)  # type: ignore[arg-type]
+        Dense(n_in, n_out, activation=act, bias=bias, initializer=initializer)
         for n_in, n_out, act in zip(widths, widths[1:], [*hidden, "identity"], strict=False)
     ]
     return Network(layers, output=output, seed=seed, dtype=dtype)

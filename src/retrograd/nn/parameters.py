@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, MutableMapping
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from retrograd.arrays import Array, require_finite
+from retrograd.arrays import Array, as_numbers, cast, require_finite
 from retrograd.errors import OptionError, ShapeError, unknown_name
 
 
 class Parameters(MutableMapping[str, Array]):
-    """The parameters of a network by name: W1, b1, W2, ... Ordinary arrays, readable and assignable.
+    """The parameters of a network by name, W1, b1, W2, ...: ordinary arrays.
 
     Assigning checks the shape and copies; the names are fixed.
     """
@@ -27,7 +27,7 @@ class Parameters(MutableMapping[str, Array]):
 
     def __setitem__(self, name: str, value: ArrayLike) -> None:
         old = self[name]
-        new = np.array(value, dtype=old.dtype)
+        new = np.array(cast(as_numbers(value, f"parameter {name}"), f"parameter {name}", old.dtype))
         if new.shape != old.shape:
             raise ShapeError(f"parameter {name}: expected shape {old.shape}, got {new.shape}")
         require_finite(new, f"parameter {name}")
@@ -52,4 +52,4 @@ class Parameters(MutableMapping[str, Array]):
     def cast(self, dtype: DTypeLike) -> None:
         """Bring every parameter to a dtype."""
         for name, value in self._arrays.items():
-            self._arrays[name] = value.astype(dtype, copy=False)
+            self._arrays[name] = cast(value, f"parameter {name}", dtype)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from retrograd.arrays import require_number
 from retrograd.gates import sqrt, square
 from retrograd.graph.node import Node
-from retrograd.optim.base import Optimizer, Rate, require_number, require_rate
+from retrograd.optim.base import Optimizer, Rate, require_rate
 
 
 @dataclass(frozen=True)

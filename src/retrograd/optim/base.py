@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -10,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, require_number
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
 
@@ -54,23 +53,6 @@ class Optimizer(ABC):
         }
 
 
-def require_number(
-    owner: str,
-    name: str,
-    value: object,
-    *,
-    low: float = 0.0,
-    high: float = math.inf,
-    open_low: bool = False,
-) -> None:
-    """Raise OptionError unless a number is in [low, high), or in (low, high) with `open_low`."""
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if is_number and low <= float(value) < high and not (open_low and float(value) == low):  # type: ignore[arg-type]
-        return
-    left = "(" if open_low else "["
-    raise OptionError(f"{owner}: {name} must be in {left}{low:g}, {high:g}), got {value!r}")
-
-
 def require_rate(owner: str, rate: object) -> None:
     """Raise OptionError unless a learning rate is a positive number or a function of the step."""
     if not callable(rate):
@@ -81,8 +63,15 @@ def rates(rate: Rate, first: int, count: int) -> float | Array:
     """The rate at each of `count` steps from step `first` on: an array, or the number itself."""
     if not callable(rate):
         return rate
-    values = np.array([rate(step) for step in range(first, first + count)], dtype=np.float64)
+    found = [rate(step) for step in range(first, first + count)]
+    try:
+        values = np.array(found, dtype=np.float64).reshape(count)
+    except (TypeError, ValueError):
+        raise OptionError(
+            f"the learning-rate schedule must give a number at each step, it gives {found[0]!r} at "
+            f"step {first}"
+        ) from None
     if not np.isfinite(values).all() or (values < 0).any():
         step = first + int(np.argmin(np.isfinite(values) & (values >= 0)))
-        raise OptionError(f"the learning-rate schedule gives {rate(step)!r} at step {step}")
+        raise OptionError(f"the learning-rate schedule gives {values[step - first]} at step {step}")
     return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from retrograd.optim.base import require_number
+from retrograd.arrays import require_integer
 
 
 @dataclass(frozen=True)
@@ -28,5 +28,5 @@ class LBFGS:
     max_evaluations: int = 20
 
     def __post_init__(self) -> None:
-        require_number("LBFGS", "memory", self.memory, low=1)
-        require_number("LBFGS", "max_evaluations", self.max_evaluations, low=1)
+        require_integer("LBFGS", "memory", self.memory)
+        require_integer("LBFGS", "max_evaluations", self.max_evaluations)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from retrograd.arrays import require_number
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
-from retrograd.optim.base import Optimizer, Rate, require_number, require_rate
+from retrograd.optim.base import Optimizer, Rate, require_rate
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class SGD(Optimizer):
     def __post_init__(self) -> None:
         require_rate("SGD", self.learning_rate)
         require_number("SGD", "momentum", self.momentum, high=1.0)
+        if not isinstance(self.nesterov, bool):
+            raise OptionError(f"SGD: nesterov must be True or False, got {self.nesterov!r}")
         if self.nesterov and not self.momentum:
             raise OptionError("SGD: nesterov needs momentum > 0")
 

@@ -16,18 +16,25 @@ STOPPED = {
     "time": "the time was up",
     "callback": "a callback asked for it",
     "interrupted": "it was interrupted",
-    "converged": "the solver converged",
+    "converged": "the solver found no lower J",
 }
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What training needs to go on exactly: optimizer state, and where the shuffling stands."""
+    """What training needs to go on exactly where it stopped.
+
+    - `optimizer`: its name.
+    - `state`: parameters and optimizer state after the last step.
+    - `parameters`: what the network was left with: those, or the best by validation.
+    - `seed`, `stream`: of the random numbers, and where the shuffling's generator stands.
+    """
 
     optimizer: str
     state: Mapping[str, Array]
-    shuffle: Mapping[str, Any]
-    epochs: int
+    parameters: Mapping[str, Array]
+    seed: int
+    stream: Mapping[str, Any]
 
 
 @dataclass
@@ -40,7 +47,8 @@ class History:
     - `gradient_norm`: the Euclidean norm of dJ/d(parameters) in the last step of the epoch. With
       one batch an epoch it is that of the whole data.
     - `learning_rate`: of the last step of the epoch.
-    - `seconds`: since training began, at the end of the epoch.
+    - `seconds`: since training began, at the end of the epoch; the time between a run and its
+      resumption is left out.
     - `stopped`: why it ended: "epochs", "tolerance", "gradient", "validation", "time", "callback",
       "interrupted" or "converged".
     - `best_epoch`: the epoch, from 1, whose weights the network has: the best by validation score,

@@ -12,7 +12,7 @@ class Interrupt:
     """A context in which Ctrl-C sets a flag; a second Ctrl-C raises KeyboardInterrupt as usual.
 
     Calling it tells whether Ctrl-C was pressed. Signals reach only the main thread, so elsewhere
-    the context does nothing and the flag stays down. Leaving it restores the handler that was there.
+    the context does nothing and the flag stays down. Leaving it brings the old handler back.
     """
 
     def __init__(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,9 +22,10 @@ from retrograd.training.stopping import Rules, Watch
 class Job:
     """What one run does: over which rows, in which batches, under which rules.
 
-    `train_rows` and `validation_rows` are row numbers of the session's data (validation may be
-    empty). `after_epoch(history)` is called between epochs, and asks to stop by returning True;
-    `interrupted()` is asked between batches.
+    - `train_rows`, `validation_rows`: numbers of the session's rows; validation may have none.
+    - `after_epoch(history)`: called between epochs; may write parameters to the session; asks to
+      stop by returning True.
+    - `halted()`: asked between batches: why to stop at once ("interrupted", "time"), or None.
     """
 
     rules: Rules
@@ -35,80 +37,86 @@ class Job:
     score: Score | None
     score_name: str
     after_epoch: Callable[[History], bool]
-    interrupted: Callable[[], bool]
+    halted: Callable[[], str | None]
 
 
-def descend(session: TrainingSession, job: Job, rng: np.random.Generator) -> History:
-    """Run epochs until a rule says stop; the session then has the best, or the last, state.
+@dataclass(frozen=True, eq=False)
+class Past:
+    """What came before a run: its history so far, and the parameters of the best epoch in it."""
+
+    history: History = field(default_factory=History)
+    best: Snapshot | None = None
+
+
+class Run:
+    """One run under way: its history, its watch, and the best parameters by validation."""
+
+    def __init__(self, session: TrainingSession, job: Job, past: Past) -> None:
+        self._session, self._job = session, job
+        self.history = deepcopy(past.history)
+        self.history.score, self.history.checkpoint = job.score_name, None
+        self.watch = Watch(job.rules)
+        for epoch in range(1, self.history.epochs + 1):
+            self.watch.see(self.history, epoch)
+        self.best: Snapshot | None = past.best
+        self._spent = self.history.seconds[-1] if self.history.seconds else 0.0
+        self._begin = time.perf_counter()
+
+    def end_epoch(self, epoch: Epoch, mean_J: float) -> str | None:
+        """Note an epoch's figures, call the callbacks; the reason to stop, or None."""
+        history = self.history
+        history.J.append(mean_J)
+        history.gradient_norm.append(epoch.gradient_norm)
+        history.learning_rate.append(epoch.learning_rate)
+        if len(self._job.validation_rows):
+            self._validate()
+        history.seconds.append(self._spent + time.perf_counter() - self._begin)
+        if self.watch.see(history, history.epochs) and history.validation_score:
+            self.best = self._session.parameters()
+        history.best_epoch = self.watch.best_epoch
+        reason = self.watch.reason(history)
+        asked = self._job.after_epoch(history)
+        return self._job.halted() or ("callback" if asked else reason)
+
+    def _validate(self) -> None:
+        loss, output = self._session.score(self._job.validation_rows)
+        J = float(loss.mean(dtype=np.float64))
+        score = (
+            -J if self._job.score is None else self._job.score(self._job.validation_targets, output)
+        )
+        self.history.validation_J.append(J)
+        self.history.validation_score.append(float(score))
+
+
+def descend(
+    session: TrainingSession, job: Job, rng: np.random.Generator, past: Past | None = None
+) -> Run:
+    """Run epochs until a rule says stop; the session then has the state after the last step.
 
     Raises DivergenceError, with the session at its last finite state.
     """
-    history, watch = History(score=job.score_name), Watch(job.rules)
-    begin = time.perf_counter()
-
-    def time_is_up() -> bool:
-        limit = job.rules.max_seconds
-        return limit is not None and time.perf_counter() - begin >= limit
-
-    def stop() -> bool:
-        return job.interrupted() or time_is_up()
-
-    last = session.engine.snapshot()
+    run = Run(session, job, past or Past())
     for _ in range(job.rules.epochs):
         order = rng.permutation(job.train_rows) if job.shuffle else job.train_rows
-        epoch = session.epoch(order, job.batch_size, stop)
-        now = session.engine.snapshot()
-        if not (np.isfinite(epoch.J).all() and is_finite(now)):
-            raise retrace(session, last, order, job.batch_size, history.epochs + 1)
-        last = now
-        if epoch.n_rows < len(order) or np.isnan(epoch.gradient_norm):
-            history.stopped = "interrupted" if job.interrupted() else "time"
-            break
-        record(history, session, job, epoch, session.mean_J(epoch, order, job.batch_size))
-        history.seconds.append(time.perf_counter() - begin)
-        reason = after(history, job, watch, last)
+        # The epoch is run again from here, step by step, to find where it left the finite numbers.
+        start = session.engine.snapshot()
+        epoch = session.epoch(order, job.batch_size, lambda: job.halted() is not None)
+        if not np.isfinite(epoch.J).all() or not_finite(session.engine.snapshot()):
+            raise retrace(session, start, order, job.batch_size, run.history.epochs + 1)
+        if epoch.n_rows < len(order):
+            run.history.stopped = job.halted() or "interrupted"
+            return run
+        reason = run.end_epoch(epoch, session.mean_J(epoch, order, job.batch_size))
         if reason:
-            history.stopped = reason
-            break
-    finish(history, session, watch)
-    return history
+            run.history.stopped = reason
+            return run
+    run.history.stopped = "epochs"
+    return run
 
 
-def record(
-    history: History, session: TrainingSession, job: Job, epoch: Epoch, mean_J: float
-) -> None:
-    """Add an epoch's figures to the history."""
-    history.J.append(mean_J)
-    history.gradient_norm.append(epoch.gradient_norm)
-    history.learning_rate.append(epoch.learning_rate)
-    if len(job.validation_rows):
-        loss, output = session.score(job.validation_rows)
-        history.validation_J.append(float(loss.mean(dtype=np.float64)))
-        score = -history.validation_J[-1]
-        if job.score is not None:
-            score = float(job.score(job.validation_targets, output))
-        history.validation_score.append(score)
-
-
-def after(history: History, job: Job, watch: Watch, snapshot: Snapshot) -> str | None:
-    """Note the epoch that ended, call the callbacks; the reason to stop, or None."""
-    reason = watch.see(history, snapshot)
-    history.best_epoch = watch.best_epoch
-    asked = job.after_epoch(history)
-    if job.interrupted():
-        return "interrupted"
-    return "callback" if asked else reason
-
-
-def finish(history: History, session: TrainingSession, watch: Watch) -> None:
-    """Bring back the best state by validation, where there is one."""
-    if watch.best is not None:
-        session.engine.restore(watch.best)
-
-
-def is_finite(snapshot: Snapshot) -> bool:
-    """Whether every number of a state is finite."""
-    return all(np.isfinite(value).all() for value in snapshot.values())
+def not_finite(state: Mapping[str, Array]) -> str | None:
+    """The name of the first array of a state with a NaN or an infinity, or None."""
+    return next((name for name, value in state.items() if not np.isfinite(value).all()), None)
 
 
 def retrace(
@@ -124,12 +132,14 @@ def retrace(
         before = session.engine.snapshot()
         batch = order[step * batch_size : (step + 1) * batch_size]
         J = session.epoch(batch, batch_size, lambda: False).J[0]
-        if not np.isfinite(J) or not is_finite(session.engine.snapshot()):
+        broken = not_finite(session.engine.snapshot())
+        if not np.isfinite(J) or broken:
             session.engine.restore(before)
             break
+    what = f"J is {J:g}" if broken is None else f"J is {J:g}, the next {broken} is not finite"
     return DivergenceError(
-        f"training diverged at epoch {epoch}, step {step + 1} of {n_batches}: J is {J:g} and the "
-        "next weights are not finite; the network keeps the last finite weights. "
+        f"training diverged at epoch {epoch}, step {step + 1} of {n_batches}: {what}; "
+        "the network keeps the last finite weights. "
         "Try a smaller learning_rate, or scale the inputs and targets",
         epoch=epoch,
         step=step + 1,

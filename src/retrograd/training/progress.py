@@ -9,17 +9,23 @@ from retrograd.training.history import History
 
 
 class Progress:
-    """A rich progress bar over epochs; shows nothing unless `is_shown`."""
+    """A rich progress bar over epochs; shows nothing unless `is_shown`.
 
-    def __init__(self, epochs: int, *, is_shown: bool) -> None:
-        self._bar: Any = _bar() if is_shown else None
-        self._epochs = epochs
+    `first` epochs were run before, `epochs` are to come. `console` is rich's, by default on
+    standard error.
+    """
+
+    def __init__(self, epochs: int, *, is_shown: bool, first: int = 0, console: Any = None) -> None:
+        self._bar: Any = _bar(console) if is_shown else None
+        self._first, self._epochs = first, first + epochs
         self._task: Any = None
 
     def __enter__(self) -> Self:
         if self._bar is not None:
             self._bar.start()
-            self._task = self._bar.add_task("training", total=self._epochs, figures="", rate="")
+            self._task = self._bar.add_task(
+                "training", total=self._epochs, completed=self._first, figures="", rate=""
+            )
         return self
 
     def __exit__(
@@ -31,6 +37,13 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
+    def restart(self, number: int, n_starts: int) -> None:
+        """Begin again for the next of several random starts."""
+        if self._bar is not None:
+            self._bar.reset(
+                self._task, description=f"start {number} of {n_starts}", figures="", rate=""
+            )
+
     def show(self, history: History) -> None:
         """Move to the end of the history."""
         if self._bar is None:
@@ -38,11 +51,11 @@ class Progress:
         figures = f"J {history.J[-1]:.4g}"
         if history.validation_score:
             figures += f"  validation {history.score} {history.validation_score[-1]:.4g}"
-        rate = f"{history.epochs / max(history.seconds[-1], 1e-9):.0f} epochs/s"
+        rate = f"{history.epochs / max(history.seconds[-1], 1e-9):.3g} epochs/s"
         self._bar.update(self._task, completed=history.epochs, figures=figures, rate=rate)
 
 
-def _bar() -> Any:
+def _bar(console: Any) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -54,5 +67,5 @@ def _bar() -> Any:
         TextColumn("{task.fields[figures]}"),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console or Console(stderr=True),
     )

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from retrograd.arrays import Array
-from retrograd.errors import OptionError, unknown_name
+from retrograd.errors import unknown_name
+from retrograd.nn.losses import SQUARED, Loss
 
 Score = Callable[[Array, Array], float]
 
@@ -15,19 +16,21 @@ AUTO, LOSS = "auto", "loss"
 
 
 def accuracy(y: Array, output: Array) -> float:
-    """The share of rows whose predicted class (or, for several labels, every label) is right.
+    """The share of rows whose predicted class is right: the argmax of a row  [L4.1].
 
-    y: labels (n,), one-hot rows or 0/1 columns; output: probabilities (n, C).
+    y: labels (n,), or one-hot rows or probabilities (n, C); output: (n, C). A single column is the
+    probability of class 1.
     """
-    if output.shape[1] == 1 or (y.ndim == 2 and not _is_one_hot(y)):
-        truth = y.reshape(len(output), -1) > 0.5
-        return float(((output > 0.5) == truth).all(axis=1).mean())
+    if output.shape[1] == 1:
+        return label_accuracy(y, output)
     labels = y.argmax(axis=1) if y.ndim == 2 else y
     return float((output.argmax(axis=1) == labels).mean())
 
 
-def _is_one_hot(y: Array) -> bool:
-    return bool(np.allclose(y.sum(axis=1), 1.0))
+def label_accuracy(y: Array, output: Array) -> float:
+    """The share of rows whose every label is right: both on the same side of 1/2."""
+    truth = y.reshape(len(output), -1) > 0.5
+    return float(((output > 0.5) == truth).all(axis=1).mean())
 
 
 def r2(y: Array, output: Array) -> float:
@@ -47,16 +50,19 @@ def r2(y: Array, output: Array) -> float:
 SCORES: dict[str, Score] = {"accuracy": accuracy, "r2": r2}
 
 
-def find_score(score: str | Score, *, is_classification: bool) -> tuple[str, Score | None]:
-    """The name and function of a score; no function for "loss", which is -J without penalties."""
+def find_score(score: str | Score, loss: Loss) -> tuple[str, Score | None]:
+    """The name and function of a score; no function for "loss", which is -J without penalties.
+
+    "auto" is accuracy for cross_entropy, r2 for the squared errors, and "loss" for a loss written
+    in Python, of which nothing else is known.
+    """
     if callable(score):
         return getattr(score, "__name__", "score"), score
     if score == AUTO:
-        score = "accuracy" if is_classification else "r2"
+        score = "accuracy" if loss.is_classification else "r2" if loss.name in SQUARED else LOSS
     if score == LOSS:
         return LOSS, None
-    if not isinstance(score, str):
-        raise OptionError(f"score: expected a name or a function, got {score!r}")
-    if score not in SCORES:
+    if not isinstance(score, str) or score not in SCORES:
         raise unknown_name("score", score, [AUTO, LOSS, *SCORES])
-    return score, SCORES[score]
+    is_labels = score == "accuracy" and loss.is_multilabel
+    return score, label_accuracy if is_labels else SCORES[score]

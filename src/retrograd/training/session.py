@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
-from retrograd.arrays import Array, as_matrix, as_weights, require_same_rows
+from retrograd.arrays import Array, as_matrix, as_weights, require_finite, require_same_rows
 from retrograd.engines.base import Session
 from retrograd.graph.step import Step
 from retrograd.nn.losses import Loss, Target
@@ -44,10 +44,19 @@ class Rows:
 
 
 def check_rows(
-    network: Network, loss: Loss, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None
+    network: Network,
+    loss: Loss,
+    X: ArrayLike,
+    Y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    dtype: DTypeLike | None = None,
 ) -> Rows:
-    """A user's X, Y and weights, checked against the network and the loss, in X's precision."""
-    x = as_matrix(X, "X", n_columns=network.n_inputs)
+    """A user's X, Y and weights, checked against the network and the loss.
+
+    In float32 or float64, or in X's own float type where `dtype` is None.
+    """
+    x = as_matrix(X, "X", n_columns=network.n_inputs, dtype=dtype)
     target = loss.target(Y, network.n_outputs, x.dtype)
     require_same_rows("X", len(x), "Y", len(target.array))
     weights = None
@@ -79,9 +88,16 @@ class TrainingSession:
         l2: float = 0.0,
         engine: str = "auto",
     ) -> None:
+        opened_on = find_engine(engine)
         network.parameters.cast(rows.X.dtype)
+        for name, value in network.parameters.items():
+            require_finite(value, f"parameter {name}")
         self.objective: Objective = objective(
-            network, loss, rows.target, is_weighted=rows.sample_weight is not None
+            network,
+            loss,
+            rows.target,
+            is_weighted=rows.sample_weight is not None,
+            is_penalised=l2 > 0,
         )
         self.names = tuple(network.parameters)
         self._optimizer, self._l2, self._rows = optimizer, l2, rows
@@ -89,49 +105,31 @@ class TrainingSession:
         state: Mapping[str, Array]
         if optimizer is None:
             state = network.parameters
-            steps = {
-                "gradient": gradient_step(self.objective),
-                "score": score_step(self.objective),
-            }
+            steps = {"gradient": gradient_step(self.objective), "score": score_step(self.objective)}
         else:
             state = initial_state(network, optimizer)
             steps = training_steps(self.objective, optimizer)
-        self.engine: Session = find_engine(engine).open(steps, state, rows.named())
+        self.engine: Session = opened_on.open(steps, state, rows.named())
 
     def epoch(self, order: Array, batch_size: int, stop: Callable[[], bool]) -> Epoch:
         """One pass over the rows of `order` in batches; the last batch is observed."""
         assert self._optimizer is not None
-        done = int(self.engine.read(COUNT))
         n_batches = -(-len(order) // batch_size)
+        split = (n_batches - 1) * batch_size  # where the last batch begins
+        done = int(self.engine.read(COUNT))
         numbers: dict[str, float | Array] = {
             name: rates(value, done, n_batches) for name, value in self._optimizer.numbers().items()
-        }
-        numbers["l2"] = self._l2
-        split = (n_batches - 1) * batch_size
-        results = []
+        } | {"l2": self._l2}
+        J, norm = np.empty(0), float("nan")
         if split:
-            first = {name: _part(value, slice(0, n_batches - 1)) for name, value in numbers.items()}
-            results.append(
-                self.engine.run("train", order[:split], first, batch_size=batch_size, stop=stop)[
-                    "J"
-                ]
-            )
-        norm = float("nan")
-        if not split or not stop():
-            last = {
-                name: _part(value, slice(n_batches - 1, None)) for name, value in numbers.items()
-            }
-            observed = self.engine.run("observe", order[split:], last)
-            results.append(observed["J"])
-            norm = float(observed["gradient_norm"][-1])
-        J = np.concatenate(results)
-        rate = numbers.get("learning_rate", float("nan"))
-        return Epoch(
-            J=J,
-            gradient_norm=norm,
-            learning_rate=float(np.broadcast_to(rate, n_batches)[len(J) - 1]),
-            n_rows=min(len(J) * batch_size, len(order)),
-        )
+            most = _part(numbers, slice(0, -1))
+            J = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)["J"]
+        if not split or (len(J) == n_batches - 1 and not stop()):
+            last = self.engine.run("observe", order[split:], _part(numbers, slice(-1, None)))
+            J, norm = np.append(J, last["J"]), float(last["gradient_norm"][0])
+        rate = np.broadcast_to(numbers.get("learning_rate", float("nan")), n_batches)
+        n_rows = min(len(J) * batch_size, len(order))
+        return Epoch(J, norm, float(rate[len(J) - 1]), n_rows)
 
     def mean_J(self, epoch: Epoch, order: Array, batch_size: int) -> float:
         """The mean over rows of J: each batch counts by its rows, or by their sample weights."""
@@ -150,10 +148,20 @@ class TrainingSession:
         found = self.engine.run("score", order, batch_size=batch_size)
         return found["loss"], found["output"]
 
+    def assign(self, parameters: Mapping[str, Array]) -> None:
+        """Give the parameters these values; DataError unless they are finite."""
+        for name in self.names:
+            require_finite(parameters[name], f"parameter {name}")
+            self.engine.write(name, parameters[name])
+
     def parameters(self) -> dict[str, Array]:
         """Copies of the parameters."""
         return {name: self.engine.read(name) for name in self.names}
 
 
-def _part(value: float | Array, part: slice) -> float | Array:
-    return value[part] if isinstance(value, np.ndarray) else value
+def _part(numbers: Mapping[str, float | Array], part: slice) -> dict[str, float | Array]:
+    """The numbers of some of the batches: those that have one for each batch are cut."""
+    return {
+        name: value[part] if isinstance(value, np.ndarray) else value
+        for name, value in numbers.items()
+    }

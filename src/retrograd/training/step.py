@@ -32,10 +32,18 @@ class Objective:
     J: Node
 
 
-def objective(network: Network, loss: Loss, target: Target, *, is_weighted: bool) -> Objective:
+def objective(
+    network: Network,
+    loss: Loss,
+    target: Target,
+    *,
+    is_weighted: bool = False,
+    is_penalised: bool = True,
+) -> Objective:
     """J = mean over the batch's rows of the loss + l2/2 * the sum of squares of the weights.
 
-    With sample weights w the mean is sum(w * loss) / sum(w). Biases are not penalised.
+    With sample weights w the mean is sum(w * loss) / sum(w). Biases are not penalised. Where
+    l2 is 0 anyway, `is_penalised=False` leaves the penalty's gates out.
     """
     dtype = network.dtype
     x = variable("x", shape=(rows, network.n_inputs), dtype=dtype)
@@ -50,7 +58,9 @@ def objective(network: Network, loss: Loss, target: Target, *, is_weighted: bool
         J = gates.sum(w * per_row) / gates.maximum(gates.sum(w), tiny)
     else:
         J = gates.mean(per_row)
-    return Objective(inputs, parameters, l2, forward, per_row, J + _penalty(parameters, l2))
+    if is_penalised:
+        J = J + _penalty(parameters, l2)
+    return Objective(inputs, parameters, l2, forward, per_row, J)
 
 
 def _penalty(parameters: Mapping[str, Node], l2: Node) -> Node:

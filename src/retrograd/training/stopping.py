@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from retrograd.engines.base import Snapshot
-from retrograd.optim.base import require_number
+from retrograd.arrays import require_integer, require_number
 from retrograd.training.history import History
 
 PATIENCE = 10
@@ -30,34 +29,43 @@ class Rules:
     max_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        require_number("train", "epochs", self.epochs, low=1)
+        require_integer("train", "epochs", self.epochs)
         for name in ("tolerance", "gradient_tolerance"):
             if getattr(self, name) is not None:
                 require_number("train", name, getattr(self, name))
         if self.patience is not None:
-            require_number("train", "patience", self.patience, low=1)
+            require_integer("train", "patience", self.patience)
         if self.max_seconds is not None:
             require_number("train", "max_seconds", self.max_seconds, open_low=True)
 
 
 class Watch:
-    """Follows one run: the best validation score, with the state it was reached in, and the rules."""
+    """Follows the figures of one run, epoch by epoch: which was the best, and when to stop."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._lowest_J, self._epochs_since_fall = math.inf, 0
         self._best_score, self._epochs_since_best = -math.inf, 0
-        self.best: Snapshot | None = None
         self.best_epoch = 0
 
-    def see(self, history: History, snapshot: Snapshot) -> str | None:
-        """Take note of the epoch that just ended; the reason to stop, or None."""
-        self._follow_J(history.J[-1])
-        if history.validation_score:
-            self._follow_score(history, snapshot)
-        else:
-            self.best_epoch = history.epochs
-        return self._reason(history)
+    def see(self, history: History, epoch: int) -> bool:
+        """Take note of an epoch, counted from 1; whether it is the best so far.
+
+        The best has the highest validation score, the first of them; without validation it is the
+        last.
+        """
+        self._follow_J(history.J[epoch - 1])
+        if not history.validation_score:
+            self.best_epoch = epoch
+            return True
+        score = history.validation_score[epoch - 1]
+        score = -math.inf if math.isnan(score) else score
+        if self.best_epoch and not score > self._best_score:
+            self._epochs_since_best += 1
+            return False
+        self._best_score, self._epochs_since_best = score, 0
+        self.best_epoch = epoch
+        return True
 
     def _follow_J(self, J: float) -> None:
         if J < self._lowest_J - (self._rules.tolerance or 0.0):
@@ -66,23 +74,14 @@ class Watch:
         else:
             self._epochs_since_fall += 1
 
-    def _follow_score(self, history: History, snapshot: Snapshot) -> None:
-        if history.validation_score[-1] > self._best_score or self.best is None:
-            self._best_score, self._epochs_since_best = history.validation_score[-1], 0
-            self.best, self.best_epoch = snapshot, history.epochs
-        else:
-            self._epochs_since_best += 1
-
-    def _reason(self, history: History) -> str | None:
+    def reason(self, history: History) -> str | None:
+        """The rule that says stop after the last epoch seen, or None."""
         rules = self._rules
         limit = rules.gradient_tolerance
         if limit is not None and history.gradient_norm[-1] <= limit:
             return "gradient"
-        patience = rules.patience or PATIENCE
-        if rules.tolerance is not None and self._epochs_since_fall >= patience:
+        if rules.tolerance is not None and self._epochs_since_fall >= (rules.patience or PATIENCE):
             return "tolerance"
         if rules.patience is not None and self._epochs_since_best >= rules.patience:
             return "validation"
-        if rules.max_seconds is not None and history.seconds[-1] >= rules.max_seconds:
-            return "time"
         return None

@@ -1,0 +1,183 @@
+"""Where training begins: at the network's weights, at a former history, at random starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from retrograd.arrays import Array, require_integer
+from retrograd.errors import DivergenceError, OptionError
+from retrograd.nn.network import Network
+from retrograd.optim.base import Optimizer
+from retrograd.optim.lbfgs import LBFGS
+from retrograd.training.history import Checkpoint, History
+from retrograd.training.loop import Job, Past, Run, descend
+from retrograd.training.session import TrainingSession
+from retrograd.training.solvers.lbfgs import minimise
+
+SPLIT, SHUFFLE, WEIGHTS = 0, 1, 2
+"""What a stream of random numbers is for: the split must not depend on the shuffling."""
+
+
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """How a training begins: its seed, and the past that it goes on from."""
+
+    seed: int
+    past: History | None = None
+
+    def stream(self, *purpose: int) -> np.random.Generator:
+        """The random numbers for a purpose."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=purpose))
+
+    def shuffling(self, number: int) -> np.random.Generator:
+        """The generator of a start's orders, standing where the past left it."""
+        rng = self.stream(SHUFFLE, number)
+        if self.past is not None and self.past.checkpoint is not None:
+            rng.bit_generator.state = self.past.checkpoint.stream
+        return rng
+
+    def weights(self, network: Network, number: int) -> dict[str, Array]:
+        """Fresh initial weights of a start."""
+        return network.initial(int(self.stream(WEIGHTS, number).integers(2**63)))
+
+
+def begin(
+    resume: History | None,
+    optimizer: Optimizer | LBFGS,
+    random_starts: int,
+    seed: int | None,
+    *,
+    validates: bool,
+) -> Beginning:
+    """A beginning at zero, or where a former history ended. Raises OptionError if it cannot be."""
+    require_integer("train", "random_starts", random_starts)
+    if resume is None:
+        if seed is not None:
+            seed = require_integer("train", "seed", seed, low=0)
+        drawn = np.random.SeedSequence(seed).entropy
+        assert isinstance(drawn, int)
+        return Beginning(drawn)
+    if not isinstance(resume, History) or resume.checkpoint is None:
+        raise OptionError("train: resume needs a history that rg.train returned")
+    if resume.checkpoint.optimizer != optimizer.name:
+        raise OptionError(
+            f"train: resume continues {resume.checkpoint.optimizer}, the optimizer is now "
+            f"{optimizer.name}; give the same one"
+        )
+    if random_starts > 1:
+        raise OptionError("train: resume goes on with one run; random_starts must be 1")
+    if resume.epochs and validates != bool(resume.validation_score):
+        which = "had none" if validates else "had some"
+        raise OptionError(f"train: resume needs validation rows as before; the first run {which}")
+    return Beginning(resume.checkpoint.seed, resume)
+
+
+def best_of(
+    session: TrainingSession,
+    network: Network,
+    job: Job,
+    optimizer: Optimizer | LBFGS,
+    beginning: Beginning,
+    n_starts: int,
+    next_start: Callable[[int], None],
+) -> History:
+    """Train from each start in turn; the session ends with the parameters of the best.
+
+    The best has the highest validation score, or the lowest J. A start that diverges is left out;
+    DivergenceError if all do, with the session at the last finite state of the last.
+    """
+    zero = session.engine.snapshot()
+    past = _resume(session, beginning.past)
+    best: tuple[float, History] | None = None
+    figures, diverged = [], None
+    for number in range(n_starts):
+        if number:
+            next_start(number)
+            session.engine.restore({**zero, **beginning.weights(network, number)})
+        rng = beginning.shuffling(number)
+        try:
+            run = _run(session, job, optimizer, rng, past)
+        except DivergenceError as error:
+            diverged = error
+            figures.append(float("nan"))
+            continue
+        figures.append(_figure(run.history))
+        if best is None or figures[-1] > best[0]:
+            run.history.checkpoint = _checkpoint(session, optimizer, beginning.seed, rng, run)
+            best = figures[-1], run.history
+        if run.history.stopped in ("interrupted", "time"):
+            best[1].stopped = run.history.stopped
+            break
+    if best is None:
+        assert diverged is not None
+        raise diverged
+    return _finish(session, best[1], figures)
+
+
+def _run(
+    session: TrainingSession,
+    job: Job,
+    optimizer: Optimizer | LBFGS,
+    rng: np.random.Generator,
+    past: Past,
+) -> Run:
+    if isinstance(optimizer, LBFGS):
+        return minimise(session, job, optimizer, past)
+    return descend(session, job, rng, past)
+
+
+def _finish(session: TrainingSession, history: History, figures: list[float]) -> History:
+    assert history.checkpoint is not None
+    session.assign(history.checkpoint.parameters)
+    history.starts = figures if len(figures) > 1 else []
+    return history
+
+
+def _figure(history: History) -> float:
+    if history.validation_score:
+        return history.validation_score[history.best_epoch - 1]
+    return -history.J[-1] if history.J else -np.inf
+
+
+def _resume(session: TrainingSession, history: History | None) -> Past:
+    """Bring back the state in which a history ended.
+
+    Where the network's parameters are no longer those it was left with, they are what to go on
+    from, with the optimizer's state of then.
+    """
+    if history is None or history.checkpoint is None:
+        return Past()
+    left, own = history.checkpoint, session.engine.snapshot()
+    if _shapes(left.state) != _shapes(own):
+        raise OptionError(
+            "train: resume needs the network and the optimizer of the first run; "
+            f"its state was {_shapes(left.state)}, now it is {_shapes(own)}"
+        )
+    is_untouched = _are_equal(session.parameters(), left.parameters)
+    given = {} if is_untouched else session.parameters()
+    session.engine.restore({**left.state, **given})
+    return Past(history, left.parameters if history.validation_score else None)
+
+
+def _shapes(state: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+    return {name: value.shape for name, value in state.items()}
+
+
+def _are_equal(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
+    return all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def _checkpoint(
+    session: TrainingSession,
+    optimizer: Optimizer | LBFGS,
+    seed: int,
+    rng: np.random.Generator,
+    run: Run,
+) -> Checkpoint:
+    parameters = session.parameters() if run.best is None else run.best
+    stream: Mapping[str, Any] = rng.bit_generator.state
+    return Checkpoint(optimizer.name, session.engine.snapshot(), parameters, seed, stream)
