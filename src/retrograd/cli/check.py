@@ -1,4 +1,4 @@
-"""`retrograd check MODEL DATA`: every gradient of a model against numbers, on the data's own rows."""
+"""`retrograd check MODEL DATA`: every gradient of a model against numbers, on rows of the data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from retrograd.arrays import Array
-from retrograd.autodiff.check import CheckedVariable, GradientCheck
+from retrograd.autodiff.checked import TITLES, CheckedVariable, GradientCheck
 from retrograd.cli.data import DataArgument, NoiseOption, read_model_and_data
 from retrograd.cli.fitting import as_target
 from retrograd.cli.model import ModelArgument
@@ -21,12 +21,11 @@ from retrograd.nn.losses import find_loss
 from retrograd.tabular.model import TableModel
 from retrograd.training.step import objective
 
-METHODS = {"complex": "the complex step", "central": "central differences"}
-
 
 def check(
     model: ModelArgument,
     data: DataArgument,
+    *,
     rows: Annotated[
         int, typer.Option(min=1, help="At most so many rows, evenly from the whole of DATA.")
     ] = 32,
@@ -46,15 +45,15 @@ def check(
     loaded, found = read_model_and_data(model, data, noise=noise)
     chosen = _choose(loaded, found.table, rows)
     result = check_objective(loaded, chosen, entries=entries, seed=seed)
-    print(f"{model}: the gradient of J on {chosen.n_rows} rows of {found.name}, in float64")
+    typer.echo(f"{model}: the gradient of J on {chosen.n_rows} rows of {found.name}, in float64")
     print_table(
         ("parameter", "checked", "max rel. error", "worst entry", "analytic", "numeric", "verdict"),
         [_row(variable, result.tolerance) for variable in result.variables],
         left=(0, 6),
     )
     verdict = "agrees" if result.ok else "DISAGREES"
-    print(
-        f"\nthe gradient {verdict} with {METHODS[result.method]}: largest relative error "
+    typer.echo(
+        f"\nthe gradient {verdict} with {TITLES[result.method]}: largest relative error "
         f"{result.max_relative_error:.1e}, tolerance {result.tolerance:.0e}, "
         f"{result.passes} forward passes"
     )

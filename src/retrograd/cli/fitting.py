@@ -1,4 +1,4 @@
-"""From a table to a trained table model: rows held out, columns encoded, network trained, scored."""
+"""From a table to a trained table model: hold rows out, encode columns, train, score."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, require_number
 from retrograd.cli import scores
 from retrograd.cli.data import Data
 from retrograd.errors import DataError, OptionError, unknown_name
@@ -18,7 +18,6 @@ from retrograd.graph.shape import rows as symbolic_rows
 from retrograd.nn import losses
 from retrograd.nn.network import MLP, Network
 from retrograd.optim.adam import Adam, AdamW
-from retrograd.optim.base import require_number
 from retrograd.optim.lbfgs import LBFGS
 from retrograd.optim.names import OPTIMIZERS
 from retrograd.optim.sgd import SGD
@@ -116,7 +115,7 @@ class Prepared:
 
     @property
     def task(self) -> str:
-        """ "classification" or "regression"."""
+        """The kind of task: "classification" or "regression"."""
         return "classification" if isinstance(self.target, ClassTarget) else "regression"
 
     @property

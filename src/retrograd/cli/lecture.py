@@ -35,7 +35,7 @@ def lecture(
         print_table(
             ("lecture", "what it shows"), [(n, t) for n, (t, _) in LECTURES.items()], left=(0, 1)
         )
-        print("\nretrograd lecture NAME replays one")
+        typer.echo("\nretrograd lecture NAME replays one")
         return
     if name not in LECTURES:
         raise unknown_name("lecture", name, LECTURES)

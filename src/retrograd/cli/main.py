@@ -52,6 +52,7 @@ for command in (train, predict, check, lecture):
 @app.callback(invoke_without_command=True)
 def root(
     ctx: typer.Context,
+    *,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Train feed-forward networks by backpropagation, with every gradient open to inspection.
@@ -59,9 +60,9 @@ def root(
     Example: retrograd train digits
     """
     if version:
-        print(f"retrograd {retrograd.__version__}")
+        typer.echo(f"retrograd {retrograd.__version__}")
     elif ctx.invoked_subcommand is None:
-        print(ctx.get_help())
+        typer.echo(ctx.get_help())
     else:
         return
     raise typer.Exit(0)
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str]) -> int:
 def _fail(message: str, code: int = ERROR) -> int:
     one_line = " ".join(message.split())
     with contextlib.suppress(BrokenPipeError):
-        print(f"retrograd: {one_line}", file=sys.stderr, flush=True)
+        typer.echo(f"retrograd: {one_line}", err=True)
     return code
 
 

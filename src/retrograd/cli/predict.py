@@ -26,6 +26,7 @@ from retrograd.tabular.target import ClassTarget
 def predict(
     model: ModelArgument,
     data: DataArgument,
+    *,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -62,16 +63,16 @@ def predict(
         sys.stdout.flush()
     else:
         replace_file(output, [text.encode("utf-8")])
-        print(f"predictions {output}")
+        typer.echo(f"predictions {output}")
     if loaded.target.name in found.table.names:
-        print(_scores(loaded, found.table, answers), file=sys.stderr)
+        typer.echo(_scores(loaded, found.table, answers), err=True)
 
 
 def as_csv(columns: dict[str, NDArray[Any]]) -> str:
-    """Columns as CSV text; numbers in the fewest digits that give them back.
+    r"""Columns as CSV text; numbers in the fewest digits that give them back.
 
     >>> as_csv({"h": np.array([0.1, 25.0]), "alloy": np.array(["steel", "Al, cast"], object)})
-    'h,alloy\\n0.1,steel\\n25.0,"Al, cast"\\n'
+    'h,alloy\n0.1,steel\n25.0,"Al, cast"\n'
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -10,7 +10,7 @@ PIPE_WIDTH = 120  # columns where standard output is no terminal, and has no wid
 
 
 def console() -> Any:
-    """A rich console on standard output that prints text as it is: no markup, no colours of its own."""
+    """A rich console on standard output that prints text as it is, without markup or colours."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else PIPE_WIDTH

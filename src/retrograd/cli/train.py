@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 import typer
 
+from retrograd.cli import summary
 from retrograd.cli.data import DataArgument, NoiseOption, Task, read_data
-from retrograd.cli.fitting import Choices, Fit, Prepared, build, fit, prepare
+from retrograd.cli.fitting import Choices, build, fit, prepare
 from retrograd.cli.outputs import require_writable
-from retrograd.cli.scores import as_text, line
 from retrograd.errors import FileError, MissingDependencyError, OptionError
-from retrograd.nn.network import Network
 from retrograd.plots import losses
-from retrograd.tabular.target import ClassTarget
-from retrograd.training.history import STOPPED
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 NONE = "none"
 NOT_DRAWN = f"picture: not drawn, {losses.INSTALL}"
@@ -27,6 +21,7 @@ NOT_DRAWN = f"picture: not drawn, {losses.INSTALL}"
 
 def train(
     data: DataArgument,
+    *,
     target: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="What to predict. A bundled set knows its own."),
@@ -155,7 +150,7 @@ def train(
         if path is not None:
             require_writable(path, inputs=[found.path])
 
-    _describe(prepared, network, choices)
+    summary.describe(prepared, network, choices)
     result = fit(
         prepared,
         network,
@@ -167,17 +162,17 @@ def train(
     is_drawn = picture_path is not None and result.history.epochs > 0
     if is_drawn:
         assert picture_path is not None
-        losses.save(_draw(result), picture_path)
-    _report(result)
-    print(f"model   {model_path}")
+        losses.save(summary.draw(result), picture_path)
+    summary.report(result)
+    typer.echo(f"model   {model_path}")
     if is_drawn:
-        print(f"picture {picture_path}")
+        typer.echo(f"picture {picture_path}")
     elif picture_path is not None:
-        print("picture: not drawn, no epoch was finished")
+        typer.echo("picture: not drawn, no epoch was finished")
     elif picture != NONE:
-        print(NOT_DRAWN)
+        typer.echo(NOT_DRAWN)
     if replaced:
-        print(f"replaced: {', '.join(replaced)}")
+        typer.echo(f"replaced: {', '.join(replaced)}")
 
 
 def _sizes(hidden: str | None) -> tuple[int, ...] | None:
@@ -197,7 +192,7 @@ def _sizes(hidden: str | None) -> tuple[int, ...] | None:
 
 
 def _picture_path(picture: str | None, model_path: Path) -> Path | None:
-    """Where to draw, None for nowhere. Raises what would keep an asked-for picture from being drawn."""
+    """Where to draw, None for nowhere. Raises what would keep a wanted picture from being drawn."""
     if picture == NONE or (picture is None and not losses.is_available()):
         return None
     if not losses.is_available():
@@ -207,65 +202,3 @@ def _picture_path(picture: str | None, model_path: Path) -> Path | None:
     if path.absolute() == model_path.absolute():
         raise OptionError(f"{path}: names both the model and the picture; give them two names")
     return path
-
-
-def _describe(prepared: Prepared, network: Network, choices: Choices) -> None:
-    target, rows = prepared.target, prepared.rows
-    kind = f"classification, {len(target.classes)} classes" if isinstance(target, ClassTarget) else (
-        "regression" + _in_unit(prepared.units.get(target.name))
-    )  # fmt: skip
-    n_columns, n_features = len(prepared.columns.names), len(prepared.columns.feature_names)
-    print(f"{prepared.data.name}: {prepared.table.n_rows} rows, target {target.name}: {kind}")
-    if prepared.n_without_target:
-        print(f"left out: {prepared.n_without_target} rows without {target.name}")
-    print(f"inputs: {n_features} from {n_columns} columns")
-    print(
-        f"rows: {len(rows.train)} to train on, {len(rows.validation)} for validation, "
-        f"{len(rows.test)} for the test"
-    )
-    sizes = "-".join(str(n) for n in (network.n_inputs, *(x.fan_out for x in network.layers)))
-    batches = "" if choices.batch_size is None else f", batches of {choices.batch_size}"
-    print(
-        f"network: {sizes}, {choices.activation}, {network.n_parameters} parameters; "
-        f"{choices.optimizer}{batches}",
-        flush=True,
-    )
-
-
-def _draw(result: Fit) -> Figure:
-    model, history = result.model, result.history
-    title = model.data
-    if result.test:
-        name, value = next(iter(result.test.items()))
-        title += f": test {name} {as_text(name, value)}"
-    label = "cross-entropy" if model.task == "classification" else (
-        f"half squared error of {model.target.name}, standardised"
-    )  # fmt: skip
-    n = history.epochs  # a second Ctrl-C may have cut the list of losses short, never the history
-    return losses.loss_curves(
-        result.losses[:n],
-        history.validation_J,
-        best_epoch=history.best_epoch or None,
-        title=title,
-        label=f"loss ({label})",
-    )
-
-
-def _report(result: Fit) -> None:
-    history, unit = result.history, result.model.unit
-    seconds = history.seconds[-1] if history.seconds else 0.0
-    best = f", the best is epoch {history.best_epoch}" if history.validation_J else ""
-    print(f"{history.epochs} epochs in {seconds:.1f} s{best}; {STOPPED[history.stopped]}")
-    for name, value in result.test.items():
-        print(f"test {name} {as_text(name, value, unit=unit)}")
-    if not result.test:
-        print("no test score: no rows were held out for it")
-    elif len(result.baseline) == 1:
-        (score,) = result.baseline.items()
-        print(f"{result.guess}: {as_text(*score)}")
-    else:
-        print(f"{result.guess}: {line(result.baseline, unit=unit)}")
-
-
-def _in_unit(unit: str | None) -> str:
-    return f" in {unit}" if unit else ""

@@ -74,8 +74,8 @@ def loss_curves(
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     epochs = np.arange(1, n + 1)
-    dot = {"marker": "o", "markersize": 3.5} if n <= FEW else {}
-    axes.plot(epochs, J, color=BLUE, linewidth=2, label="training", **dot)
+    marker = "o" if n <= FEW else ""
+    axes.plot(epochs, J, color=BLUE, linewidth=2, label="training", marker=marker, markersize=3.5)
     if len(validation_J):
         axes.plot(
             epochs,
@@ -84,7 +84,8 @@ def loss_curves(
             linewidth=2,
             linestyle="--",
             label="validation",
-            **dot,
+            marker=marker,
+            markersize=3.5,
         )
     if best_epoch is not None:
         at = (validation_J if len(validation_J) else J)[best_epoch - 1]

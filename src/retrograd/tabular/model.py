@@ -60,7 +60,7 @@ class TableModel:
 
     @property
     def task(self) -> str:
-        """ "classification" or "regression"."""
+        """The kind of task: "classification" or "regression"."""
         return "classification" if isinstance(self.target, ClassTarget) else "regression"
 
     @property

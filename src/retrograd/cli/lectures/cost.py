@@ -31,7 +31,7 @@ class Cost:
     """The cost of one gradient of J by both ways; times in seconds.
 
     `n_nudged`: for how many of the weights finite differences were run and timed, all or as many
-    as the budget allowed; `differences_time` is for all weights, in proportion where it was not all.
+    as the budget allowed; `differences_time` is for all weights, in proportion if it was not all.
     `flops_ratio`: forward and backward pass together, in forward passes, counted in flops.
     `disagreement`: of the nudged weights, relative to the gradient's largest entry.
     """
@@ -78,7 +78,7 @@ def measure(sizes: tuple[int, int, int], *, budget: float = BUDGET) -> Cost:
 def differences(
     J: Callable[[], float], arrays: list[Array], *, budget: float
 ) -> tuple[Array, float]:
-    """dJ/dw ~ (J(.., w + h, ..) - J(.., w, ..)) / h of as many weights as the budget allows   [L2.1]
+    """dJ/dw ~ (J(.., w + h, ..) - J(.., w, ..)) / h, of as many weights as the budget allows [L2.1]
 
     `J` reads the arrays, which are nudged in place, an entry at a time. Returns the derivatives,
     at least one, and the seconds that they took.

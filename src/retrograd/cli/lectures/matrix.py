@@ -38,7 +38,7 @@ def replay() -> bool:
     Z = X @ W
     A = 1 / (1 + np.exp(-Z))
     G = A @ W2
-    O = 1 / (1 + np.exp(-G))  # noqa: E741  the lecture's letter
+    O = 1 / (1 + np.exp(-G))
     delta1 = -(Y - O) * O * (1 - O) / m
     delta2 = (delta1 @ W2.T) * A * (1 - A)
     J = 0.5 * np.sum((Y - O) ** 2) / m

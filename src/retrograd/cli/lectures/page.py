@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import typer
 from numpy.typing import ArrayLike
 
 from retrograd.cli.terminal import print_table
@@ -18,7 +19,7 @@ class Page:
     def __init__(self, title: str) -> None:
         self.n_checks = 0
         self.failures: list[str] = []
-        print(title)
+        typer.echo(title)
 
     @property
     def ok(self) -> bool:
@@ -27,11 +28,11 @@ class Page:
 
     def section(self, row: str, text: str) -> None:
         """Begin a part: the rows of the lecture that it replays, and what it shows."""
-        print(f"\n{row}  {text}")
+        typer.echo(f"\n{row}  {text}")
 
     def line(self, text: str) -> None:
         """Print one line."""
-        print(f"  {text}")
+        typer.echo(f"  {text}")
 
     def table(
         self, header: Sequence[str], rows: Iterable[Sequence[object]], *, left: Sequence[int] = (0,)
@@ -44,7 +45,7 @@ class Page:
         array = np.asarray(value)
         start = f"  {name} {array.shape} = "
         for row in np.atleast_2d(array):
-            print(start + "  ".join(f"{entry:10.6f}" for entry in row))
+            typer.echo(start + "  ".join(f"{entry:10.6f}" for entry in row))
             start = " " * len(start)
 
     def check(
@@ -58,10 +59,10 @@ class Page:
         error = float(np.abs(found - expected).max()) / scale if is_same else float("inf")
         if not error <= tolerance:
             self.failures.append(what)
-            print(f"  WRONG: {what}: {found.tolist()}, expected {expected.tolist()}")
+            typer.echo(f"  WRONG: {what}: {found.tolist()}, expected {expected.tolist()}")
 
     def end(self) -> bool:
         """Print the count of the checks; whether all have passed."""
         verdict = "all agree" if self.ok else f"{len(self.failures)} DISAGREE"
-        print(f"\n{self.n_checks} checks of the numbers above: {verdict}")
+        typer.echo(f"\n{self.n_checks} checks of the numbers above: {verdict}")
         return self.ok
