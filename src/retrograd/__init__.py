@@ -1,9 +1,15 @@
 """retrograd: backpropagation at hardware speed, with every gradient open to inspection."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from retrograd import errors, gates
 from retrograd.autodiff.gradient import gradient
 from retrograd.gates import *
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
+from retrograd.inspect.check import check_gradient
+from retrograd.inspect.trace import trace
 from retrograd.load import load
 from retrograd.nn.layers import Dense
 from retrograd.nn.network import MLP, Network
@@ -14,4 +20,51 @@ from retrograd.run import compile, evaluate
 from retrograd.training.history import History
 from retrograd.training.train import train
 
+if TYPE_CHECKING:
+    from retrograd.estimators.classifier import MLPClassifier
+    from retrograd.estimators.regressor import MLPRegressor
+
 __version__ = "0.1.0"
+
+__all__ = [  # noqa: PLE0604  # the gates' names are strings too
+    *gates.__all__,
+    "LBFGS",
+    "MLP",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Dense",
+    "History",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Network",
+    "Node",
+    "check_gradient",
+    "compile",
+    "constant",
+    "errors",
+    "evaluate",
+    "gradient",
+    "load",
+    "rows",
+    "trace",
+    "train",
+    "variable",
+]
+
+# Classes on scikit-learn's bases, imported when they are asked for: scikit-learn costs a second.
+_LAZY = {
+    "MLPClassifier": "retrograd.estimators.classifier",
+    "MLPRegressor": "retrograd.estimators.regressor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'retrograd' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_LAZY[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

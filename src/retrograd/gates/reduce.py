@@ -82,7 +82,11 @@ def sum_to(x: Node, shape: Shape) -> Node:
     """
     if shape == x.shape:
         return x
-    if broadcast(shape, x.shape) != x.shape:
+    try:
+        fits = broadcast(shape, x.shape) == x.shape
+    except ShapeError:
+        fits = False
+    if not fits:
         raise ShapeError(f"sum_to: {show(shape)} does not broadcast to {show(x.shape)}")
     axes = broadcast_axes(shape, x.shape)
     return reshape(sum(x, axes), shape)
@@ -143,14 +147,15 @@ def _max_numpy(
 
 
 def _first_max_numpy(x: Array, *, axes: tuple[int, ...], out: Array | None = None) -> Array:
-    moved = np.moveaxis(x, axes, range(-len(axes), 0))
-    flat = moved.reshape(
-        *moved.shape[: moved.ndim - len(axes)], math.prod(moved.shape[-len(axes) :])
-    )
-    mask = np.zeros(flat.shape, np.bool_)
-    if flat.size:
-        np.put_along_axis(mask, np.argmax(flat, axis=-1, keepdims=True), True, axis=-1)
-    return np.moveaxis(mask.reshape(moved.shape), range(-len(axes), 0), axes)
+    mask = np.empty(x.shape, np.bool_) if out is None else out
+    mask.fill(False)
+    last = range(-len(axes), 0)
+    moved, target = np.moveaxis(x, axes, last), np.moveaxis(mask, axes, last)
+    kept, reduced = moved.shape[: -len(axes)], moved.shape[-len(axes) :]
+    if x.size:
+        first = np.argmax(moved.reshape(*kept, math.prod(reduced)), axis=-1)
+        target[(*np.indices(kept, sparse=True), *np.unravel_index(first, reduced))] = True
+    return mask
 
 
 FIRST_MAX = define(
@@ -214,9 +219,9 @@ def _logsumexp_numpy(
     x: Array, *, axes: tuple[int, ...], keepdims: bool, out: Array | None = None
 ) -> Array:
     shift = _shift(x, axes)
-    total = np.log(np.sum(np.exp(x - shift), axis=axes, keepdims=True)) + shift
-    result = total if keepdims else np.squeeze(total, axes)
-    return result.astype(x.dtype, copy=False)
+    e = x - shift
+    total = np.sum(np.exp(e, out=e), axis=axes, keepdims=keepdims)
+    return np.add(np.log(total), shift if keepdims else np.squeeze(shift, axes), out=out)
 
 
 def _softmax_numpy(x: Array, *, axes: tuple[int, ...], out: Array | None = None) -> Array:

@@ -15,6 +15,7 @@ class Rows:
     _instance: Rows | None = None
 
     def __new__(cls) -> Rows:
+        """The one instance."""
         if cls._instance is None:
             cls._instance = super().__new__(cls)
         return cls._instance
@@ -67,6 +68,8 @@ def broadcast(*shapes: Shape) -> Shape:
     >>> broadcast((rows, 3), (3,))
     (rows, 3)
     """
+    if all(shape == shapes[0] for shape in shapes):
+        return shapes[0]
     length = max(map(len, shapes))
     padded = [(1,) * (length - len(shape)) + shape for shape in shapes]
     result: list[Size] = []
@@ -103,6 +106,8 @@ def as_axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
     given = (axis,) if not isinstance(axis, Sequence) else tuple(axis)
     axes = []
     for number in given:
+        if not hasattr(number, "__index__"):
+            raise ShapeError(f"an axis is an integer, got {number!r}")
         if not -ndim <= number < ndim:
             raise ShapeError(f"axis {number} is out of range for {ndim} dimensions")
         axes.append(int(number) % ndim)

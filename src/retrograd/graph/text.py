@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from retrograd.graph.node import CONSTANT, VARIABLE, Node
 from retrograd.graph.order import order
@@ -23,23 +23,24 @@ def as_text(outputs: Iterable[Node]) -> str:
 
     >>> w, x = rg.variable("w", 5.0), rg.variable("x", 3.0)
     >>> print(as_text([w * x + 1.0]))
-    %0 = variable w                     () float64
-    %1 = variable x                     () float64
-    %2 = multiply %0 %1                 () float64
-    %3 = constant 1                     () float64
-    %4 = add %2 %3                      () float64
+    %0 = variable w      () float64
+    %1 = variable x      () float64
+    %2 = multiply %0 %1  () float64
+    %3 = constant 1      () float64
+    %4 = add %2 %3       () float64
     """
     number: dict[Node, str] = {}
-    lines = []
+    left, right = [], []
     for node in order(outputs):
         number[node] = f"%{len(number)}"
         operands = [number[x] for x in node.inputs]
         if node.gate is VARIABLE or node.gate is CONSTANT:
             operands = [label(node)]
         params = [f"{key}={_show(value)}" for key, value in node.params.items()]
-        words = " ".join([node.gate.name, *operands, *params])
-        lines.append(f"{number[node]} = {words:30} {show(node.shape)} {node.dtype}")
-    return "\n".join(lines)
+        left.append(" ".join([number[node], "=", node.gate.name, *operands, *params]))
+        right.append(f"{show(node.shape)} {node.dtype}")
+    width = max(map(len, left), default=0)
+    return "\n".join(f"{a:{width}}  {b}" for a, b in zip(left, right, strict=True))
 
 
 def _show(value: object) -> str:
@@ -50,24 +51,27 @@ def _numbered(outputs: Iterable[Node]) -> dict[Node, int]:
     return {node: i for i, node in enumerate(order(outputs))}
 
 
-def as_dot(outputs: Iterable[Node]) -> str:
-    """The graph in the DOT language: ellipses for gates, boxes for variables and constants."""
+def as_dot(outputs: Iterable[Node], *, text: Callable[[Node], str] = label) -> str:
+    """The graph in the DOT language: ellipses for gates, boxes for variables and constants.
+
+    `text(node)` is what stands in a node, in one or more lines.
+    """
     number = _numbered(outputs)
     lines = ["digraph {", "  rankdir=LR"]
     for node, i in number.items():
         shape = "ellipse" if node.inputs else "box"
-        text = label(node).replace("\\", "\\\\").replace('"', '\\"')
-        lines.append(f'  n{i} [label="{text}" shape={shape}]')
+        words = text(node).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        lines.append(f'  n{i} [label="{words}" shape={shape}]')
     lines += [f"  n{number[x]} -> n{i}" for node, i in number.items() for x in node.inputs]
     return "\n".join([*lines, "}"])
 
 
-def as_mermaid(outputs: Iterable[Node]) -> str:
-    """The graph as a Mermaid flowchart."""
+def as_mermaid(outputs: Iterable[Node], *, text: Callable[[Node], str] = label) -> str:
+    """The graph as a Mermaid flowchart; `text(node)` is what stands in a node."""
     number = _numbered(outputs)
     lines = ["flowchart LR"]
     for node, i in number.items():
-        text = label(node).replace('"', "#quot;")
-        lines.append(f'  n{i}(("{text}"))' if node.inputs else f'  n{i}["{text}"]')
+        words = text(node).replace('"', "#quot;").replace("\n", "<br/>")
+        lines.append(f'  n{i}(("{words}"))' if node.inputs else f'  n{i}["{words}"]')
     lines += [f"  n{number[x]} --> n{i}" for node, i in number.items() for x in node.inputs]
     return "\n".join(lines)

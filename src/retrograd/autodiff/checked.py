@@ -1,0 +1,96 @@
+"""What a gradient check found: entry by entry, variable by variable, and as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from retrograd.graph.shape import show
+
+TITLES = {"complex": "the complex step", "central": "central differences"}
+
+
+@dataclass(frozen=True)
+class CheckedEntry:
+    """One entry of a gradient, from backpropagation (`analytic`) and from numbers (`numeric`)."""
+
+    variable: str
+    index: tuple[int, ...]
+    analytic: float
+    numeric: float
+    relative_error: float
+
+    def __str__(self) -> str:
+        index = f"[{', '.join(map(str, self.index))}]" if self.index else ""
+        return (
+            f"{self.variable}{index}: analytic {self.analytic:.10g}, numeric {self.numeric:.10g}, "
+            f"relative error {self.relative_error:.1e}"
+        )
+
+
+@dataclass(frozen=True)
+class CheckedVariable:
+    """What the check of one variable found.
+
+    - `entries`: how many were looked at; `kinks`: how many of them lie at a kink, where there is no
+      derivative to compare with.
+    - `largest`: the largest entry of its gradient, by magnitude.
+    - `worst`: the entry with the largest relative error; None if none could be compared.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    entries: int
+    kinks: int
+    largest: float
+    worst: CheckedEntry | None
+
+    @property
+    def max_relative_error(self) -> float:
+        """The largest relative error of its entries."""
+        return self.worst.relative_error if self.worst else 0.0
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """The result of `check_gradient`; printed, it is a table.
+
+    - `method`: "complex" or "central"; `passes`: the forward passes that it took.
+    - `variables`: what was found, variable by variable.
+    """
+
+    method: str
+    tolerance: float
+    passes: int
+    variables: tuple[CheckedVariable, ...] = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every entry agrees within the tolerance."""
+        return self.max_relative_error <= self.tolerance
+
+    @property
+    def max_relative_error(self) -> float:
+        """The largest relative error of all entries; infinite where a derivative is not finite."""
+        return self.worst.relative_error
+
+    @property
+    def worst(self) -> CheckedEntry:
+        """The entry with the largest relative error."""
+        return max((x.worst for x in self.variables if x.worst), key=lambda x: x.relative_error)
+
+    def __str__(self) -> str:
+        rows = [("variable", "shape", "entries", "kinks", "largest", "max relative error")]
+        for x in self.variables:
+            mark = "" if x.max_relative_error <= self.tolerance else "  <- wrong"
+            counts = str(x.entries), str(x.kinks)
+            error = f"{x.max_relative_error:.1e}{mark}"
+            rows.append((x.name, show(x.shape), *counts, f"{x.largest:.4g}", error))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            [
+                f"the gradient {'agrees' if self.ok else 'DISAGREES'} with {TITLES[self.method]} "
+                f"(tolerance {self.tolerance:.0e}, {self.passes} forward passes)",
+                *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
+                f"worst: {self.worst}",
+            ]
+        )
