@@ -66,10 +66,11 @@ $(VENV)/.made $(LOWEST)/.made: FORCE
 	  rm -rf $(@D) && $(PYTHON) -m venv $(@D) && touch $@; \
 	fi
 
+# --no-compile: what is imported is compiled then; compiling all of it takes as long as the rest.
 define INSTALL
 @echo "installing retrograd[$(1)] in $(@D)"
 @touch $(@D)/.installing
-@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --editable '.[$(1)]' $(2)
+@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-compile --editable '.[$(1)]' $(2)
 @rm $(@D)/.installing
 @touch $@
 endef
