@@ -34,7 +34,7 @@ format: $(VENV)/.dev ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test-lowest: $(LOWEST)/.dev ## run the tests on the oldest dependencies allowed (with Python 3.11)
+test-lowest: $(LOWEST)/.test ## run the tests on the oldest dependencies allowed (with Python 3.11)
 	$(call PYTEST,$(LOWEST)) --ignore=tests/packaging/test_wheel.py
 
 bench: $(VENV)/.dev ## time training beside scikit-learn
@@ -81,7 +81,7 @@ $(VENV)/.demo: $(VENV)/.made pyproject.toml
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
 	$(call INSTALL,dev)
 
-$(LOWEST)/.dev: $(LOWEST)/.made pyproject.toml tests/lowest-constraints.txt
-	$(call INSTALL,dev,--constraint tests/lowest-constraints.txt --only-binary numpy$(comma)scipy)
+$(LOWEST)/.test: $(LOWEST)/.made pyproject.toml tests/lowest-constraints.txt
+	$(call INSTALL,test,--constraint tests/lowest-constraints.txt --only-binary numpy$(comma)scipy)
 
 comma := ,
