@@ -9,17 +9,25 @@ from typing import Any
 from retrograd.errors import ModelFileError
 from retrograd.files import container
 from retrograd.nn import network
+from retrograd.tabular import model
 
 
 def _network(file: container.ModelFile) -> Any:
     return network.Network.from_json(file.header, file.arrays)
 
 
-LOADERS: dict[str, Callable[[container.ModelFile], Any]] = {network.KIND: _network}
+def _table_model(file: container.ModelFile) -> Any:
+    return model.TableModel.from_json(file.header, file.arrays)
+
+
+LOADERS: dict[str, Callable[[container.ModelFile], Any]] = {
+    network.KIND: _network,
+    model.KIND: _table_model,
+}
 
 
 def load(path: str | PathLike[str]) -> Any:
-    """The network or estimator that a model file holds.
+    """The network, estimator or table model that a model file holds.
 
     A damaged or cut file, or one of another program, is a ModelFileError, never a model; a file
     that cannot be read is a FileError.

@@ -15,6 +15,7 @@ class Rows:
     _instance: Rows | None = None
 
     def __new__(cls) -> Rows:
+        """The one instance."""
         if cls._instance is None:
             cls._instance = super().__new__(cls)
         return cls._instance
