@@ -351,11 +351,11 @@ def opened(line, *, state=None, data=None):
     [
         ({"state": {}}, GraphError, "session: state W has no value"),
         ({"data": {"x": X}}, GraphError, "session: data y has no value"),
-        ({"state": {"W": W0.T}}, ShapeError, r"W: expected shape \(3, 2\), got \(2, 3\)"),
+        ({"state": {"W": W0.T}}, ShapeError, r"'W': expected shape \(3, 2\), got \(2, 3\)"),
         (
             {"data": {"x": X[:, :2], "y": Y}},
             ShapeError,
-            r"x: expected shape \(rows, 3\), got \(10, 2\)",
+            r"'x': expected shape \(rows, 3\), got \(10, 2\)",
         ),
         (
             {"data": {"x": X, "y": Y[:4]}},
