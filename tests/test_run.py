@@ -149,7 +149,7 @@ def test_threads_that_call_one_function_at_once_get_their_own_answers():
         (lambda: rg.compile([x], [x, x]), GraphError, "compile: one variable is an input twice"),
         (lambda: rg.compile([2.0], [x]), GraphError, "an output must be a node, got float"),
         (lambda: rg.evaluate([x, 2.0]), GraphError, "an output must be a node, got float"),
-        (lambda: rg.compile([x], [x])(), DataError, r"expected 1 values \(x\), got 0"),
+        (rg.compile([x], [x]), DataError, r"expected 1 values \(x\), got 0"),
         (
             lambda: rg.evaluate(x, engine="nunpy"),
             UnknownNameError,
