@@ -59,19 +59,21 @@ def test_a_reader_that_leaves_gives_no_traceback(tmp_path: Path):
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr is not None
-    assert process.stderr.read() == ""
+    with process.stderr as stream:
+        assert stream.read() == ""
     assert process.wait(timeout=60) == 141
 
 
-def test_a_terminal_of_few_letters_gets_question_marks_not_a_traceback(tmp_path: Path):
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "koi8-r"])
+def test_a_terminal_of_few_letters_gives_no_traceback(encoding: str, tmp_path: Path):
     (tmp_path / "größe.csv").write_text("größe,y\n1,2\n", encoding="utf-8")
     code, out, err = finish(
-        start(tmp_path, "train", "größe.csv", "--target", "Höhe", PYTHONIOENCODING="ascii")
+        start(tmp_path, "train", "größe.csv", "--target", "Höhe", PYTHONIOENCODING=encoding)
     )
     assert code == 2 and out == ""
-    assert err.startswith("retrograd: the table has no column 'H?he'")
-    code, out, _ = finish(start(tmp_path, "lecture", PYTHONIOENCODING="ascii"))
-    assert code == 0 and "?" not in out
+    assert err.startswith("retrograd: the table has no column 'H") and err.count("\n") == 1
+    code, out, err = finish(start(tmp_path, "lecture", PYTHONIOENCODING=encoding))
+    assert code == 0 and err == "" and "lecture" in out
 
 
 def test_the_version_and_the_help_are_printed(tmp_path: Path):
