@@ -3,10 +3,12 @@
 ::
 
     RetrogradError                    anything below
-    ├── GraphError (ValueError)       a graph that cannot be built or run: an unbound variable, a gate out of place
+    ├── GraphError (ValueError)       a graph that cannot be built or run: an unbound variable,
+    │   │                             a gate out of place
     │   ├── ShapeError                operands whose sizes do not fit a gate
     │   └── DtypeError (TypeError)    operands of a kind that a gate does not take
-    ├── DataError (ValueError)        a user's arrays: NaN, no rows, lengths that differ, labels out of range
+    ├── DataError (ValueError)        a user's arrays: NaN, no rows, lengths that differ,
+    │                                 labels out of range
     ├── OptionError (ValueError)      an argument out of its range, or of the wrong kind
     │   └── UnknownNameError          a name that is not known; the message lists the known ones
     ├── DivergenceError (ArithmeticError)
@@ -17,7 +19,8 @@
     │   ├── TableError                a table (CSV, Parquet) that is not one
     │   └── ModelFileError            a model file that is damaged, cut, or of another format
     └── MissingDependencyError (ImportError)
-                                      an extra that is not installed; the message says how to install it
+                                      an extra that is not installed; the message says
+                                      how to install it
 
 A message names what was wrong and what would be right.
 """
@@ -26,6 +29,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import partial
+from typing import Any
 
 
 class RetrogradError(Exception):
@@ -66,6 +71,10 @@ class DivergenceError(RetrogradError, ArithmeticError):
         super().__init__(message)
         self.epoch = epoch
         self.step = step
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is pickled as its positional arguments; these two go by keyword.
+        return partial(type(self), epoch=self.epoch, step=self.step), self.args
 
 
 class FitDivergenceError(DivergenceError, ValueError):

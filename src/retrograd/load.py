@@ -9,10 +9,15 @@ from typing import Any
 from retrograd.errors import ModelFileError
 from retrograd.files import container
 from retrograd.nn import network
+from retrograd.tabular import model
 
 
 def _network(file: container.ModelFile) -> Any:
     return network.Network.from_json(file.header, file.arrays)
+
+
+def _table_model(file: container.ModelFile) -> Any:
+    return model.TableModel.from_json(file.header, file.arrays)
 
 
 def _classifier(file: container.ModelFile) -> Any:
@@ -32,13 +37,14 @@ def _regressor(file: container.ModelFile) -> Any:
 # An estimator's kind is the name of its class. scikit-learn is imported only to read one.
 LOADERS: dict[str, Callable[[container.ModelFile], Any]] = {
     network.KIND: _network,
+    model.KIND: _table_model,
     "MLPClassifier": _classifier,
     "MLPRegressor": _regressor,
 }
 
 
 def load(path: str | PathLike[str]) -> Any:
-    """The network or estimator that a model file holds.
+    """The network, estimator or table model that a model file holds.
 
     A damaged or cut file, or one of another program, is a ModelFileError, never a model; a file
     that cannot be read is a FileError.

@@ -12,7 +12,9 @@ import pytest
 import retrograd as rg
 from retrograd.autodiff.numeric import extrapolate
 from retrograd.errors import DataError, GraphError, OptionError, ShapeError, UnknownNameError
-from retrograd.gates.elementwise import ADD, RELU, TANH
+from retrograd.gates.arithmetic import ADD
+from retrograd.gates.exponential import TANH
+from retrograd.gates.kinks import RELU
 from retrograd.gates.linear import MATMUL
 from retrograd.graph.node import Gate, Node, apply
 

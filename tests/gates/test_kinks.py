@@ -82,7 +82,9 @@ def test_the_exponents_that_have_their_own_gate_give_what_power_gives():
         y = node**exponent
         np.testing.assert_allclose(rg.evaluate(y), x**exponent, rtol=1e-15)
         expected = exponent * x ** (exponent - 1.0)
-        np.testing.assert_allclose(slope(lambda v: v**exponent, x), expected, rtol=1e-15)
+        np.testing.assert_allclose(
+            slope(lambda v, exponent=exponent: v**exponent, x), expected, rtol=1e-15
+        )
 
 
 def test_the_mixed_second_derivative_of_a_power_holds_at_exponent_zero():

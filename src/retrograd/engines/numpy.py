@@ -230,7 +230,7 @@ class NumpySession:
         self._require_state(name)
         if np.shape(value) != self._state[name].shape:
             raise ShapeError(
-                f"{name}: expected shape {self._state[name].shape}, got {np.shape(value)}"
+                f"{name!r}: expected shape {self._state[name].shape}, got {np.shape(value)}"
             )
         self._state[name] = np.array(value, self._state[name].dtype, order="C")
 

@@ -159,7 +159,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
     def _targets(self, y: Any, *, dtype: np.dtype[Any], is_partial: bool) -> Targets:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        self._meet_classes(y, is_partial)
+        self._meet_classes(y, is_partial=is_partial)
         encoded = self._label_binarizer.transform(y)
         n_outputs = encoded.shape[1]
         if self._label_binarizer.y_type_ == "multiclass":
@@ -168,7 +168,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         target = Target(encoded.astype(dtype), (rows, n_outputs), dtype)
         return Targets(target, n_outputs, y, encoded.astype(bool) if n_outputs == 1 else None)
 
-    def _meet_classes(self, y: Any, is_partial: bool) -> None:
+    def _meet_classes(self, y: Any, *, is_partial: bool) -> None:
         """Take the classes from y, or require that y has no others."""
         if not hasattr(self, "classes_") or not (self.warm_start or is_partial):
             self._label_binarizer = LabelBinarizer().fit(y)

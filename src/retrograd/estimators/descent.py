@@ -108,7 +108,7 @@ def descend(
         l2=lambda weights: np.divide(alpha, weights, where=weights > 0, out=np.zeros(len(weights))),
     )
     session.engine.restore(model._optimizer.state)
-    run = _Run(model, session, held, order, _batch_size(model, len(order)), is_partial)
+    run = _Run(model, session, held, order, _batch_size(model, len(order)), is_partial=is_partial)
     with Interrupt() as interrupted:
         is_broken_off = False
         try:
@@ -131,6 +131,7 @@ class _Run:
         held: Held | None,
         order: Array,
         batch_size: int,
+        *,
         is_partial: bool,
     ) -> None:
         self.model, self.session, self.held = model, session, held

@@ -74,8 +74,7 @@ def _write(new: Path, chunks: Iterable[bytes | bytearray | memoryview], mode: in
     with open(new, "xb", opener=lambda name, flags: os.open(name, flags, creation_mode)) as file:
         if mode is not None:
             os.chmod(new, mode)  # gives back the bits that the umask took
-        for chunk in chunks:
-            file.write(chunk)
+        file.writelines(chunks)
         file.flush()
         os.fsync(file.fileno())
 

@@ -36,11 +36,14 @@ def read_parquet(path: Path, text: Collection[str]) -> Table:
         raise TableError(f"{path}: has no {'rows' if names else 'columns'}")
     positions = {name: table.column_names.index(name) for name in names}
     return Table(
-        {name: _column(path, name, table.column(j), name in text) for name, j in positions.items()}
+        {
+            name: _column(path, name, table.column(j), as_words=name in text)
+            for name, j in positions.items()
+        }
     )
 
 
-def _column(path: Path, name: str, column: Any, as_words: bool) -> Column:
+def _column(path: Path, name: str, column: Any, *, as_words: bool) -> Column:
     import pyarrow as pa
     import pyarrow.types as kinds
 

@@ -22,7 +22,7 @@ _READERS: dict[str, Callable[[Path, Collection[str]], Table]] = {
 
 
 def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> Table:
-    """Read a CSV (.csv, .tsv, .txt) or Parquet (.parquet) file.
+    r"""Read a CSV (.csv, .tsv, .txt) or Parquet (.parquet) file.
 
     A CSV file is UTF-8 and its first line names the columns; the delimiter is a tab if that line
     has one, else a comma or a semicolon, whichever it has more of. Blanks around an entry are not
@@ -36,7 +36,7 @@ def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> T
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "fins.csv")
-    ...     _ = path.write_text("h;alloy;length\\n25;steel;0.04\\n31.5;;NA\\n")
+    ...     _ = path.write_text("h;alloy;length\n25;steel;0.04\n31.5;;NA\n")
     ...     table = read_table(path)
     >>> table.column("h"), table.column("alloy"), table.column("length")
     (array([25. , 31.5]), array(['steel', None], dtype=object), array([0.04,  nan]))

@@ -1,36 +1,27 @@
 """The primitive gates, and the functions of nodes that apply them under their NumPy-like names."""
 
-from retrograd.gates.elementwise import (
-    abs,
-    add,
-    cast,
-    clip,
-    divide,
+from retrograd.gates.arithmetic import add, divide, multiply, negative, sqrt, square, subtract
+from retrograd.gates.compare import (
     equal,
-    exp,
-    expm1,
     greater,
     greater_equal,
     less,
     less_equal,
-    log,
-    log1p,
-    maximum,
-    minimum,
-    multiply,
-    negative,
     not_equal,
-    power,
-    relu,
-    sigmoid,
-    sign,
-    softplus,
-    sqrt,
-    square,
-    subtract,
-    tanh,
     where,
 )
+from retrograd.gates.elementwise import cast
+from retrograd.gates.exponential import (
+    exp,
+    expm1,
+    log,
+    log1p,
+    power,
+    sigmoid,
+    softplus,
+    tanh,
+)
+from retrograd.gates.kinks import abs, clip, maximum, minimum, relu, sign
 from retrograd.gates.layout import broadcast_to, concatenate, reshape, transpose, zeros
 from retrograd.gates.linear import matmul
 from retrograd.gates.reduce import (

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from retrograd.errors import DataError, ShapeError
-from retrograd.gates.elementwise import EXP_FLOPS, cast, exp, where
+from retrograd.gates.compare import where
+from retrograd.gates.elementwise import cast
+from retrograd.gates.exponential import EXP_FLOPS, exp
 from retrograd.gates.layout import broadcast_to, reshape
 from retrograd.graph.node import Array, Gate, Like, Node, apply, as_dtype, as_node, define
 from retrograd.graph.shape import (

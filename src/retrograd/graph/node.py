@@ -220,14 +220,17 @@ DTYPES = (np.dtype(np.bool_), np.dtype(np.int64), *FLOATS, *COMPLEX)
 
 def as_dtype(dtype: object) -> np.dtype[Any]:
     """One of the dtypes that a node can have: bool, int64, and two sizes of float and complex."""
-    known = ", ".join(map(str, DTYPES))
     try:
         found = np.dtype(dtype)  # type: ignore[call-overload]  # any dtype-like
     except TypeError:
-        raise DtypeError(f"{dtype!r} is not a dtype; a node can have: {known}") from None
+        raise DtypeError(f"{dtype!r} is not a dtype; a node can have: {_known_dtypes()}") from None
     if found not in DTYPES:
-        raise DtypeError(f"dtype {found} is not one that a node can have; these are: {known}")
+        raise DtypeError(f"{found} is not a dtype that a node can have: {_known_dtypes()}")
     return found
+
+
+def _known_dtypes() -> str:
+    return ", ".join(map(str, DTYPES))
 
 
 def _as_array(value: object, dtype: object, what: str) -> Array:
@@ -324,26 +327,28 @@ def promote(inputs: tuple[Like, ...]) -> tuple[Node, ...]:
     Python numbers take the dtype of the others; an operand without dimensions does not widen one
     that has some (a float64 learning rate leaves float32 weights float32), as in PyTorch.
     """
-    nodes = [x if isinstance(x, Node) or _is_number(x) else constant(x) for x in inputs]
+    nodes = [x if isinstance(x, Node | _NUMBER) else constant(x) for x in inputs]
     known = [x for x in nodes if isinstance(x, Node)]
-    target = _common(known) if known else np.dtype(np.float64)
+    target = _common(known)
     if target.kind != "c" and any(isinstance(x, complex) for x in nodes):
         target = np.result_type(target, np.complex64)
-    result = []
-    for x in nodes:
-        if not isinstance(x, Node):
-            result.append(constant(x, dtype=target))
-        else:
-            result.append(x if x.dtype == target else OPERATORS["cast"](x, target))
-    return tuple(result)
+    return tuple(_in_dtype(x, target) for x in nodes)
 
 
-def _is_number(value: object) -> bool:
-    # A NumPy scalar is a number like Python's own: it takes the dtype of the arrays it meets.
-    return isinstance(value, int | float | complex | np.number | np.bool_)
+def _in_dtype(x: Like, target: np.dtype[Any]) -> Node:
+    if not isinstance(x, Node):
+        return constant(x, dtype=target)
+    return x if x.dtype == target else OPERATORS["cast"](x, target)
+
+
+# A NumPy scalar is a number like Python's own: it takes the dtype of the arrays it meets.
+_NUMBER = int | float | complex | np.number | np.bool_
 
 
 def _common(nodes: list[Node]) -> np.dtype[Any]:
+    dtypes = {node.dtype for node in nodes}
+    if len(dtypes) == 1 and (only := dtypes.pop()).kind in "fc":
+        return only
     sized = [node.dtype for node in nodes if node.shape and node.dtype.kind in "fc"]
     whole = sized or [node.dtype for node in nodes if node.dtype.kind in "fc"]
     if not whole:

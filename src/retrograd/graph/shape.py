@@ -15,6 +15,7 @@ class Rows:
     _instance: Rows | None = None
 
     def __new__(cls) -> Rows:
+        """The one instance."""
         if cls._instance is None:
             cls._instance = super().__new__(cls)
         return cls._instance
@@ -67,6 +68,8 @@ def broadcast(*shapes: Shape) -> Shape:
     >>> broadcast((rows, 3), (3,))
     (rows, 3)
     """
+    if all(shape == shapes[0] for shape in shapes):
+        return shapes[0]
     length = max(map(len, shapes))
     padded = [(1,) * (length - len(shape)) + shape for shape in shapes]
     result: list[Size] = []

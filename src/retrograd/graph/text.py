@@ -23,23 +23,24 @@ def as_text(outputs: Iterable[Node]) -> str:
 
     >>> w, x = rg.variable("w", 5.0), rg.variable("x", 3.0)
     >>> print(as_text([w * x + 1.0]))
-    %0 = variable w                     () float64
-    %1 = variable x                     () float64
-    %2 = multiply %0 %1                 () float64
-    %3 = constant 1                     () float64
-    %4 = add %2 %3                      () float64
+    %0 = variable w      () float64
+    %1 = variable x      () float64
+    %2 = multiply %0 %1  () float64
+    %3 = constant 1      () float64
+    %4 = add %2 %3       () float64
     """
     number: dict[Node, str] = {}
-    lines = []
+    left, right = [], []
     for node in order(outputs):
         number[node] = f"%{len(number)}"
         operands = [number[x] for x in node.inputs]
         if node.gate is VARIABLE or node.gate is CONSTANT:
             operands = [label(node)]
         params = [f"{key}={_show(value)}" for key, value in node.params.items()]
-        words = " ".join([node.gate.name, *operands, *params])
-        lines.append(f"{number[node]} = {words:30} {show(node.shape)} {node.dtype}")
-    return "\n".join(lines)
+        left.append(" ".join([number[node], "=", node.gate.name, *operands, *params]))
+        right.append(f"{show(node.shape)} {node.dtype}")
+    width = max(map(len, left), default=0)
+    return "\n".join(f"{a:{width}}  {b}" for a, b in zip(left, right, strict=True))
 
 
 def _show(value: object) -> str:

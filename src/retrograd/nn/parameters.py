@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -35,6 +36,10 @@ class Parameters(MutableMapping[str, Array]):
 
     def __delitem__(self, name: str) -> None:
         raise OptionError(f"parameter {name} cannot be deleted: the network needs it")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The parameter, or the default where the network has none of this name."""
+        return self._arrays.get(name, default)
 
     def __contains__(self, name: object) -> bool:
         return name in self._arrays

@@ -63,14 +63,12 @@ def rates(rate: Rate, first: int, count: int) -> float | Array:
     """The rate at each of `count` steps from step `first` on: an array, or the number itself."""
     if not callable(rate):
         return rate
-    found = [rate(step) for step in range(first, first + count)]
     try:
-        values = np.array(found, dtype=np.float64).reshape(count)
-    except (TypeError, ValueError):
+        values = np.array([float(rate(step)) for step in range(first, first + count)])
+    except (TypeError, ValueError) as error:
         raise OptionError(
-            f"the learning-rate schedule must give a number at each step, it gives {found[0]!r} at "
-            f"step {first}"
-        ) from None
+            f"the learning-rate schedule must give a number at each step: {error}"
+        ) from error
     if not np.isfinite(values).all() or (values < 0).any():
         step = first + int(np.argmin(np.isfinite(values) & (values >= 0)))
         raise OptionError(f"the learning-rate schedule gives {values[step - first]} at step {step}")

@@ -67,9 +67,9 @@ def split(
     part = np.zeros(n, np.int64)  # 0 training, 1 validation, 2 test
     for rows in groups:
         n_validation, n_test = _counts(len(rows), validation, test)
-        rows = random.permutation(rows)
-        part[rows[:n_validation]] = 1
-        part[rows[n_validation : n_validation + n_test]] = 2
+        shuffled = random.permutation(rows)
+        part[shuffled[:n_validation]] = 1
+        part[shuffled[n_validation : n_validation + n_test]] = 2
     return Split(*(np.flatnonzero(part == p) for p in range(3)))
 
 

@@ -20,6 +20,7 @@ class Interrupt:
         self._previous: Any = None
 
     def __call__(self) -> bool:
+        """Whether Ctrl-C was pressed."""
         return self._pressed
 
     def __enter__(self) -> Self:

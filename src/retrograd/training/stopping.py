@@ -44,7 +44,7 @@ class Watch:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._lowest_J, self._epochs_since_fall = math.inf, 0
+        self._lowest_J: list[float] = []  # up to each epoch
         self._best_score, self._epochs_since_best = -math.inf, 0
         self.best_epoch = 0
 
@@ -54,7 +54,7 @@ class Watch:
         The best has the highest validation score, the first of them; without validation it is the
         last.
         """
-        self._follow_J(history.J[epoch - 1])
+        self._lowest_J.append(min([*self._lowest_J[-1:], history.J[epoch - 1]]))
         if not history.validation_score:
             self.best_epoch = epoch
             return True
@@ -67,21 +67,21 @@ class Watch:
         self.best_epoch = epoch
         return True
 
-    def _follow_J(self, J: float) -> None:
-        if J < self._lowest_J - (self._rules.tolerance or 0.0):
-            self._epochs_since_fall = 0
-            self._lowest_J = J
-        else:
-            self._epochs_since_fall += 1
-
     def reason(self, history: History) -> str | None:
         """The rule that says stop after the last epoch seen, or None."""
         rules = self._rules
         limit = rules.gradient_tolerance
         if limit is not None and history.gradient_norm[-1] <= limit:
             return "gradient"
-        if rules.tolerance is not None and self._epochs_since_fall >= (rules.patience or PATIENCE):
+        if rules.tolerance is not None and self._fall() <= rules.tolerance:
             return "tolerance"
         if rules.patience is not None and self._epochs_since_best >= rules.patience:
             return "validation"
         return None
+
+    def _fall(self) -> float:
+        """By how much the lowest J has fallen over the last `patience` epochs."""
+        span = self._rules.patience or PATIENCE
+        if len(self._lowest_J) <= span:
+            return math.inf
+        return self._lowest_J[-1 - span] - self._lowest_J[-1]

@@ -1,0 +1,334 @@
+"""From a table to a trained table model: hold rows out, encode columns, train, score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrograd.arrays import Array, require_number
+from retrograd.cli import scores
+from retrograd.cli.data import Data
+from retrograd.errors import DataError, OptionError, unknown_name
+from retrograd.files.table import Table, missing, unknown_column
+from retrograd.graph.shape import rows as symbolic_rows
+from retrograd.nn import losses
+from retrograd.nn.network import MLP, Network
+from retrograd.optim.adam import Adam, AdamW
+from retrograd.optim.lbfgs import LBFGS
+from retrograd.optim.names import OPTIMIZERS
+from retrograd.optim.sgd import SGD
+from retrograd.run import compile, find_engine
+from retrograd.tabular.columns import Columns, fit_columns
+from retrograd.tabular.model import TableModel
+from retrograd.tabular.split import Split, split
+from retrograd.tabular.target import ClassTarget, NumberTarget, Target, Task, fit_target
+from retrograd.training.history import History
+from retrograd.training.step import objective
+from retrograd.training.train import train
+
+# The batch size by the number of training rows, up to each: few rows need many steps an epoch.
+BATCH_SIZES = {300: 8, 10_000: 32, math.inf: 256}
+LEARNING_RATES = {"adam": 1e-3, "adamw": 1e-3, "sgd": 1e-2}
+OBSERVED_ROWS = 4096  # training rows, at most, whose loss is drawn
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What is taken for a task where no option says otherwise."""
+
+    hidden: tuple[int, ...]
+    activation: str
+    l2: float
+
+
+DEFAULTS = {
+    "classification": Defaults(hidden=(300,), activation="relu", l2=2e-3),
+    "regression": Defaults(hidden=(64, 64), activation="tanh", l2=1e-5),
+}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How to train; None where it depends on the task, the optimizer or the number of rows."""
+
+    hidden: tuple[int, ...] | None
+    activation: str | None
+    epochs: int
+    batch_size: int | None
+    learning_rate: float | None
+    optimizer: str
+    patience: int | None
+    l2: float | None
+    max_seconds: float | None
+    seed: int
+    engine: str
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
+        if self.optimizer == "lbfgs" and self.learning_rate is not None:
+            raise OptionError("--learning-rate: lbfgs has none, it searches along a line")
+        if self.optimizer == "lbfgs" and self.batch_size is not None:
+            raise OptionError("--batch-size: lbfgs takes all rows at once")
+        if self.learning_rate is not None:
+            require_number("train", "--learning-rate", self.learning_rate, open_low=True)
+        if self.l2 is not None:
+            require_number("train", "--l2", self.l2)
+        if self.max_seconds is not None:
+            require_number("train", "--max-seconds", self.max_seconds, open_low=True)
+        find_engine(self.engine)
+
+    def for_task(self, task: str, n_rows: int) -> Choices:
+        """The same with every None replaced that has a default."""
+        defaults = DEFAULTS[task]
+        batch_size, rate = self.batch_size, self.learning_rate
+        if self.optimizer != "lbfgs":
+            batch_size = batch_size or next(b for n, b in BATCH_SIZES.items() if n_rows <= n)
+            rate = LEARNING_RATES[self.optimizer] if rate is None else rate
+        return replace(
+            self,
+            hidden=defaults.hidden if self.hidden is None else self.hidden,
+            activation=self.activation or defaults.activation,
+            l2=defaults.l2 if self.l2 is None else self.l2,
+            batch_size=batch_size,
+            learning_rate=rate,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A table made ready: which rows are for what, and how columns and target become numbers.
+
+    `n_without_target`: rows that were left out since their target is missing.
+    """
+
+    data: Data
+    table: Table
+    columns: Columns
+    target: Target
+    rows: Split
+    n_without_target: int
+
+    @property
+    def task(self) -> str:
+        """The kind of task: "classification" or "regression"."""
+        return "classification" if isinstance(self.target, ClassTarget) else "regression"
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The units of the columns in use and of the target, where known."""
+        names = {*self.columns.names, self.target.name}
+        return {name: unit for name, unit in (self.data.units or {}).items() if name in names}
+
+    def values(self, rows: Array) -> NDArray[Any]:
+        """The target's values in these rows, in its own unit or words."""
+        return self.table.column(self.target.name)[rows]
+
+    def arrays(self, rows: Array) -> tuple[Array, Array]:
+        """X (n, n_features) and the encoded target (n,) of these rows."""
+        part = self.table.take(rows)
+        return self.columns.transform(part), self.target.encode(part.column(self.target.name))
+
+
+def prepare(
+    data: Data,
+    *,
+    target: str | None,
+    drop: Sequence[str],
+    task: Task,
+    validation: float,
+    test: float,
+    seed: int,
+) -> Prepared:
+    """Choose the target, hold out rows, and learn from the training rows how to encode columns.
+
+    Raises DataError or OptionError for what does not fit the table.
+    """
+    table = data.table
+    name = target or data.target
+    if name is None:
+        last = table.names[-1]
+        listed = ", ".join(table.names[:20]) + (", ..." if len(table.names) > 20 else "")
+        raise OptionError(
+            f"--target COLUMN is missing: which column is to be predicted? perhaps {last!r}; "
+            f"columns: {listed}"
+        )
+    for column in (name, *drop):
+        if column not in table.names:
+            raise unknown_column(column, table.names)
+    if name in drop:
+        raise OptionError(f"--drop {name}: it is the target")
+    table = table.drop(drop)
+    has_target = ~missing(table.column(name))
+    n_without_target = int(np.count_nonzero(~has_target))
+    if n_without_target:
+        table = table.take(np.flatnonzero(has_target))
+
+    values = table.column(name)
+    asked = data.task if task == "auto" and name == data.target else task
+    fitted = fit_target(values, name=name, task=asked)
+    is_classes = isinstance(fitted, ClassTarget)
+    labels = fitted.encode(values) if is_classes else None
+    rows = split(table.n_rows, y=labels, validation=validation, test=test, seed=seed)
+    if isinstance(fitted, NumberTarget):  # its scale too is learned from the training rows
+        fitted = fit_target(values[rows.train], name=name, task="regression")
+    columns = fit_columns(table.take(rows.train), exclude=[name])
+    return Prepared(data, table, columns, fitted, rows, n_without_target)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A trained model, how training went, and how well it does.
+
+    - `losses`: of the training rows after each epoch, without penalty, as comparable with
+      `history.validation_J`; empty if they were not asked for.
+    - `test`, `baseline`: scores of the test rows, empty without; `guess`: the baseline in words.
+    """
+
+    model: TableModel
+    history: History
+    losses: list[float] = field(default_factory=list)
+    test: dict[str, float] = field(default_factory=dict)
+    baseline: dict[str, float] = field(default_factory=dict)
+    guess: str = ""
+
+
+def build(prepared: Prepared, choices: Choices) -> Network:
+    """The network for the data. Raises OptionError for choices that make none."""
+    is_classes = isinstance(prepared.target, ClassTarget)
+    n_outputs = len(prepared.target.classes) if isinstance(prepared.target, ClassTarget) else 1
+    assert choices.hidden is not None and choices.activation is not None
+    return MLP(
+        [len(prepared.columns.feature_names), *choices.hidden, n_outputs],
+        activation=choices.activation,
+        output="softmax" if is_classes else "identity",
+        seed=choices.seed,
+    )
+
+
+def fit(
+    prepared: Prepared,
+    network: Network,
+    choices: Choices,
+    *,
+    observe: bool,
+    progress: bool,
+) -> Fit:
+    """Train and score. `observe`: record the training rows' loss after each epoch."""
+    X, Y = prepared.arrays(prepared.rows.train)
+    held_out_X, held_out_Y = prepared.arrays(prepared.rows.validation)
+    has_validation = len(held_out_X) > 0
+    observed: list[float] = []
+    observer = _observer(network, X, Y, observed) if observe else None
+    if isinstance(prepared.target, ClassTarget):
+        Y, held_out_Y = _as_classes(prepared.target, Y, held_out_Y)
+    history = train(
+        network,
+        X,
+        Y,
+        optimizer=_optimizer(choices),
+        epochs=choices.epochs,
+        batch_size=choices.batch_size,
+        l2=choices.l2 or 0.0,
+        validation=(held_out_X, held_out_Y) if has_validation else None,
+        score="loss",  # smoother than accuracy, whose best value is reached by chance
+        patience=choices.patience if has_validation else None,
+        max_seconds=choices.max_seconds,
+        seed=choices.seed,
+        callbacks=[observer] if observer else [],
+        progress=progress,
+        engine=choices.engine,
+    )
+    model = TableModel(
+        network, prepared.columns, prepared.target, prepared.data.name, prepared.units
+    )
+    test, baseline, guess = _test(prepared, model)
+    model = replace(
+        model,
+        settings=_settings(prepared, choices, history),
+        scores={f"test {name}": value for name, value in test.items()},
+    )
+    return Fit(model, history, observed, test, baseline, guess)
+
+
+def as_target(y: Array) -> losses.Target:
+    """Encoded values (n,), labels or numbers, as the targets of a loss.
+
+    Unlike the losses' own way it takes labels of one class: nothing to learn from, but fine to
+    score or to check a gradient with.
+    """
+    if y.dtype.kind == "f":
+        return losses.Target(y[:, None], (symbolic_rows, 1), y.dtype)
+    return losses.Target(y, (symbolic_rows,), y.dtype)
+
+
+def _as_classes(target: ClassTarget, Y: Array, held_out: Array) -> tuple[Array, Array]:
+    """Labels; one-hot rows where all held-out rows have one class, which labels must not."""
+    if (Y == Y[0]).all():
+        raise DataError(
+            f"target {target.name!r}: all rows to train on have the class "
+            f"{target.classes[Y[0]]!r}; give more rows of the others"
+        )
+    if len(np.unique(held_out)) != 1:
+        return Y, held_out
+    one_hot = np.eye(len(target.classes))
+    return one_hot[Y], one_hot[held_out]
+
+
+def _optimizer(choices: Choices) -> SGD | Adam | AdamW | LBFGS:
+    rate = choices.learning_rate
+    if choices.optimizer == "lbfgs" or rate is None:
+        return LBFGS()
+    if choices.optimizer == "sgd":
+        return SGD(rate, momentum=0.9)
+    return {"adam": Adam, "adamw": AdamW}[choices.optimizer](rate)
+
+
+def _observer(
+    network: Network, X: Array, Y: Array, observed: list[float]
+) -> Callable[[Network, History], None]:
+    """A callback that appends the loss of the training rows, or of an even choice among many."""
+    chosen = np.unique(np.linspace(0, len(X) - 1, OBSERVED_ROWS).astype(np.int64))
+    x, y = X[chosen], as_target(Y[chosen])
+    J = objective(network, losses.find_loss("auto", network), y, is_weighted=False)
+    inputs = [J.inputs["x"], J.inputs["y"], J.l2, *J.parameters.values()]
+    function = compile([J.J], inputs)
+
+    def observe(network: Network, history: History) -> None:
+        observed.append(float(function(x, y.array, 0.0, *network.parameters.values())[0]))
+
+    return observe
+
+
+def _test(prepared: Prepared, model: TableModel) -> tuple[dict[str, float], dict[str, float], str]:
+    rows = prepared.rows.test
+    if not len(rows):
+        return {}, {}, ""
+    values, target = prepared.values(rows), prepared.target
+    words, guess = scores.baseline(target, prepared.values(prepared.rows.train), len(rows))
+    answers = model.predict(prepared.table.take(rows))
+    return scores.scores(target, values, answers), scores.scores(target, values, guess), words
+
+
+def _settings(prepared: Prepared, choices: Choices, history: History) -> dict[str, Any]:
+    rows = prepared.rows
+    return {
+        "optimizer": choices.optimizer,
+        "learning_rate": choices.learning_rate,
+        "batch_size": choices.batch_size,
+        "l2": choices.l2,
+        "seed": choices.seed,
+        "epochs": history.epochs,
+        "best_epoch": history.best_epoch,
+        "stopped": history.stopped,
+        "rows": {
+            "train": len(rows.train),
+            "validation": len(rows.validation),
+            "test": len(rows.test),
+        },
+    }

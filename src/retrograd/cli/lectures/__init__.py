@@ -1,0 +1,1 @@
+"""The lectures' examples, replayed with the package's own graphs and networks."""

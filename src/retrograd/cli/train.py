@@ -1,0 +1,204 @@
+"""`retrograd train DATA`: a table in; a model, its test scores and a picture of its losses out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from retrograd.cli import summary
+from retrograd.cli.data import DataArgument, NoiseOption, Task, read_data
+from retrograd.cli.fitting import Choices, build, fit, prepare
+from retrograd.cli.outputs import require_writable
+from retrograd.errors import FileError, MissingDependencyError, OptionError
+from retrograd.plots import losses
+
+NONE = "none"
+NOT_DRAWN = f"picture: not drawn, {losses.INSTALL}"
+
+
+def train(
+    data: DataArgument,
+    *,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="What to predict. A bundled set knows its own."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="The model. An older file is replaced. (default: DATA's name with .model, here)",
+            show_default=False,
+        ),
+    ] = None,
+    picture: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Loss against epoch, as .png, .svg or .pdf; 'none' draws none. "
+            "(default: beside the model, with .png)",
+            show_default=False,
+        ),
+    ] = None,
+    task: Annotated[
+        str, typer.Option(help="auto, classification or regression: auto looks at the target.")
+    ] = "auto",
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Leave a column out. Can be given several times."),
+    ] = None,
+    noise: NoiseOption = None,
+    hidden: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,...",
+            help="Units of each hidden layer, 0 for none. "
+            "(default: 300 for classes, 64,64 for numbers)",
+            show_default=False,
+        ),
+    ] = None,
+    activation: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the hidden layers: relu, tanh, sigmoid, softplus, ... "
+            "(default: relu for classes, tanh for numbers)",
+            show_default=False,
+        ),
+    ] = None,
+    optimizer: Annotated[str, typer.Option(help="adam, adamw, sgd or lbfgs.")] = "adam",
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="(default: 0.001; 0.01 for sgd)", show_default=False),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="At most so many passes over the rows.")] = 200,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Rows a step. (default: 8 for up to 300 rows, 32 for up to 10,000, else 256)",
+            show_default=False,
+        ),
+    ] = None,
+    l2: Annotated[
+        float | None,
+        typer.Option(
+            help="The penalty l2/2 times the sum of the squared weights. "
+            "(default: 0.002 for classes, 0.00001 for numbers)",
+            show_default=False,
+        ),
+    ] = None,
+    validation: Annotated[
+        float, typer.Option(help="The share of rows that tell which epoch was best.")
+    ] = 0.15,
+    test: Annotated[
+        float, typer.Option(help="The share of rows that only score the trained model.")
+    ] = 0.15,
+    patience: Annotated[
+        int, typer.Option(min=1, help="Stop after so many epochs without a better validation loss.")
+    ] = 20,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Stop after this time.", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the held-out rows, the first weights and the shuffling.")
+    ] = 0,
+    engine: Annotated[str, typer.Option(help="auto or numpy.")] = "auto",
+) -> None:
+    """Train a network on a table: tell the kind of task, train, test, write one model file.
+
+    Numbers are scaled, words become categories, missing values are filled and marked. Ctrl-C stops
+    training early: what was learned so far is tested and written all the same.
+
+    Example: retrograd train fin --noise 0.2
+
+    Example: retrograd train measurements.csv --target strength --output strength.model
+    """
+    choices = Choices(
+        hidden=_sizes(hidden),
+        activation=activation,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        optimizer=optimizer,
+        patience=patience,
+        l2=l2,
+        max_seconds=max_seconds,
+        seed=seed,
+        engine=engine,
+    )
+    found = read_data(data, noise=noise)
+    if output is not None and not output.name:
+        raise FileError(f"--output {output}: is a folder; give the name of a file")
+    model_path = output or Path(f"{found.name}.model")
+    picture_path = _picture_path(picture, model_path)
+    replaced = [str(p) for p in (model_path, picture_path) if p is not None and p.exists()]
+    prepared = prepare(
+        found,
+        target=target,
+        drop=drop or [],
+        task=cast(Task, task),  # an unknown one is refused with the known ones
+        validation=validation,
+        test=test,
+        seed=seed,
+    )
+    choices = choices.for_task(prepared.task, len(prepared.rows.train))
+    network = build(prepared, choices)
+    for path in (model_path, picture_path):
+        if path is not None:
+            require_writable(path, inputs=[found.path])
+
+    summary.describe(prepared, network, choices)
+    result = fit(
+        prepared,
+        network,
+        choices,
+        observe=picture_path is not None,
+        progress=sys.stderr.isatty(),
+    )
+    result.model.save(model_path)
+    is_drawn = picture_path is not None and result.history.epochs > 0
+    if is_drawn:
+        assert picture_path is not None
+        losses.save(summary.draw(result), picture_path)
+    summary.report(result)
+    typer.echo(f"model   {model_path}")
+    if is_drawn:
+        typer.echo(f"picture {picture_path}")
+    elif picture_path is not None:
+        typer.echo("picture: not drawn, no epoch was finished")
+    elif picture != NONE:
+        typer.echo(NOT_DRAWN)
+    if replaced:
+        typer.echo(f"replaced: {', '.join(replaced)}")
+
+
+def _sizes(hidden: str | None) -> tuple[int, ...] | None:
+    if hidden is None:
+        return None
+    try:
+        sizes = tuple(int(word) for word in hidden.split(","))
+    except ValueError:
+        sizes = (-1,)
+    if sizes == (0,):
+        return ()
+    if min(sizes) < 1:
+        raise OptionError(
+            f"--hidden: expected the units of each layer, as in 100,50 (or 0), got {hidden!r}"
+        )
+    return sizes
+
+
+def _picture_path(picture: str | None, model_path: Path) -> Path | None:
+    """Where to draw, None for nowhere. Raises what would keep a wanted picture from being drawn."""
+    if picture == NONE or (picture is None and not losses.is_available()):
+        return None
+    if not losses.is_available():
+        raise MissingDependencyError(f"--picture {picture}: needs matplotlib, {losses.INSTALL}")
+    path = model_path.with_suffix(".png") if picture is None else Path(picture)
+    losses.require_format(path)
+    if path.absolute() == model_path.absolute():
+        raise OptionError(f"{path}: names both the model and the picture; give them two names")
+    return path

@@ -1,0 +1,1 @@
+"""Figures of training, drawn with matplotlib and without its global state."""

@@ -1,0 +1,149 @@
+"""The loss of training and validation against the epoch."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retrograd.errors import DataError, MissingDependencyError, OptionError
+from retrograd.files.atomic import replace_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Told apart with any colour vision, and in grey   [Okabe & Ito 2008, Color Universal Design]
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
+LOG_FROM = 10.0  # a loss that falls by more than this factor is drawn on a logarithmic axis
+FEW = 30  # up to so many epochs each is marked with a dot
+INSTALL = 'install "retrograd[plots]"'
+
+
+def is_available() -> bool:
+    """Whether matplotlib is installed."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+def loss_curves(
+    J: Sequence[float],
+    validation_J: Sequence[float] = (),
+    *,
+    best_epoch: int | None = None,
+    title: str = "",
+    label: str = "loss J",
+) -> Figure:
+    """J of training and of validation against the epoch, the best epoch marked.
+
+    Args:
+        J: one number for each epoch, as in `History.J`; at least one.
+        validation_J: the same of the validation rows, as long as J; empty without.
+        best_epoch: the epoch, from 1, whose weights were kept; None marks none.
+        title: a line over the picture.
+        label: of the vertical axis, with the unit where there is one.
+
+    Returns:
+        A matplotlib Figure on its own canvas: `savefig` it, or hand it to `save`. The vertical axis
+        is logarithmic where all losses are positive and span more than a factor of 10.
+
+    Raises:
+        DataError: no epoch, or lengths that differ.
+        MissingDependencyError: matplotlib is not installed.
+
+    >>> figure = loss_curves([1.0, 0.5, 0.2], [1.1, 0.7, 0.8], best_epoch=2, title="iris")
+    >>> figure.axes[0].get_xlabel()
+    'epoch'
+    """
+    n = len(J)
+    if not n:
+        raise DataError("loss_curves: J has no epoch to draw")
+    if len(validation_J) not in (0, n):
+        raise DataError(f"loss_curves: J has {n} epochs, validation_J {len(validation_J)}")
+    if best_epoch is not None and not 1 <= best_epoch <= n:
+        raise DataError(f"loss_curves: best_epoch is from 1 to {n}, got {best_epoch}")
+    if not is_available():
+        raise MissingDependencyError(f"a picture needs matplotlib: {INSTALL}")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    figure = Figure(figsize=(8.0, 5.0), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    epochs = np.arange(1, n + 1)
+    marker = "o" if n <= FEW else ""
+    axes.plot(epochs, J, color=BLUE, linewidth=2, label="training", marker=marker, markersize=3.5)
+    if len(validation_J):
+        axes.plot(
+            epochs,
+            validation_J,
+            color=ORANGE,
+            linewidth=2,
+            linestyle="--",
+            label="validation",
+            marker=marker,
+            markersize=3.5,
+        )
+    if best_epoch is not None:
+        at = (validation_J if len(validation_J) else J)[best_epoch - 1]
+        axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=":")
+        axes.plot(
+            [best_epoch],
+            [at],
+            color=GREY,
+            marker="o",
+            markersize=9,
+            markerfacecolor="none",
+            markeredgewidth=2,
+            linestyle="none",
+            label=f"weights kept: epoch {best_epoch}",
+        )
+    if _is_wide([*J, *validation_J]):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=[1, 2, 5], numticks=12))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    edge = max(0.02 * n, 0.2)  # so that a mark at the last epoch is whole
+    axes.set_xlim(1 - edge, n + edge)
+    axes.set_xlabel("epoch", fontsize=12)
+    axes.set_ylabel(label, fontsize=12)
+    axes.set_title(title, fontsize=13, parse_math=False)
+    axes.grid(True, which="major", color="#dddddd", linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=11)
+    axes.legend(fontsize=11, frameon=False)
+    return figure
+
+
+def require_format(path: str | os.PathLike[str]) -> None:
+    """Raise OptionError unless a figure can be written in the format of the path's suffix."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    known = sorted(FigureCanvasAgg.get_supported_filetypes())
+    if _suffix(path) not in known:
+        raise OptionError(f"{path}: a picture's suffix is one of .{', .'.join(known)}")
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure to a file, whole or not at all, in the format of the path's suffix.
+
+    PNG without a suffix. Raises OptionError for a format that matplotlib does not write, FileError
+    for a path that cannot be written.
+    """
+    require_format(path)
+    content = BytesIO()
+    figure.savefig(content, format=_suffix(path))
+    replace_file(path, [content.getbuffer()])
+
+
+def _suffix(path: str | os.PathLike[str]) -> str:
+    return os.path.splitext(os.fspath(path))[1].lstrip(".").lower() or "png"
+
+
+def _is_wide(values: Sequence[float]) -> bool:
+    finite = [value for value in values if np.isfinite(value)]
+    return bool(finite) and min(finite) > 0 and max(finite) > LOG_FROM * min(finite)

@@ -1,0 +1,230 @@
+"""Losses: values and gradients against formulas, and the targets each takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+from retrograd.errors import DataError, OptionError, ShapeError, UnknownNameError
+from retrograd.nn.losses import find_loss
+from retrograd.training.session import TrainingSession, check_rows
+
+RNG = np.random.default_rng(3)
+X = RNG.normal(size=(7, 4))
+LABELS = np.array([0, 2, 1, 1, 2, 0, 2])
+ONE_HOT = np.eye(3)[LABELS]
+SOFT = RNG.dirichlet(np.ones(3), 7)
+MULTI = (RNG.random((7, 3)) < 0.5).astype(float)
+NUMBERS = RNG.normal(size=(7, 3))
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def softmax(z):
+    e = np.exp(z)
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def session_of(net, Y, loss="auto", *, weights=None, l2=0.0):
+    chosen = find_loss(loss, net)
+    rows = check_rows(net, chosen, X, Y, weights)
+    return TrainingSession(net, rows, loss=chosen, optimizer=None, l2=l2)
+
+
+# name: (output, targets, loss, J as a function of z, delta * B as a function of z)
+CASES = {
+    "half_squared_error": (
+        "identity",
+        NUMBERS,
+        "half_squared_error",
+        lambda z: 0.5 * ((z - NUMBERS) ** 2).sum(axis=1),
+        lambda z: z - NUMBERS,
+    ),
+    "squared_error": (
+        "identity",
+        NUMBERS,
+        "squared_error",
+        lambda z: ((z - NUMBERS) ** 2).sum(axis=1),
+        lambda z: 2 * (z - NUMBERS),
+    ),
+    "half_squared_error of a sigmoid": (
+        "sigmoid",
+        MULTI,
+        "half_squared_error",
+        lambda z: 0.5 * ((sigmoid(z) - MULTI) ** 2).sum(axis=1),
+        lambda z: (sigmoid(z) - MULTI) * sigmoid(z) * (1 - sigmoid(z)),
+    ),
+    "labels": (
+        "softmax",
+        LABELS,
+        "cross_entropy",
+        lambda z: -np.log(softmax(z)[np.arange(7), LABELS]),
+        lambda z: softmax(z) - ONE_HOT,
+    ),
+    "one-hot": (
+        "softmax",
+        ONE_HOT,
+        "cross_entropy",
+        lambda z: -np.log(softmax(z)[np.arange(7), LABELS]),
+        lambda z: softmax(z) - ONE_HOT,
+    ),
+    "probabilities": (
+        "softmax",
+        SOFT,
+        "cross_entropy",
+        lambda z: -(SOFT * np.log(softmax(z))).sum(axis=1),
+        lambda z: softmax(z) - SOFT,
+    ),
+    "multi-label": (
+        "sigmoid",
+        MULTI,
+        "cross_entropy",
+        lambda z: -(MULTI * np.log(sigmoid(z)) + (1 - MULTI) * np.log(1 - sigmoid(z))).sum(axis=1),
+        lambda z: sigmoid(z) - MULTI,
+    ),
+    "a function": (
+        "identity",
+        NUMBERS,
+        lambda output, y: rg.sum(rg.softplus(output - y), axis=1),
+        lambda z: np.log1p(np.exp(z - NUMBERS)).sum(axis=1),
+        lambda z: sigmoid(z - NUMBERS),
+    ),
+}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+@pytest.mark.parametrize("name", CASES)
+def test_J_and_its_gradient_are_the_formulas(name, l2, weighted):
+    output, Y, loss, per_row, slope = CASES[name]
+    w = np.array([1.0, 2.0, 0.0, 0.5, 3.0, 1.0, 1.0]) if weighted else np.ones(7)
+    net = rg.MLP([4, 3], output=output)
+    session = session_of(net, Y, loss, weights=w if weighted else None, l2=l2)
+    J, g = session.gradient(np.arange(7))
+    W, z = net.parameters["W1"], X @ net.parameters["W1"] + net.parameters["b1"]
+    delta = slope(z) * (w / w.sum())[:, None]
+    expected_J = (w * per_row(z)).sum() / w.sum() + 0.5 * l2 * (W**2).sum()
+    np.testing.assert_allclose(J, expected_J, rtol=1e-13)
+    np.testing.assert_allclose(g["W1"], X.T @ delta + l2 * W, rtol=1e-11, atol=1e-14)
+    np.testing.assert_allclose(g["b1"], delta.sum(axis=0), rtol=1e-11, atol=1e-14)
+
+
+def test_a_binary_loss_takes_labels_columns_and_probabilities():
+    net = rg.MLP([4, 1], output="sigmoid")
+    z = X @ net.parameters["W1"]
+    y = (LABELS > 0)[:, None]
+    expected = np.mean(np.log1p(np.exp(z)) - y * z)
+    for Y in (y, y[:, 0], y.astype(int), y[:, 0].astype(np.float32)):
+        assert session_of(net, Y).gradient(np.arange(7))[0] == pytest.approx(expected, rel=1e-13)
+
+
+def test_a_loss_of_logits_neither_overflows_nor_takes_the_log_of_0():
+    for output, Y in [("softmax", LABELS % 2), ("sigmoid", np.eye(2)[LABELS % 2])]:
+        net = rg.MLP([4, 2], output=output)
+        net.parameters["W1"] = 1e6 * net.parameters["W1"]
+        J, g = session_of(net, Y).gradient(np.arange(7))
+        assert np.isfinite(J)
+        assert np.isfinite(g["W1"]).all()
+
+
+def test_weight_2_is_the_row_twice():
+    net, twice = rg.MLP([4, 3]), [0, 1, 2, 2, 3, 4, 5, 6]
+    once, _ = session_of(net, NUMBERS), None
+    weights = np.array([1.0, 1.0, 2.0, 1.0, 1.0, 1.0, 1.0])
+    J, g = session_of(net, NUMBERS, weights=weights).gradient(np.arange(7))
+    J2, g2 = once.gradient(np.array(twice))
+    assert pytest.approx(J2, rel=1e-14) == J
+    np.testing.assert_allclose(g["W1"], g2["W1"], rtol=1e-12, atol=1e-15)
+
+
+def test_a_batch_of_zero_weights_has_no_loss_and_no_gradient():
+    net = rg.MLP([4, 3])
+    weights = np.array([0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+    J, g = session_of(net, NUMBERS, weights=weights).gradient(np.array([0, 1]))
+    assert J == 0.0
+    assert not g["W1"].any()
+
+
+@pytest.mark.parametrize(
+    ("output", "name"), [("softmax", "cross_entropy"), ("tanh", "half_squared_error")]
+)
+def test_auto_follows_the_output(output, name):
+    assert find_loss("auto", rg.MLP([4, 3], output=output)).name == name
+
+
+@pytest.mark.parametrize(
+    ("output", "Y", "message"),
+    [
+        ("softmax", [0, 1, 2, 3, 0, 0, 0], "Y: row 3 has label 3"),
+        ("softmax", ONE_HOT * 2, "Y: 2 at row 0, column 0; cross_entropy takes 0, 1 or"),
+        ("softmax", ONE_HOT * 0.5, "Y: row 0 sums to 0.5; probabilities sum to 1"),
+        ("softmax", ONE_HOT[:, :2], "Y: has 2 columns, expected 3"),
+        ("softmax", LABELS[:6], "X has 7 rows, Y has 6; they must match"),
+        ("softmax", list("abcabca"), "Y: expected real numbers"),
+        ("sigmoid", MULTI - 1, "cross_entropy takes 0, 1 or probabilities between"),
+        ("sigmoid", LABELS, r"Y: expected shape \(n, 3\)"),
+        ("identity", NUMBERS[:, :2], "Y: has 2 columns, expected 3"),
+        ("identity", NUMBERS * np.inf, "Y: (inf|-inf|nan) at row 0"),
+        ("identity", [[1.0], [2.0, 3.0]], "Y: not an array of numbers"),
+    ],
+)
+def test_targets_that_do_not_fit_are_a_data_error(output, Y, message):
+    with pytest.raises(DataError, match=message):
+        session_of(rg.MLP([4, 3], output=output), Y)
+
+
+def test_one_class_is_refused_by_training_and_not_by_scoring():
+    for output, Y in [
+        ("softmax", np.ones(7, int)),
+        ("softmax", np.eye(3)[np.ones(7, int)]),
+        ("sigmoid", np.ones(7)),
+    ]:
+        net = rg.MLP([4, 1 if output == "sigmoid" else 3], output=output)
+        with pytest.raises(DataError, match="Y: every row has label 1; a classifier needs two"):
+            rg.train(net, X, Y, epochs=1)
+        session_of(net, Y).score(np.arange(7))
+    rg.train(rg.MLP([4, 3], output="sigmoid"), X, np.ones((7, 3)), epochs=1)  # three yeses
+
+
+def test_what_is_no_loss_is_an_error():
+    net = rg.MLP([4, 3])
+    with pytest.raises(UnknownNameError, match="known: cross_entropy, half_squared_error, squared"):
+        find_loss("mse", net)
+    with pytest.raises(OptionError, match="cross_entropy needs a network with output='softmax'"):
+        find_loss("cross_entropy", net)
+    with pytest.raises(OptionError, match="softmax over 1 output is always 1"):
+        find_loss("cross_entropy", rg.MLP([4, 1], output="softmax"))
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "message"),
+    [
+        (lambda o, y: np.abs(o - y), OptionError, "calls a function of NumPy"),
+        (lambda o, y: rg.mean(rg.square(o - y)), ShapeError, r"shape \(rows,\); it returned \(\)"),
+        (lambda o, y: rg.square(o - y), ShapeError, r"it returned \(rows, 3\)"),
+        (lambda o, y: None, OptionError, "must return a node, it returned NoneType"),
+        (lambda o, y: rg.sum(o, axis=1) > 0.0, OptionError, "must return floats"),
+    ],
+)
+def test_a_function_that_is_no_loss_is_named(loss, error, message):
+    with pytest.raises(error, match=message):
+        session_of(rg.MLP([4, 3]), NUMBERS, loss)
+
+
+def test_a_function_gets_flat_targets_of_one_output_as_a_column():
+    """(n, 1) - (n,) would be (n, n), and train on nonsense without a word."""
+    net, y = rg.MLP([4, 1]), NUMBERS[:, 0]
+    J, _ = session_of(net, y, lambda o, y: rg.sum(rg.abs(o - y), axis=1)).gradient(np.arange(7))
+    assert pytest.approx(np.abs(net.predict(X)[:, 0] - y).mean(), rel=1e-13) == J
+
+
+def test_a_function_gets_integers_as_integers():
+    def picked(output, y):
+        return -rg.sum(rg.one_hot(y, 3) * rg.log_softmax(output), axis=1)
+
+    own = session_of(rg.MLP([4, 3]), LABELS, picked).gradient(np.arange(7))
+    named = session_of(rg.MLP([4, 3], output="softmax"), LABELS).gradient(np.arange(7))
+    assert pytest.approx(named[0], rel=1e-14) == own[0]

@@ -1,0 +1,82 @@
+"""The optimizers against PyTorch's: the same parameters along 100 steps (make_trajectories.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+
+STORED = np.load(Path(__file__).with_name("trajectories.npz"))
+NAMES = ("W1", "b1", "W2", "b2")
+OPTIMIZERS = {
+    "sgd": rg.SGD(0.1),
+    "momentum": rg.SGD(0.05, momentum=0.9),
+    "nesterov": rg.SGD(0.05, momentum=0.9, nesterov=True),
+    "adam": rg.Adam(0.01),
+    "adam_other": rg.Adam(0.02, beta1=0.8, beta2=0.95, epsilon=1e-4),
+    "adamw": rg.AdamW(0.01, weight_decay=0.1),
+    "l2": rg.SGD(0.1),
+    "schedule": rg.SGD(lambda step: 0.1 / (1 + step / 20), momentum=0.5),
+}
+
+
+def flat(net):
+    return np.concatenate([net.parameters[name].ravel() for name in NAMES])
+
+
+def trajectory(name, dtype):
+    net = rg.MLP([3, 5, 2], activation="tanh", dtype=dtype)
+    for parameter in NAMES:
+        net.parameters[parameter] = STORED[parameter]
+    found = [flat(net)]
+
+    def note(net, history):
+        if history.epochs % 10 == 0:
+            found.append(flat(net))
+
+    rg.train(
+        net,
+        STORED["X"].astype(dtype),
+        STORED["Y"],
+        optimizer=OPTIMIZERS[name],
+        epochs=100,
+        batch_size=None,
+        l2=0.03 if name == "l2" else 0.0,
+        callbacks=[note],
+    )
+    return np.array(found)
+
+
+def test_the_file_was_made_with_the_version_its_script_names():
+    assert [str(v).split("+")[0] for v in STORED["versions"]] == ["torch 2.13.0", "numpy 2.4.6"]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_trajectory_of_100_steps_is_pytorchs(name):
+    found = trajectory(name, np.float64)
+    assert found.shape == STORED[name].shape
+    assert np.abs(found - STORED[name]).max() <= 1e-12
+    assert np.abs(found[-1] - found[0]).max() > 0.1  # it went somewhere
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_trajectory_in_float32_stays_near_that_in_float64(name):
+    found = trajectory(name, np.float32)
+    assert found.dtype == np.float32
+    scale = np.abs(STORED[name]).max()
+    # Adam divides by the root of what may be nearly 0, so a rounding counts more than once a step.
+    assert np.abs(found - STORED[name]).max() <= 400 * np.finfo(np.float32).eps * scale
+
+
+def test_the_rule_itself_is_one_line_of_numpy():
+    """One step of each, with the equations written out again."""
+    net = rg.MLP([3, 2], bias=False)
+    X, Y, W = STORED["X"], STORED["Y"], net.parameters["W1"].copy()
+    g = X.T @ (X @ W - Y) / len(X)
+    rg.train(net, X, Y, optimizer=rg.Adam(0.1), epochs=1, batch_size=None)
+    m, v = 0.1 * g, 0.001 * g**2
+    after = W - 0.1 * (m / (1 - 0.9)) / (np.sqrt(v / (1 - 0.999)) + 1e-8)
+    np.testing.assert_allclose(net.parameters["W1"], after, rtol=1e-13, atol=1e-15)

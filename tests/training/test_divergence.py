@@ -1,0 +1,90 @@
+"""A diverging run names epoch and step and leaves the last finite weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+from retrograd.errors import DivergenceError
+
+RNG = np.random.default_rng(16)
+X = RNG.normal(size=(23, 2))
+Y = X @ [[1.0], [-2.0]]
+
+
+def step_by_step(W, rate, batch_size, epochs):
+    """The last finite weights of plain descent on 1/2 (x W - y)**2, and where it ends."""
+    with np.errstate(all="ignore"):
+        for epoch in range(1, epochs + 1):
+            for step, start in enumerate(range(0, len(X), batch_size), start=1):
+                x, y = X[start : start + batch_size], Y[start : start + batch_size]
+                e = x @ W - y
+                J, new = 0.5 * (e**2).sum(axis=1).mean(), W - rate * x.T @ (e / len(x))
+                if not (np.isfinite(J) and np.isfinite(new).all()):
+                    return W, epoch, step
+                W = new
+    raise AssertionError("it did not diverge")
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 23])
+@pytest.mark.parametrize("rate", [30.0, 1e5, 1e160])
+def test_the_last_finite_weights_stay_and_epoch_and_step_are_named(rate, batch_size):
+    net = rg.MLP([2, 1], bias=False)
+    W, epoch, step = step_by_step(net.parameters["W1"].copy(), rate, batch_size, 400)
+    with pytest.raises(DivergenceError) as caught:
+        rg.train(
+            net,
+            X,
+            Y,
+            optimizer=rg.SGD(rate),
+            epochs=400,
+            batch_size=batch_size,
+            shuffle=False,
+        )
+    n_steps = -(-len(X) // batch_size)
+    assert (caught.value.epoch, caught.value.step) == (epoch, step)
+    assert f"training diverged at epoch {epoch}, step {step} of {n_steps}: J is" in str(
+        caught.value
+    )
+    assert "smaller learning_rate" in str(caught.value)
+    np.testing.assert_allclose(net.parameters["W1"], W, rtol=1e-6)
+    assert np.isfinite(net.parameters["W1"]).all()
+
+
+def test_shuffled_runs_replay_the_same_order():
+    """The run that stops just before the step has the weights that the diverged run leaves."""
+    net = rg.MLP([2, 1], bias=False)
+    options = {"optimizer": rg.SGD(20.0, momentum=0.5), "batch_size": 23}
+    with pytest.raises(DivergenceError) as caught:
+        rg.train(net, X, Y, epochs=999, **options)
+    other = rg.MLP([2, 1], bias=False)
+    rg.train(other, X, Y, epochs=caught.value.epoch - 1, **options)
+    np.testing.assert_array_equal(net.parameters["W1"], other.parameters["W1"])
+
+
+def test_a_state_that_overflows_is_named():
+    """In float32 Adam's v overflows first, and would stand still for ever after."""
+    x = X.astype(np.float32) * np.float32(1e15)
+    net = rg.MLP([2, 1], bias=False)
+    with pytest.raises(DivergenceError, match=r"step 1 of 1: J is .*v of W1 is not finite"):
+        rg.train(net, x, Y, epochs=2, batch_size=None)
+
+
+def test_epochs_are_counted_through_a_resumed_run():
+    net = rg.MLP([2, 1], bias=False)
+    options = {"optimizer": rg.SGD(100.0), "batch_size": None}
+    history = rg.train(net, X, Y, epochs=3, **options)
+    with pytest.raises(DivergenceError) as caught:
+        rg.train(net, X, Y, epochs=999, resume=history, **options)
+    whole = rg.MLP([2, 1], bias=False)
+    with pytest.raises(DivergenceError) as expected:
+        rg.train(whole, X, Y, epochs=999, **options)
+    assert caught.value.epoch == expected.value.epoch > 3
+
+
+def test_a_network_with_an_infinite_weight_is_refused_before_training():
+    net = rg.MLP([2, 1])
+    net.parameters["W1"][0, 0] = np.inf
+    with pytest.raises(rg.errors.DataError, match="parameter W1: inf at row 0"):
+        rg.train(net, X, Y)
