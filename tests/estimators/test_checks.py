@@ -13,8 +13,8 @@ VARIANTS = [
     rg.MLPClassifier(max_iter=100),
     rg.MLPRegressor(max_iter=100),
     # Without a penalty lbfgs drives probabilities to exactly 1, which a check does not allow.
-    rg.MLPClassifier((10,), solver="lbfgs", alpha=1.0),
-    rg.MLPRegressor(hidden_layer_sizes=(10,), solver="lbfgs"),
+    rg.MLPClassifier((10,), solver="lbfgs", alpha=1.0, max_iter=50),
+    rg.MLPRegressor(hidden_layer_sizes=(10,), solver="lbfgs", max_iter=30),
     rg.MLPClassifier((10,), "tanh", solver="sgd", learning_rate_init=0.1, max_iter=50),
 ]
 
