@@ -13,6 +13,32 @@ from retrograd.errors import DataError, OptionError
 Array = NDArray[Any]
 
 
+class SparseRows:
+    """A sparse matrix as a source of rows: a batch of them is expanded when it is taken.
+
+    It stands where an engine takes an array of data. `matrix`: (n, n_columns), from SciPy.
+
+    >>> from scipy.sparse import csr_array
+    >>> rows = SparseRows(csr_array([[0.0, 2.0], [3.0, 0.0]]))
+    >>> rows.take(np.array([1]))
+    array([[3., 0.]])
+    """
+
+    def __init__(self, matrix: Any) -> None:
+        self._matrix = matrix.tocsr()
+        self.shape: tuple[int, int] = matrix.shape
+        self.dtype: np.dtype[Any] = matrix.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def take(
+        self, indices: Array, axis: int = 0, out: Array | None = None, mode: str = "raise"
+    ) -> Array:
+        """The rows of these numbers, dense, as `numpy.take` along axis 0."""
+        return np.asarray(self._matrix[indices].toarray(out=out))
+
+
 def as_matrix(
     value: ArrayLike,
     name: str,

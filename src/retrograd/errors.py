@@ -12,7 +12,9 @@
     ├── OptionError (ValueError)      an argument out of its range, or of the wrong kind
     │   └── UnknownNameError          a name that is not known; the message lists the known ones
     ├── DivergenceError (ArithmeticError)
-    │                                 training left the finite numbers; says at which epoch and step
+    │   │                             training left the finite numbers; says at which epoch and step
+    │   └── FitDivergenceError (ValueError)
+    │                                 the same in an estimator's fit: scikit-learn's is a ValueError
     ├── FileError (OSError)           a file that cannot be read or written
     │   ├── TableError                a table (CSV, Parquet) that is not one
     │   └── ModelFileError            a model file that is damaged, cut, or of another format
@@ -73,6 +75,10 @@ class DivergenceError(RetrogradError, ArithmeticError):
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception is pickled as its positional arguments; these two go by keyword.
         return partial(type(self), epoch=self.epoch, step=self.step), self.args
+
+
+class FitDivergenceError(DivergenceError, ValueError):
+    """Training of an estimator left the finite numbers: a ValueError, as in scikit-learn."""
 
 
 class FileError(RetrogradError, OSError):

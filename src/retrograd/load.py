@@ -20,9 +20,26 @@ def _table_model(file: container.ModelFile) -> Any:
     return model.TableModel.from_json(file.header, file.arrays)
 
 
+def _classifier(file: container.ModelFile) -> Any:
+    from retrograd.estimators.classifier import MLPClassifier
+    from retrograd.estimators.serial import restore
+
+    return restore(MLPClassifier, file)
+
+
+def _regressor(file: container.ModelFile) -> Any:
+    from retrograd.estimators.regressor import MLPRegressor
+    from retrograd.estimators.serial import restore
+
+    return restore(MLPRegressor, file)
+
+
+# An estimator's kind is the name of its class. scikit-learn is imported only to read one.
 LOADERS: dict[str, Callable[[container.ModelFile], Any]] = {
     network.KIND: _network,
     model.KIND: _table_model,
+    "MLPClassifier": _classifier,
+    "MLPRegressor": _regressor,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -52,7 +54,7 @@ def test_l1_1_and_l1_2_J_is_half_the_squared_error_of_two_layers():
 def test_l1_3_layers_and_units_are_chosen_and_the_weights_learned(sizes):
     net = rg.MLP(sizes, activation="tanh")
     shapes = [net.parameters[f"W{k}"].shape for k in range(1, len(sizes))]
-    assert shapes == list(zip(sizes, sizes[1:], strict=False))
+    assert shapes == list(pairwise(sizes))
     before = {name: value.copy() for name, value in net.parameters.items()}
     history = rg.train(net, X[:, :3], Y[:, : sizes[-1]], epochs=30, optimizer=rg.Adam(0.01))
     assert all((net.parameters[name] != before[name]).any() for name in before)
@@ -86,9 +88,7 @@ def test_l1_7_one_step_updates_every_weight_matrix_from_the_old_weights():
     net = two_layers()
     old = {name: value.copy() for name, value in net.parameters.items()}
     _, g = J_and_gradient(net, X, Y)
-    rg.train(
-        net, X, Y, loss="half_squared_error", optimizer=rg.SGD(0.5), epochs=1, batch_size=None
-    )
+    rg.train(net, X, Y, loss="half_squared_error", optimizer=rg.SGD(0.5), epochs=1, batch_size=None)
     for name in old:
         np.testing.assert_allclose(net.parameters[name], old[name] - 0.5 * g[name], rtol=1e-13)
 
@@ -98,9 +98,11 @@ def test_l1_8_several_starts_reach_different_minima_and_the_best_is_kept():
     x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     y = np.array([0.0, 1.0, 1.0, 0.0])
     net = rg.MLP([2, 2, 1], activation="sigmoid", output="sigmoid", initializer="glorot_normal")
-    history = rg.train(net, x, y, optimizer="lbfgs", epochs=300, random_starts=10)
+    history = rg.train(
+        net, x, y, optimizer=rg.Adam(0.1), epochs=400, batch_size=None, random_starts=4
+    )
     J = -np.array(history.starts)
-    assert J.min() < 1e-3  # solved
+    assert J.min() < 0.05  # solved
     assert J.max() > 0.3  # stuck
     assert history.J[-1] == J.min()
     assert ((net.predict(x)[:, 0] > 0.5) == (y > 0.5)).all()
@@ -144,7 +146,7 @@ def test_l2_2_forward_and_backward_cost_at_most_three_forward_passes(sizes, n_ro
 
 
 def test_l2_2_the_cost_of_a_gradient_does_not_grow_with_the_number_of_weights():
-    """Finite differences need a forward pass for each weight; the sweep needs two, whatever that is."""
+    """Finite differences need a forward pass for each weight; the sweep costs two in all."""
     ratios = [both / forward for forward, both, _ in (step_flops(s, 100, rg.SGD()) for s in SIZES)]
     assert max(ratios) <= 3
     n_weights = rg.MLP([784, 512, 256, 10]).n_parameters

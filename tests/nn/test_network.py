@@ -54,7 +54,7 @@ def test_each_layer_has_its_own_activation():
 
 
 def test_an_activation_may_be_a_python_function():
-    net = rg.MLP([3, 4, 2], activation=lambda z: z * rg.sigmoid(z), output=lambda z: rg.exp(z))
+    net = rg.MLP([3, 4, 2], activation=lambda z: z * rg.sigmoid(z), output=rg.exp)
     p, X = net.parameters, RNG.normal(size=(5, 3))
     z = X @ p["W1"]
     expected = np.exp(z * DEFINITIONS["sigmoid"](z) @ p["W2"])

@@ -43,7 +43,8 @@ def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clean")
     _run(sys.executable, "-m", "venv", "venv", folder=folder)
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    _run(programs / "python", "-m", "pip", "install", "--quiet", wheel, folder=folder)
+    pip_install = [programs / "python", "-m", "pip", "install", "--quiet", "--no-compile"]
+    _run(*pip_install, wheel, folder=folder)
     return programs
 
 

@@ -18,7 +18,7 @@ def mlp(**options):
 
 
 def gradient(p, x, y, w, l2):
-    """J and its gradient for a 3-4-2 tanh network with half the squared error, by hand [L1.5, 6]."""
+    """J and its gradient by hand: 3-4-2, tanh, half the squared error  [L1.5, L1.6]."""
     share = (w / w.sum())[:, None]
     a = np.tanh(x @ p["W1"] + p["b1"])
     e = a @ p["W2"] + p["b2"] - y
@@ -120,7 +120,9 @@ def test_the_seed_decides_the_order_and_nothing_else_does():
 
 
 def test_a_history_has_one_entry_an_epoch():
-    history = rg.train(mlp(), X, Y, epochs=4, validation=0.3, optimizer=rg.SGD(lambda s: 1 / (s + 9)))
+    history = rg.train(
+        mlp(), X, Y, epochs=4, validation=0.3, optimizer=rg.SGD(lambda s: 1 / (s + 9))
+    )
     for figure in ("J", "validation_J", "validation_score", "gradient_norm", "seconds"):
         assert len(getattr(history, figure)) == 4
     assert history.learning_rate == [1 / 9, 1 / 10, 1 / 11, 1 / 12]  # 16 rows are one batch of 32

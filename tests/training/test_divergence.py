@@ -44,7 +44,9 @@ def test_the_last_finite_weights_stay_and_epoch_and_step_are_named(rate, batch_s
         )
     n_steps = -(-len(X) // batch_size)
     assert (caught.value.epoch, caught.value.step) == (epoch, step)
-    assert f"training diverged at epoch {epoch}, step {step} of {n_steps}: J is" in str(caught.value)
+    assert f"training diverged at epoch {epoch}, step {step} of {n_steps}: J is" in str(
+        caught.value
+    )
     assert "smaller learning_rate" in str(caught.value)
     np.testing.assert_allclose(net.parameters["W1"], W, rtol=1e-6)
     assert np.isfinite(net.parameters["W1"]).all()

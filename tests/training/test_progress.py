@@ -70,9 +70,7 @@ def test_train_draws_it_and_ends_it(monkeypatch):
     assert f"J {history.J[-1]:.4g}" in line
     assert f"validation r2 {history.validation_score[-1]:.4g}" in line
     with pytest.raises(RuntimeError):
-        rg.train(
-            rg.MLP([2, 1]), X, X[:, :1], progress=True, callbacks=[lambda n, h: fail()]
-        )
+        rg.train(rg.MLP([2, 1]), X, X[:, :1], progress=True, callbacks=[lambda n, h: fail()])
     assert "\x1b[?25h" in recorded.file.getvalue()[-20:]  # the cursor is back
 
 

@@ -32,7 +32,7 @@ NoiseOption = Annotated[
     float | None,
     typer.Option(
         help="Of the data set fin only: the standard deviation of a measured temperature, in K. "
-        "[default: 0.1]",
+        "(default: 0.1)",
         show_default=False,
     ),
 ]

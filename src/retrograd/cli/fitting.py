@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,8 +31,8 @@ from retrograd.training.history import History
 from retrograd.training.step import objective
 from retrograd.training.train import train
 
-MANY_ROWS = 10_000  # more training rows than this go in larger batches
-BATCH_SIZES = (32, 256)
+# The batch size by the number of training rows, up to each: few rows need many steps an epoch.
+BATCH_SIZES = {300: 8, 10_000: 32, math.inf: 256}
 LEARNING_RATES = {"adam": 1e-3, "adamw": 1e-3, "sgd": 1e-2}
 OBSERVED_ROWS = 4096  # training rows, at most, whose loss is drawn
 
@@ -87,7 +88,7 @@ class Choices:
         defaults = DEFAULTS[task]
         batch_size, rate = self.batch_size, self.learning_rate
         if self.optimizer != "lbfgs":
-            batch_size = batch_size or BATCH_SIZES[n_rows > MANY_ROWS]
+            batch_size = batch_size or next(b for n, b in BATCH_SIZES.items() if n_rows <= n)
             rate = LEARNING_RATES[self.optimizer] if rate is None else rate
         return replace(
             self,

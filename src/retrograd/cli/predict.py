@@ -31,7 +31,7 @@ def predict(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Write a CSV file. An older one is replaced. [default: standard output]",
+            help="Write a CSV file. An older one is replaced. (default: standard output)",
             show_default=False,
         ),
     ] = None,

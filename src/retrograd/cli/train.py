@@ -30,7 +30,7 @@ def train(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="The model. An older file is replaced. [default: DATA's name with .model, here]",
+            help="The model. An older file is replaced. (default: DATA's name with .model, here)",
             show_default=False,
         ),
     ] = None,
@@ -39,7 +39,7 @@ def train(
         typer.Option(
             metavar="PATH",
             help="Loss against epoch, as .png, .svg or .pdf; 'none' draws none. "
-            "[default: beside the model, with .png]",
+            "(default: beside the model, with .png)",
             show_default=False,
         ),
     ] = None,
@@ -56,7 +56,7 @@ def train(
         typer.Option(
             metavar="N,N,...",
             help="Units of each hidden layer, 0 for none. "
-            "[default: 300 for classes, 64,64 for numbers]",
+            "(default: 300 for classes, 64,64 for numbers)",
             show_default=False,
         ),
     ] = None,
@@ -64,21 +64,21 @@ def train(
         str | None,
         typer.Option(
             help="Of the hidden layers: relu, tanh, sigmoid, softplus, ... "
-            "[default: relu for classes, tanh for numbers]",
+            "(default: relu for classes, tanh for numbers)",
             show_default=False,
         ),
     ] = None,
     optimizer: Annotated[str, typer.Option(help="adam, adamw, sgd or lbfgs.")] = "adam",
     learning_rate: Annotated[
         float | None,
-        typer.Option(help="[default: 0.001; 0.01 for sgd]", show_default=False),
+        typer.Option(help="(default: 0.001; 0.01 for sgd)", show_default=False),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="At most so many passes over the rows.")] = 200,
     batch_size: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Rows a step. [default: 32; 256 for more than 10,000 rows]",
+            help="Rows a step. (default: 8 for up to 300 rows, 32 for up to 10,000, else 256)",
             show_default=False,
         ),
     ] = None,
@@ -86,7 +86,7 @@ def train(
         float | None,
         typer.Option(
             help="The penalty l2/2 times the sum of the squared weights. "
-            "[default: 0.002 for classes, 0.00001 for numbers]",
+            "(default: 0.002 for classes, 0.00001 for numbers)",
             show_default=False,
         ),
     ] = None,

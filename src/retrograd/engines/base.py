@@ -65,7 +65,8 @@ class Engine(Protocol):
     ) -> Session:
         """A session of these steps, with the initial state and the rows of data, both by name.
 
-        `state` is copied; `data` is not, and must not change while the session is used.
+        `state` is copied; `data` is not, and must not change while the session is used. In place
+        of an array, data may be what has its shape, dtype and `take` (see `arrays.SparseRows`).
         """
         ...
 

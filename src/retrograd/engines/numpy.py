@@ -249,10 +249,10 @@ class NumpySession:
 
 
 def _found(kind: str, name: str, node: Node, given: Mapping[str, Array]) -> Array:
-    """The array given for a variable of a step, of its shape."""
+    """The array, or source of rows, given for a variable of a step, of its shape."""
     if name not in given:
         raise GraphError(f"session: {kind} {name} has no value")
-    array = np.asarray(given[name])
+    array = given[name] if hasattr(given[name], "take") else np.asarray(given[name])
     count_rows([node], [array])
     return array
 

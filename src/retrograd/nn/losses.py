@@ -73,7 +73,8 @@ class Loss:
     """A loss chosen for a network: its name, its formula, and how it takes targets.
 
     `per_row(forward, y)` is the loss of each example, (rows,). `target(Y, n_outputs, dtype)` checks
-    a user's targets. Multi-label: each of several outputs is a yes or no of its own.
+    a user's targets. Multi-label: each of several outputs is a yes or no of its own. `reported`,
+    where it is given, is what J is said to be made of: the gradient is still that of `per_row`.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Loss:
     target: Callable[[ArrayLike, int, DTypeLike], Target]
     is_classification: bool = False
     is_multilabel: bool = False
+    reported: Callable[[Forward, Node], Node] | None = None
 
 
 def find_loss(loss: LossChoice, network: Network) -> Loss:

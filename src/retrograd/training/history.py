@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from retrograd.arrays import Array
@@ -73,6 +73,15 @@ class History:
     def epochs(self) -> int:
         """How many epochs were finished."""
         return len(self.J)
+
+    def copy(self) -> History:
+        """The same figures in lists of its own, without the checkpoint."""
+        lists: dict[str, Any] = {
+            each.name: list(getattr(self, each.name))
+            for each in fields(self)
+            if isinstance(getattr(self, each.name), list)
+        }
+        return replace(self, checkpoint=None, **lists)
 
     def __str__(self) -> str:
         if not self.J:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,8 +52,8 @@ class Run:
 
     def __init__(self, session: TrainingSession, job: Job, past: Past) -> None:
         self._session, self._job = session, job
-        self.history = deepcopy(past.history)
-        self.history.score, self.history.checkpoint = job.score_name, None
+        self.history = past.history.copy()
+        self.history.score = job.score_name
         self.watch = Watch(job.rules)
         for epoch in range(1, self.history.epochs + 1):
             self.watch.see(self.history, epoch)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from retrograd.arrays import Array, as_matrix, as_weights, require_finite, require_same_rows
+from retrograd.arrays import (
+    Array,
+    SparseRows,
+    as_matrix,
+    as_weights,
+    require_finite,
+    require_same_rows,
+)
 from retrograd.engines.base import Session
 from retrograd.graph.step import Step
 from retrograd.nn.losses import Loss, Target
@@ -30,16 +38,16 @@ from retrograd.training.step import (
 class Rows:
     """Checked data: X (n, I), the targets, and sample weights (n,) or None."""
 
-    X: Array
+    X: Array | SparseRows
     target: Target
     sample_weight: Array | None = None
 
     def __len__(self) -> int:
         return len(self.X)
 
-    def named(self) -> dict[str, Array]:
+    def named(self) -> dict[str, Any]:
         """The arrays by the name of their variable."""
-        own = {"x": self.X, "y": self.target.array}
+        own: dict[str, Any] = {"x": self.X, "y": self.target.array}
         return own if self.sample_weight is None else own | {"sample_weight": self.sample_weight}
 
 
@@ -75,8 +83,16 @@ class Epoch:
     n_rows: int
 
 
+Penalty = float | Callable[[Array], Array]
+"""The l2 of every batch, or a function from the weights of the batches to the l2 of each."""
+
+
 class TrainingSession:
-    """Steps of a network on an engine: run epochs, score rows, read and write the state."""
+    """Steps of a network on an engine: run epochs, score rows, read and write the state.
+
+    The weight of a batch is its number of rows, or the sum of their sample weights.
+    `optimizer` may be replaced between epochs by one that differs in its numbers only.
+    """
 
     def __init__(
         self,
@@ -85,7 +101,7 @@ class TrainingSession:
         *,
         loss: Loss,
         optimizer: Optimizer | None,
-        l2: float = 0.0,
+        l2: Penalty = 0.0,
         engine: str = "auto",
     ) -> None:
         opened_on = find_engine(engine)
@@ -97,10 +113,10 @@ class TrainingSession:
             loss,
             rows.target,
             is_weighted=rows.sample_weight is not None,
-            is_penalised=l2 > 0,
+            is_penalised=callable(l2) or l2 > 0,
         )
         self.names = tuple(network.parameters)
-        self._optimizer, self._l2, self._rows = optimizer, l2, rows
+        self.optimizer, self._l2, self._rows = optimizer, l2, rows
         steps: dict[str, Step]
         state: Mapping[str, Array]
         if optimizer is None:
@@ -113,13 +129,13 @@ class TrainingSession:
 
     def epoch(self, order: Array, batch_size: int, stop: Callable[[], bool]) -> Epoch:
         """One pass over the rows of `order` in batches; the last batch is observed."""
-        assert self._optimizer is not None
+        assert self.optimizer is not None
         n_batches = -(-len(order) // batch_size)
         split = (n_batches - 1) * batch_size  # where the last batch begins
         done = int(self.engine.read(COUNT))
         numbers: dict[str, float | Array] = {
-            name: rates(value, done, n_batches) for name, value in self._optimizer.numbers().items()
-        } | {"l2": self._l2}
+            name: rates(value, done, n_batches) for name, value in self.optimizer.numbers().items()
+        } | {"l2": self._l2_of(order, batch_size)}
         J, norm = np.empty(0), float("nan")
         if split:
             most = _part(numbers, slice(0, -1))
@@ -133,14 +149,21 @@ class TrainingSession:
 
     def mean_J(self, epoch: Epoch, order: Array, batch_size: int) -> float:
         """The mean over rows of J: each batch counts by its rows, or by their sample weights."""
-        weights = self._rows.sample_weight
-        rows = np.ones(epoch.n_rows) if weights is None else weights[order[: epoch.n_rows]]
-        share = np.add.reduceat(rows, np.arange(0, epoch.n_rows, batch_size))
+        share = self._weights(order[: epoch.n_rows], batch_size)
         return float(np.average(epoch.J, weights=share if share.any() else None))
+
+    def _weights(self, order: Array, batch_size: int) -> Array:
+        """The weight of each batch."""
+        weights = self._rows.sample_weight
+        rows = np.ones(len(order)) if weights is None else weights[order]
+        return np.add.reduceat(rows, np.arange(0, len(order), batch_size))
+
+    def _l2_of(self, order: Array, batch_size: int) -> float | Array:
+        return self._l2(self._weights(order, batch_size)) if callable(self._l2) else self._l2
 
     def gradient(self, order: Array) -> tuple[float, dict[str, Array]]:
         """J and its gradient over these rows, in one batch."""
-        found = self.engine.run("gradient", order, {"l2": self._l2})
+        found = self.engine.run("gradient", order, {"l2": self._l2_of(order, len(order))})
         return float(found["J"][0]), {name: found[name][0] for name in self.names}
 
     def score(self, order: Array, batch_size: int = 4096) -> tuple[Array, Array]:

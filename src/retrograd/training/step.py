@@ -22,7 +22,10 @@ COUNT = "t"  # the state variable that counts steps
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """J of a batch as a node, with everything it is made from."""
+    """J of a batch as a node, with everything it is made from.
+
+    `reported` is J, unless the loss reports another than the one it descends on.
+    """
 
     inputs: Mapping[str, Node]
     parameters: Mapping[str, Node]
@@ -30,6 +33,7 @@ class Objective:
     forward: Forward
     per_row: Node
     J: Node
+    reported: Node
 
 
 def objective(
@@ -53,14 +57,22 @@ def objective(
     forward = network.forward(x, parameters)
     per_row = loss.per_row(forward, y)
     if is_weighted:
-        w = inputs["sample_weight"] = variable("sample_weight", shape=(rows,), dtype=dtype)
-        tiny = float(np.finfo(dtype).tiny)  # a batch of zero weights has J = 0, not 0/0
-        J = gates.sum(w * per_row) / gates.maximum(gates.sum(w), tiny)
-    else:
-        J = gates.mean(per_row)
-    if is_penalised:
-        J = J + _penalty(parameters, l2)
-    return Objective(inputs, parameters, l2, forward, per_row, J)
+        inputs["sample_weight"] = variable("sample_weight", shape=(rows,), dtype=dtype)
+
+    def J_of(loss_per_row: Node) -> Node:
+        mean = _mean(loss_per_row, inputs.get("sample_weight"))
+        return mean + _penalty(parameters, l2) if is_penalised else mean
+
+    J = J_of(per_row)
+    reported = J if loss.reported is None else J_of(loss.reported(forward, y))
+    return Objective(inputs, parameters, l2, forward, per_row, J, reported)
+
+
+def _mean(per_row: Node, weight: Node | None) -> Node:
+    if weight is None:
+        return gates.mean(per_row)
+    tiny = float(np.finfo(weight.dtype).tiny)  # a batch of zero weights has J = 0, not 0/0
+    return gates.sum(weight * per_row) / gates.maximum(gates.sum(weight), tiny)
 
 
 def _penalty(parameters: Mapping[str, Node], l2: Node) -> Node:
@@ -104,8 +116,8 @@ def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step
         "updates": updates,
     }
     return {
-        "train": Step(outputs={"J": objective.J}, **common),
-        "observe": Step(outputs={"J": objective.J, "gradient_norm": norm(slopes)}, **common),
+        "train": Step(outputs={"J": objective.reported}, **common),
+        "observe": Step(outputs={"J": objective.reported, "gradient_norm": norm(slopes)}, **common),
         "score": score_step(objective),
     }
 
@@ -119,7 +131,7 @@ def score_step(objective: Objective) -> Step:
 
 def gradient_step(objective: Objective) -> Step:
     """The step "gradient": J and dJ/d(parameter) under the parameter's name, without an update."""
-    outputs = {"J": objective.J, **gradients(objective)}
+    outputs = {"J": objective.reported, **gradients(objective)}
     scalars = {"l2": objective.l2}
     return Step(objective.inputs, objective.parameters, outputs, scalars)
 

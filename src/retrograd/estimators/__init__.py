@@ -1,0 +1,1 @@
+"""Estimators: scikit-learn's face on retrograd's networks, optimizers and training sessions."""

@@ -1,0 +1,62 @@
+"""`retrograd check`: the gradient of a trained model on rows of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import retrograd as rg
+from retrograd.autodiff import gradient as autodiff
+
+Run = Callable[..., Any]
+
+QUICK = ("--epochs", "2", "--picture", "none")
+
+
+@pytest.mark.parametrize("data", ["iris", "fin"])
+def test_a_right_gradient_passes_parameter_by_parameter(data: str, run: Run):
+    run("train", data, "--hidden", "8,6", *QUICK)
+    result = run("check", f"{data}.model", data)
+    assert result.code == 0 and result.err == ""
+    for name in rg.load(f"{data}.model").network.parameters:
+        assert result.line(f"{name} ").rstrip().endswith("ok")
+    assert result.lines[-1].startswith("the gradient agrees with ")
+    assert "32 rows" in result.lines[0]
+
+
+def test_rows_and_entries_are_what_was_asked_for(run: Run):
+    run("train", "iris", "--hidden", "8", *QUICK)
+    result = run("check", "iris.model", "iris", "--rows", "7", "--entries", "5")
+    assert "on 7 rows" in result.lines[0]
+    assert "5 of 32" in result.line("W1 ") and "3 of 3" in result.line("b2 ")
+
+
+def test_rows_of_one_class_can_be_checked(run: Run):
+    run("train", "iris", "--hidden", "4", *QUICK)
+    assert run("check", "iris.model", "iris", "--rows", "1").code == 0
+
+
+def test_a_wrong_gradient_is_shown_and_gives_code_1(run: Run, monkeypatch: pytest.MonkeyPatch):
+    run("train", "iris", "--hidden", "4", "--activation", "tanh", *QUICK)
+    right = autodiff.gradient
+
+    def wrong(output: Any, wrt: Any, **options: Any) -> Any:
+        found = right(output, wrt, **options)
+        return [found[0], 1.01 * found[1], *found[2:]] if isinstance(wrt, list) else found
+
+    monkeypatch.setattr("retrograd.autodiff.check.gradient", wrong)
+    result = run("check", "iris.model", "iris")
+    assert result.code == 1
+    assert result.line("b1 ").rstrip().endswith("WRONG") and "DISAGREES" in result.lines[-1]
+    assert result.line("W1 ").rstrip().endswith("ok")
+
+
+def test_the_target_is_needed(run: Run):
+    run("train", "iris", "--hidden", "4", *QUICK)
+    names = rg.load("iris.model").columns.names
+    Path("new.csv").write_text(",".join(names) + "\n5,3,1,0.2\n")
+    result = run("check", "iris.model", "new.csv")
+    assert result.code == 2 and "no column 'species'" in result.err

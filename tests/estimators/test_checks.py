@@ -1,0 +1,26 @@
+"""scikit-learn's own checks of estimators, without an expected failure."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import retrograd as rg
+
+# Most checks fit for a few epochs only.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+VARIANTS = [
+    rg.MLPClassifier(),
+    rg.MLPRegressor(),
+    # Without a penalty lbfgs drives probabilities to exactly 1, which a check does not allow.
+    rg.MLPClassifier((10,), solver="lbfgs", alpha=1.0),
+    rg.MLPRegressor(hidden_layer_sizes=(10,), solver="lbfgs"),
+    rg.MLPClassifier((10,), "tanh", solver="sgd", learning_rate_init=0.1, batch_size=50),
+    rg.MLPRegressor(
+        hidden_layer_sizes=(10,), solver="sgd", learning_rate="adaptive", learning_rate_init=0.01
+    ),
+]
+
+
+@parametrize_with_checks(VARIANTS)
+def test_scikit_learn_accepts_the_estimator(estimator, check):
+    check(estimator)

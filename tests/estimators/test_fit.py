@@ -1,0 +1,163 @@
+"""What fit does with precision, sparse rows, weights in the open, interruption and divergence."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from copy import deepcopy
+
+import numpy as np
+import pytest
+from scipy.sparse import csc_matrix, csr_array
+from sklearn.base import clone
+
+import retrograd as rg
+from retrograd.arrays import SparseRows
+from retrograd.errors import FitDivergenceError, RetrogradError
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture
+def fitted(task):
+    return task.pair(max_iter=5)[0].fit(task.X, task.y)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_float32_stays_float32(task, solver):
+    model = task.pair(max_iter=5, solver=solver)[0].fit(task.X.astype(np.float32), task.y)
+    assert {w.dtype for w in model.coefs_ + model.intercepts_} == {np.dtype(np.float32)}
+    if task.kind == "regressor":
+        assert model.predict(task.X.astype(np.float32)).dtype == np.float32
+        assert model.predict(task.X).dtype == np.float64
+
+
+@pytest.mark.parametrize("container", [csr_array, csc_matrix])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_sparse_rows_give_what_dense_rows_give(task, solver, container):
+    a, b = (task.pair(max_iter=5, solver=solver)[0] for _ in range(2))
+    a.fit(task.X, task.y)
+    b.fit(container(task.X), task.y)
+    assert a.loss_ == b.loss_
+    for one, other in zip(a.coefs_, b.coefs_, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(a.predict(task.X), b.predict(container(task.X)))
+
+
+def test_sparse_rows_are_expanded_a_batch_at_a_time(monkeypatch, tasks):
+    sizes = []
+    take = SparseRows.take
+    monkeypatch.setattr(
+        SparseRows,
+        "take",
+        lambda self, rows, *a, **k: sizes.append(len(rows)) or take(self, rows, *a, **k),
+    )
+    task = tasks["binary"]
+    task.pair(max_iter=2, batch_size=32)[0].fit(csr_array(task.X), task.y)
+    assert sizes == [32, 32, 32, 32, 2] * 2
+
+
+def test_weights_can_be_assigned_and_changed_in_place(fitted, task):
+    if task.kind == "regressor" and fitted.loss == "squared_error":
+        before = fitted.predict(task.X)
+        fitted.intercepts_[-1] += 1.0
+        np.testing.assert_allclose(fitted.predict(task.X), before + 1.0)
+    fitted.coefs_ = [np.zeros_like(w) for w in fitted.coefs_]
+    fitted.intercepts_ = [np.zeros_like(b) for b in fitted.intercepts_]
+    assert len(np.unique(fitted.predict(task.X))) == 1
+    fitted.partial_fit(task.X, task.y)  # goes on from the assigned ones
+    assert np.abs(fitted.coefs_[0]).max() < 0.01
+
+
+def test_a_pickled_copy_predicts_and_trains_the_same(fitted, task):
+    for copy in (pickle.loads(pickle.dumps(fitted)), deepcopy(fitted)):
+        np.testing.assert_array_equal(copy.predict(task.X), fitted.predict(task.X))
+        original = deepcopy(fitted).partial_fit(task.X, task.y)
+        assert copy.partial_fit(task.X, task.y).loss_curve_ == original.loss_curve_
+
+
+def test_a_clone_has_the_parameters_and_nothing_learned(fitted):
+    copy = clone(fitted)
+    assert copy.get_params() == fitted.get_params()
+    assert not hasattr(copy, "coefs_")
+
+
+def test_a_batch_of_rows_without_weight_changes_nothing_but_the_penalty(tasks):
+    task = tasks["one output"]
+    weight = np.ones(130)
+    weight[65:] = 0.0
+    params = {"solver": "sgd", "momentum": 0.0, "shuffle": False, "max_iter": 1, "alpha": 0.5}
+    half = task.pair(batch_size=65, **params)[0].fit(task.X[:65], task.y[:65])
+    both = task.pair(batch_size=65, **params)[0].fit(task.X, task.y, sample_weight=weight)
+    for a, b in zip(half.coefs_, both.coefs_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-14)
+
+
+def test_negative_weights_are_an_error(task):
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        task.pair()[0].fit(task.X, task.y, sample_weight=np.full(len(task.X), -1.0))
+
+
+def test_negative_counts_are_an_error(tasks):
+    task = tasks["counts"]
+    with pytest.raises(RetrogradError, match="needs y >= 0"):
+        task.pair()[0].fit(task.X, -task.y)
+
+
+def test_divergence_names_epoch_and_step_and_keeps_finite_weights(tasks):
+    task = tasks["three outputs"]
+    model = task.pair(solver="sgd", learning_rate_init=1e90, batch_size=65)[0]
+    with pytest.raises(FitDivergenceError, match="non-finite parameter weights") as caught:
+        model.fit(task.X, task.y)
+    assert isinstance(caught.value, ValueError)
+    assert caught.value.epoch >= 1 and 1 <= caught.value.step <= 2
+    assert all(np.isfinite(w).all() for w in model.coefs_ + model.intercepts_)
+
+
+def test_divergence_with_early_stopping_keeps_the_best_weights(tasks):
+    task = tasks["three outputs"]
+    model = task.pair(solver="sgd", learning_rate_init=1e90, early_stopping=True)[0]
+    model.fit(task.X, task.y)
+    assert np.isnan(model.validation_scores_[-1])
+    assert np.isfinite(model.predict(task.X)).all()
+
+
+def test_a_warm_start_with_other_sizes_is_an_error(fitted, task):
+    fitted.set_params(warm_start=True, hidden_layer_sizes=(3,))
+    with pytest.raises(RetrogradError, match=r"sizes \(64, 12, 7, \d+\)"):
+        fitted.fit(task.X, task.y)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_ctrl_c_keeps_the_model(solver, monkeypatch, tasks):
+    task = tasks["binary"]
+    model = task.pair(solver=solver, max_iter=1000, tol=0.0, verbose=True)[0]
+    lines = []
+
+    def press(line):
+        lines.append(line)
+        if len(lines) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("builtins.print", press)
+    with pytest.warns(UserWarning, match="Training interrupted by user."):
+        model.fit(task.X, task.y)
+    assert model.n_iter_ == 3
+    monkeypatch.undo()
+    of_three = model.set_params(verbose=False, max_iter=3)
+    for kept, w in zip(model.coefs_, clone(of_three).fit(task.X, task.y).coefs_, strict=True):
+        np.testing.assert_array_equal(kept, w)
+
+
+def test_importing_retrograd_does_not_import_scikit_learn():
+    code = "import sys, retrograd; print('sklearn' in sys.modules, 'scipy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_the_package_knows_no_other_names():
+    assert {"MLPClassifier", "MLPRegressor"} <= set(dir(rg))
+    with pytest.raises(AttributeError, match="no attribute 'MLPTransformer'"):
+        _ = rg.MLPTransformer
