@@ -1,5 +1,6 @@
 """Evaluating and compiling: values in, values out, from several threads too."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -91,19 +92,27 @@ def test_a_function_knows_what_it_was_made_of():
     assert function.engine == "numpy"
 
 
-def test_threads_that_call_one_function_at_once_get_their_own_answers():
-    function = rg.compile([rg.sum(rg.tanh(batch @ batch.T), axis=1)], [batch])
-    rng = np.random.default_rng(0)
-    values = [rng.normal(size=(20 + i % 3, 2)) for i in range(60)]
+@pytest.fixture
+def hasty_threads():
+    """Python gives way to another thread as often as it can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
-    def call(value):
-        return all(
-            np.array_equal(function(value)[0], np.sum(np.tanh(value @ value.T), axis=1))
-            for _ in range(5)
-        )
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_threads_that_call_one_function_at_once_get_their_own_answers():
+    function = rg.compile([rg.sum(rg.tanh(batch @ batch.T) * 2.0, axis=1)], [batch])
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=(60 + i % 2, 2)) for i in range(32)]
+    expected = [np.sum(np.tanh(value @ value.T) * 2.0, axis=1) for value in values]
+
+    def call(i):
+        return all(np.array_equal(function(values[i])[0], expected[i]) for _ in range(10))
 
     with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(call, values))
+        assert all(pool.map(call, range(len(values))))
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,20 @@ def test_a_gate_without_a_vjp_gets_no_gradient():
     assert rg.evaluate(rg.gradient(x * apply(floor, x), x)) == 3.0
 
 
+def test_a_vjp_may_answer_in_a_wider_dtype_and_a_broadcast_shape():
+    scale = Gate(
+        "scale",
+        lambda x, out=None: np.multiply(x, 3, out=out),
+        lambda x: (x.shape, x.dtype),
+        lambda y, x, n_rows: 1,
+        lambda dy, y, x: (rg.broadcast_to(dy, (5, 2)) * np.full((5, 2), 0.6),),
+    )
+    a = rg.variable("a", np.ones(2, np.float32))
+    da = rg.gradient(rg.sum(apply(scale, a)), a)
+    assert (da.shape, da.dtype) == ((2,), np.dtype("float32"))
+    np.testing.assert_allclose(rg.evaluate(da), [3, 3], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "make, error, message",
     [

@@ -42,7 +42,7 @@ app = typer.Typer(
     cls=Commands,
     name="retrograd",
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (train, predict, check, lecture):

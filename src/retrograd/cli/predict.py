@@ -59,8 +59,8 @@ def predict(
         columns |= {f"{loaded.target.name}={c}": p for c, p in zip(classes, table, strict=True)}
     text = as_csv(columns)
     if output is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        # A pipe or a file gets UTF-8, which read_table reads, whatever the terminal's letters are.
+        typer.echo(text if sys.stdout.isatty() else text.encode("utf-8"), nl=False)
     else:
         replace_file(output, [text.encode("utf-8")])
         typer.echo(f"predictions {output}")
