@@ -10,7 +10,7 @@ import numpy as np
 import retrograd as rg
 from retrograd import datasets
 
-fin = datasets.load("fin", noise=0.1)  # temperatures in degrees C with 0.1 K of noise
+fin = datasets.fin(noise=0.1)  # temperatures in degrees C with 0.1 K of noise
 X, h = fin.X, fin.y
 mean, scale = X[:800].mean(axis=0), X[:800].std(axis=0)
 X = (X - mean) / scale
