@@ -47,15 +47,20 @@ class Walk:
         self._space: dict[Node, Array] = {}
         self._n_rows = n_rows
         self._calls: list[tuple[Callable[..., Array], list[int], dict[str, Any], int]] = []
-        given = set(inputs)
+        changing = {self._place[node] for node in inputs if node in self._place}
         for i, node in enumerate(nodes):
-            if node.gate is VARIABLE or node.gate is CONSTANT or node in given:
+            if node.gate is VARIABLE or node.gate is CONSTANT:
                 continue
             params = {key: with_rows(value, n_rows) for key, value in node.params.items()}
             if not node.gate.is_view:
                 shape = with_rows(node.shape, n_rows)
                 params["out"] = np.empty(shape, node.dtype) if shape else None
             places = [self._place[x] for x in node.inputs]
+            if changing.isdisjoint(places):  # made of constants: computed here, once
+                with np.errstate(all="ignore"):
+                    self._values[i] = node.gate.numpy(*[self._values[p] for p in places], **params)
+                continue
+            changing.add(i)
             self._calls.append((node.gate.numpy, places, params, i))
 
     def run(self, given: Sequence[Array]) -> None:

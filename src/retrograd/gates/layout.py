@@ -52,7 +52,7 @@ def _reshape_infer(x: Node, *, shape: Shape) -> tuple[Shape, np.dtype[Any]]:
 RESHAPE = define(
     Gate(
         "reshape",
-        lambda x, *, shape, out=None: np.reshape(x, shape),
+        lambda x, *, shape, out=None: x.reshape(shape),
         _reshape_infer,
         _free,
         lambda dy, y, x, *, shape: (reshape(dy, x.shape),),
@@ -97,7 +97,7 @@ def _missing_size(node: Node, others: list[Any]) -> int | Rows:
 TRANSPOSE = define(
     Gate(
         "transpose",
-        lambda x, *, axes, out=None: np.transpose(x, axes),
+        lambda x, *, axes, out=None: x.transpose(axes),
         lambda x, *, axes: (tuple(x.shape[axis] for axis in axes), x.dtype),
         _free,
         lambda dy, y, x, *, axes: (transpose(dy, [axes.index(axis) for axis in range(len(axes))]),),

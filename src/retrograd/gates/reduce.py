@@ -56,7 +56,7 @@ def _floating(x: Like) -> Node:
 SUM = define(
     Gate(
         "sum",
-        lambda x, *, axes, keepdims, out=None: np.sum(x, axis=axes, keepdims=keepdims, out=out),
+        lambda x, *, axes, keepdims, out=None: np.add.reduce(x, axes, keepdims=keepdims, out=out),
         _reduced,
         _per_entry(1),
         lambda dy, y, x, *, axes, keepdims: (broadcast_to(_kept(dy, x, axes), x.shape),),
@@ -213,29 +213,32 @@ def min(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
 
 
 def _shift(x: Array, axes: tuple[int, ...]) -> Array:
-    largest = np.max(x.real, axis=axes, keepdims=True, initial=-np.inf)
-    return np.where(np.isfinite(largest), largest, 0)
+    largest = np.maximum.reduce(x.real, axes, keepdims=True, initial=-np.inf)
+    return largest if np.isfinite(largest).all() else np.where(np.isfinite(largest), largest, 0)
+
+
+def _total(x: Array, axes: tuple[int, ...]) -> Array:
+    return np.add.reduce(x, axes, keepdims=True)
 
 
 def _logsumexp_numpy(
     x: Array, *, axes: tuple[int, ...], keepdims: bool, out: Array | None = None
 ) -> Array:
     shift = _shift(x, axes)
-    e = x - shift
-    total = np.sum(np.exp(e, out=e), axis=axes, keepdims=keepdims)
+    e = np.subtract(x, shift)
+    total = np.add.reduce(np.exp(e, out=e), axes, keepdims=keepdims)
     return np.add(np.log(total), shift if keepdims else np.squeeze(shift, axes), out=out)
 
 
 def _softmax_numpy(x: Array, *, axes: tuple[int, ...], out: Array | None = None) -> Array:
     e = np.subtract(x, _shift(x, axes), out=out)
     e = np.exp(e, out=out)
-    return np.divide(e, np.sum(e, axis=axes, keepdims=True), out=out)
+    return np.divide(e, _total(e, axes), out=out)
 
 
 def _log_softmax_numpy(x: Array, *, axes: tuple[int, ...], out: Array | None = None) -> Array:
     shifted = np.subtract(x, _shift(x, axes), out=out)
-    log_total = np.log(np.sum(np.exp(shifted), axis=axes, keepdims=True))
-    return np.subtract(shifted, log_total, out=out)
+    return np.subtract(shifted, np.log(_total(np.exp(shifted), axes)), out=out)
 
 
 def _softmax_vjp(dy: Node, y: Node, x: Node, *, axes: tuple[int, ...]) -> tuple[Node]:
