@@ -47,6 +47,7 @@ class Walk:
         self._space: dict[Node, Array] = {}
         self._n_rows = n_rows
         self._calls: list[tuple[Callable[..., Array], list[int], dict[str, Any], int]] = []
+        self._owned: dict[int, dict[str, Any]] = {}  # the arguments of calls that have a buffer
         changing = {self._place[node] for node in inputs if node in self._place}
         for i, node in enumerate(nodes):
             if node.gate is VARIABLE or node.gate is CONSTANT:
@@ -61,6 +62,8 @@ class Walk:
                     self._values[i] = node.gate.numpy(*[self._values[p] for p in places], **params)
                 continue
             changing.add(i)
+            if params.get("out") is not None:
+                self._owned[i] = params
             self._calls.append((node.gate.numpy, places, params, i))
 
     def run(self, given: Sequence[Array]) -> None:
@@ -81,6 +84,18 @@ class Walk:
         if found is None:
             raise GraphError(f"{node!r} has no value: nothing was run yet")
         return np.asarray(found)
+
+    def trade(self, node: Node, other: Array) -> bool:
+        """Give away the buffer that holds a node's value for another of its shape, if it has one.
+
+        `value` still reads the value given away, until the next run writes into the other.
+        """
+        place = self._place[node]
+        params = self._owned.get(place)
+        if params is None or self._values[place] is not params["out"]:
+            return False
+        params["out"] = other
+        return True
 
     def space(self, node: Node) -> Array:
         """An array for an input's value, kept between runs."""
@@ -155,9 +170,6 @@ class NumpySession:
             name: np.array(_found("state", name, node, state), node.dtype, order="C")
             for name, node in needed.items()
         }
-        # A step writes new state beside the old, so that updates read only the old, and so does
-        # `value` after the step.
-        self._next = {name: np.empty_like(value) for name, value in self._state.items()}
         self._walks: dict[str, _Walks] = {}
         self._last: Walk | None = None
 
@@ -213,11 +225,17 @@ class NumpySession:
         ]
         walk.run([*taken, *scalars, *(self._state[name] for name in this.state)])
         self._last = walk
-        for name, node in this.updates.items():
-            np.copyto(self._next[name], walk.value(node))
-        for name in this.updates:
-            self._state[name], self._next[name] = self._next[name], self._state[name]
+        self._state |= self._updated(this, walk)
         return walk
+
+    def _updated(self, step: Step, walk: Walk) -> dict[str, Array]:
+        """The next state. Updates read only the old, and so does `value` after the step."""
+        new = {}
+        for name, node in step.updates.items():
+            value = walk.value(node)
+            is_ours = walk.trade(node, self._state[name])
+            new[name] = value if is_ours else value.copy()
+        return new
 
     def value(self, node: Node) -> Array:
         """A copy of any node's value in the last step that ran: an activation, a gradient."""
