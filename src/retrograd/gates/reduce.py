@@ -226,8 +226,10 @@ def _logsumexp_numpy(
 ) -> Array:
     shift = _shift(x, axes)
     e = np.subtract(x, shift)
-    total = np.add.reduce(np.exp(e, out=e), axes, keepdims=keepdims)
-    return np.add(np.log(total), shift if keepdims else np.squeeze(shift, axes), out=out)
+    log_total = np.log(_total(np.exp(e, out=e), axes))
+    if keepdims:
+        return np.add(log_total, shift, out=out)
+    return np.add(np.squeeze(log_total, axes), np.squeeze(shift, axes), out=out)
 
 
 def _softmax_numpy(x: Array, *, axes: tuple[int, ...], out: Array | None = None) -> Array:
