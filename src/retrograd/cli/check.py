@@ -11,7 +11,6 @@ import typer
 from retrograd.arrays import Array
 from retrograd.autodiff.checked import TITLES, CheckedVariable, GradientCheck
 from retrograd.cli.data import DataArgument, NoiseOption, read_model_and_data
-from retrograd.cli.fitting import as_target
 from retrograd.cli.model import ModelArgument
 from retrograd.cli.terminal import print_table
 from retrograd.errors import DataError
@@ -71,8 +70,9 @@ def check_objective(
 
 def _check(model: TableModel, X: Array, y: Array, entries: int | None, seed: int) -> GradientCheck:
     network = model.network
-    target = as_target(y)
-    J = objective(network, find_loss("auto", network), target, is_weighted=False)
+    loss = find_loss("auto", network)
+    target = loss.target(y, network.n_outputs, X.dtype)
+    J = objective(network, loss, target, is_weighted=False)
     values = {J.inputs["x"]: X, J.inputs["y"]: target.array, J.l2: model.settings.get("l2") or 0.0}
     values |= {J.parameters[name]: value for name, value in network.parameters.items()}
     wrt = list(J.parameters.values())

@@ -15,8 +15,7 @@ from retrograd.cli import scores
 from retrograd.cli.data import Data
 from retrograd.errors import DataError, OptionError, unknown_name
 from retrograd.files.table import Table, missing, unknown_column
-from retrograd.graph.shape import rows as symbolic_rows
-from retrograd.nn import losses
+from retrograd.nn.losses import find_loss
 from retrograd.nn.network import MLP, Network
 from retrograd.optim.adam import Adam, AdamW
 from retrograd.optim.lbfgs import LBFGS
@@ -225,8 +224,7 @@ def fit(
     has_validation = len(held_out_X) > 0
     observed: list[float] = []
     observer = _observer(network, X, Y, observed) if observe else None
-    if isinstance(prepared.target, ClassTarget):
-        Y, held_out_Y = _as_classes(prepared.target, Y, held_out_Y)
+    _require_two_classes(prepared.target, Y)
     history = train(
         network,
         X,
@@ -256,28 +254,12 @@ def fit(
     return Fit(model, history, observed, test, baseline, guess)
 
 
-def as_target(y: Array) -> losses.Target:
-    """Encoded values (n,), labels or numbers, as the targets of a loss.
-
-    Unlike the losses' own way it takes labels of one class: nothing to learn from, but fine to
-    score or to check a gradient with.
-    """
-    if y.dtype.kind == "f":
-        return losses.Target(y[:, None], (symbolic_rows, 1), y.dtype)
-    return losses.Target(y, (symbolic_rows,), y.dtype)
-
-
-def _as_classes(target: ClassTarget, Y: Array, held_out: Array) -> tuple[Array, Array]:
-    """Labels; one-hot rows where all held-out rows have one class, which labels must not."""
-    if (Y == Y[0]).all():
+def _require_two_classes(target: Target, Y: Array) -> None:
+    if isinstance(target, ClassTarget) and (Y == Y[0]).all():
         raise DataError(
             f"target {target.name!r}: all rows to train on have the class "
             f"{target.classes[Y[0]]!r}; give more rows of the others"
         )
-    if len(np.unique(held_out)) != 1:
-        return Y, held_out
-    one_hot = np.eye(len(target.classes))
-    return one_hot[Y], one_hot[held_out]
 
 
 def _optimizer(choices: Choices) -> SGD | Adam | AdamW | LBFGS:
@@ -294,8 +276,9 @@ def _observer(
 ) -> Callable[[Network, History], None]:
     """A callback that appends the loss of the training rows, or of an even choice among many."""
     chosen = np.unique(np.linspace(0, len(X) - 1, OBSERVED_ROWS).astype(np.int64))
-    x, y = X[chosen], as_target(Y[chosen])
-    J = objective(network, losses.find_loss("auto", network), y, is_weighted=False)
+    loss = find_loss("auto", network)
+    x, y = X[chosen], loss.target(Y[chosen], network.n_outputs, X.dtype)
+    J = objective(network, loss, y, is_weighted=False)
     inputs = [J.inputs["x"], J.inputs["y"], J.l2, *J.parameters.values()]
     function = compile([J.J], inputs)
 
