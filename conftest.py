@@ -1,13 +1,18 @@
-"""Names that every doctest may use: `rg`, `np`."""
+"""What every test may rely on: `rg` and `np` in doctests, and a Ctrl-C that arrives."""
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import numpy as np
 import pytest
 
 import retrograd as rg
+
+# A shell that starts a job in the background tells it to ignore Ctrl-C, and so its children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

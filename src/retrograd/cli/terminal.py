@@ -13,8 +13,12 @@ def console() -> Any:
     """A rich console on standard output that prints text as it is, without markup or colours."""
     from rich.console import Console
 
+    class Output(Console):
+        def on_broken_pipe(self) -> None:  # rich would leave the program itself
+            raise BrokenPipeError
+
     width = None if sys.stdout.isatty() else PIPE_WIDTH
-    return Console(width=width, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    return Output(width=width, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def print_table(
