@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from retrograd.arrays import require_number
 from retrograd.gates import sqrt, square
 from retrograd.graph.node import Node
-from retrograd.optim.base import Optimizer, Rate, require_rate
+from retrograd.optim.base import Nodes, Optimizer, Rate, Update, require_rate
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,9 @@ class Adam(Optimizer):
         """`m` and `v`, the averages of g and of g**2."""
         return ("m", "v")
 
-    def update(
-        self,
-        w: Node,
-        gradient: Node,
-        slots: Mapping[str, Node],
-        scalars: Mapping[str, Node],
-        t: Node,
-    ) -> tuple[Node, dict[str, Node]]:
+    def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
         """See the equations of the class."""
-        g, m, v = gradient, slots["m"], slots["v"]
+        m, v = slots["m"], slots["v"]
         learning_rate, epsilon = scalars["learning_rate"], scalars["epsilon"]
         beta1, beta2 = scalars["beta1"], scalars["beta2"]
         m = beta1 * m + (1.0 - beta1) * g
@@ -87,14 +79,7 @@ class AdamW(Adam):
         super().__post_init__()
         require_number("AdamW", "weight_decay", self.weight_decay)
 
-    def update(
-        self,
-        w: Node,
-        gradient: Node,
-        slots: Mapping[str, Node],
-        scalars: Mapping[str, Node],
-        t: Node,
-    ) -> tuple[Node, dict[str, Node]]:
+    def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
         """See the equations of the class."""
         decayed = w * (1.0 - scalars["learning_rate"] * scalars["weight_decay"])
-        return super().update(decayed, gradient, slots, scalars, t)
+        return super().update(decayed, g, slots, scalars, t)

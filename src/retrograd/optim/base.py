@@ -16,6 +16,12 @@ from retrograd.graph.node import Node
 Rate = float | Callable[[int], float]
 """A learning rate, or a function of the step, counted from 0, that gives it."""
 
+Nodes = Mapping[str, Node]
+"""Nodes by name: slots of state, or numbers."""
+
+Update = tuple[Node, dict[str, Node]]
+"""The next value of a parameter, and of its slots by name."""
+
 
 @dataclass(frozen=True)
 class Optimizer(ABC):
@@ -31,14 +37,7 @@ class Optimizer(ABC):
         return ()
 
     @abstractmethod
-    def update(
-        self,
-        w: Node,
-        gradient: Node,
-        slots: Mapping[str, Node],
-        scalars: Mapping[str, Node],
-        t: Node,
-    ) -> tuple[Node, dict[str, Node]]:
+    def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
         """The next value of a parameter and of its slots.
 
         `scalars` has a 0-d node for each number of the optimizer; `t` is the step, from 1.

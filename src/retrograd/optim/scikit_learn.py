@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from retrograd.arrays import require_number
 from retrograd.gates import sqrt, square
 from retrograd.graph.node import Node
-from retrograd.optim.base import Optimizer, Rate, require_rate
+from retrograd.optim.adam import Adam
+from retrograd.optim.base import Nodes, Optimizer, Rate, Update, require_rate
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,9 @@ class ScikitLearnSGD(Optimizer):
         """`velocity`."""
         return ("velocity",)
 
-    def update(
-        self,
-        w: Node,
-        gradient: Node,
-        slots: Mapping[str, Node],
-        scalars: Mapping[str, Node],
-        t: Node,
-    ) -> tuple[Node, dict[str, Node]]:
+    def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
         """See the equations of the class."""
-        momentum, descent = scalars["momentum"], scalars["learning_rate"] * gradient
+        momentum, descent = scalars["momentum"], scalars["learning_rate"] * g
         velocity = momentum * slots["velocity"] - descent
         if self.nesterov:
             return w + (momentum * velocity - descent), {"velocity": velocity}
@@ -64,7 +57,7 @@ class ScikitLearnSGD(Optimizer):
 
 
 @dataclass(frozen=True)
-class ScikitLearnAdam(Optimizer):
+class ScikitLearnAdam(Adam):
     """Adam in the form of [Kingma & Ba 2015, end of section 2]: epsilon is not corrected for bias.
 
     ::
@@ -87,31 +80,9 @@ class ScikitLearnAdam(Optimizer):
 
     name = "scikit-learn adam"
 
-    learning_rate: Rate = 1e-3
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-
-    def __post_init__(self) -> None:
-        require_rate("ScikitLearnAdam", self.learning_rate)
-        require_number("ScikitLearnAdam", "beta1", self.beta1, high=1.0)
-        require_number("ScikitLearnAdam", "beta2", self.beta2, high=1.0)
-        require_number("ScikitLearnAdam", "epsilon", self.epsilon, open_low=True)
-
-    def slots(self) -> tuple[str, ...]:
-        """`m` and `v`, the averages of g and of g**2."""
-        return ("m", "v")
-
-    def update(
-        self,
-        w: Node,
-        gradient: Node,
-        slots: Mapping[str, Node],
-        scalars: Mapping[str, Node],
-        t: Node,
-    ) -> tuple[Node, dict[str, Node]]:
+    def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
         """See the equations of the class."""
-        g, beta1, beta2 = gradient, scalars["beta1"], scalars["beta2"]
+        beta1, beta2 = scalars["beta1"], scalars["beta2"]
         m = beta1 * slots["m"] + (1.0 - beta1) * g
         v = beta2 * slots["v"] + (1.0 - beta2) * square(g)
         rate = scalars["learning_rate"] * sqrt(1.0 - beta2**t) / (1.0 - beta1**t)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from retrograd.arrays import require_number
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
-from retrograd.optim.base import Optimizer, Rate, require_rate
+from retrograd.optim.base import Nodes, Optimizer, Rate, Update, require_rate
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,9 @@ class SGD(Optimizer):
         """`velocity`, where there is momentum."""
         return ("velocity",) if self.momentum else ()
 
-    def update(
-        self,
-        w: Node,
-        gradient: Node,
-        slots: Mapping[str, Node],
-        scalars: Mapping[str, Node],
-        t: Node,
-    ) -> tuple[Node, dict[str, Node]]:
+    def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
         """See the equations of the class."""
-        learning_rate, g = scalars["learning_rate"], gradient
+        learning_rate = scalars["learning_rate"]
         if not self.momentum:
             return w - learning_rate * g, {}
         momentum = scalars["momentum"]
