@@ -182,3 +182,13 @@ def test_integers_are_expected_where_the_variable_is_one():
 def test_infinities_and_nan_warn_of_nothing():
     assert rg.evaluate(rg.exp(x) / 0.0) == np.inf
     assert np.isnan(rg.evaluate(rg.log(-x)))
+
+
+def test_a_node_where_a_list_is_wanted_is_a_clear_error():
+    x = rg.variable("x", 1.0)
+    with pytest.raises(GraphError, match=r"outputs is a list of nodes, .*write \[node\]"):
+        rg.compile(x * 2.0, [x])
+    with pytest.raises(GraphError, match=r"inputs is a list of variables, .*write \[x\]"):
+        rg.compile([x * 2.0], x)
+    with pytest.raises(GraphError, match=r"got 3\.0"):
+        rg.evaluate(3.0)

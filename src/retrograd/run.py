@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any, overload
 
@@ -81,6 +81,10 @@ def compile(outputs: Sequence[Node], inputs: Sequence[Node], *, engine: str = AU
     >>> fn(4.0)
     [12.0, 7.0]
     """
+    if isinstance(outputs, Node) or not isinstance(outputs, Iterable):
+        raise GraphError(f"compile: outputs is a list of nodes, got {outputs!r}; write [node]")
+    if isinstance(inputs, Node) or not isinstance(inputs, Iterable):
+        raise GraphError(f"compile: inputs is a list of variables, got {inputs!r}; write [x]")
     for node in inputs:
         if not isinstance(node, Node) or node.gate is not VARIABLE:
             raise GraphError(f"compile: an input must be a variable, got {node!r}")
@@ -130,6 +134,8 @@ def evaluate(
     (10.0, 3.0)
     """
     given = dict(values or {})
+    if not isinstance(outputs, Node | Sequence):
+        raise GraphError(f"evaluate: expected a node or a list of nodes, got {outputs!r}")
     many = [outputs] if isinstance(outputs, Node) else list(outputs)
     results = compile(many, list(given), engine=engine)(*given.values())
     return results[0] if isinstance(outputs, Node) else results

@@ -156,3 +156,46 @@ def test_an_infinite_entry_is_named(run: Run, tmp_path: Path):
     (tmp_path / "inf.csv").write_text(f"a,b\n{rows}\ninf,1\n")
     result = run("train", "inf.csv", "--target", "b", "--test", "0", "--validation", "0")
     assert result.code == 2 and "column 'a' holds inf" in result.err
+
+
+def test_a_layer_too_wide_for_any_memory_is_one_line(run: Run):
+    for hidden in ("9999999999999999999999", "1000001"):
+        result = run("train", "iris", "--hidden", hidden)
+        assert result.code == 2 and "at most 1,000,000 each" in result.err
+
+
+def test_too_little_memory_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch):
+    def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 74.5 GiB")
+
+    monkeypatch.setattr("retrograd.cli.train.build", no_memory)
+    result = run("train", "iris")
+    assert result.code == 2 and result.err.startswith("retrograd: there is not enough memory")
+    assert result.err.count("\n") == 1
+
+
+def test_an_infinite_entry_is_named_by_its_row_of_the_table(run: Run, tmp_path: Path):
+    lines = [f"{i}.5,{i % 7}.25" for i in range(60)]
+    lines[41] = "-inf,1.5"
+    (tmp_path / "inf.csv").write_text("a,y\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    for seed in (0, 7):
+        result = run("train", "inf.csv", "--target", "y", "--seed", seed)
+        assert result.code == 2 and "column 'a' holds -inf in row 42" in result.err
+
+
+def test_one_word_among_the_numbers_of_a_target_is_named(run: Run, tmp_path: Path):
+    lines = [f"{i},{i}.5" for i in range(60)]
+    lines[30] = "30,bad"
+    (tmp_path / "mixed.csv").write_text("a,y\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    result = run("train", "mixed.csv", "--target", "y")
+    assert result.code == 2
+    assert "59 are numbers, but row 31 holds 'bad'" in result.err
+
+
+def test_scores_that_overflow_do_not_lose_the_model(run: Run, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    lines = [f"{a:.3f},{a * 1e200:.6e}" for a in rng.normal(size=60)]
+    (tmp_path / "huge.csv").write_text("a,y\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    result = run("train", "huge.csv", "--target", "y", "--epochs", 2, "--picture", "none")
+    assert result.code == 0 and result.err == ""
+    assert (tmp_path / "huge.model").exists()

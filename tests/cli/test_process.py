@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -113,3 +114,18 @@ def _read_all(handle: Any) -> bytes:
             os.close(handle)
             return shown
         shown += part
+
+
+@SIGNALS
+def test_closed_standard_streams_give_no_traceback(tmp_path: Path):
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        words = " ".join(shlex.quote(word) for word in [*COMMAND, "lecture", "node"])
+        done = subprocess.run(
+            ["sh", "-c", f"{words} {closed}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""

@@ -118,3 +118,9 @@ def test_the_largest_of_no_rows_is_a_data_error():
 def test_a_gate_cannot_be_defined_twice():
     with pytest.raises(GraphError, match="gate 'exp' is defined twice"):
         define(Gate("exp", np.exp, lambda x: (x.shape, x.dtype), lambda *_, n_rows: 0))
+
+
+def test_where_refuses_the_identity_of_nodes_as_a_condition():
+    x, y = rg.variable("x", 1.0), rg.variable("y", 1.0)
+    with pytest.raises(DtypeError, match=r"use rg.equal\(x, y\)"):
+        rg.where(x == y, 1.0, 2.0)

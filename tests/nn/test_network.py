@@ -176,3 +176,18 @@ def test_prediction_refuses_other_columns_and_numbers_that_are_none():
 def test_a_network_says_what_it_is():
     assert repr(rg.MLP([2, 5, 1])) == "<network 2-5-1, output identity, 21 parameters>"
     assert "output exp," in repr(rg.MLP([2, 5, 1], output=rg.exp))
+
+
+def test_a_network_that_is_not_finite_is_not_saved_over_a_good_one(tmp_path):
+    net, path = rg.MLP([2, 3, 1]), tmp_path / "a.model"
+    net.save(path)
+    good = path.read_bytes()
+    net.parameters["W1"][0, 0] = np.nan
+    with pytest.raises(DataError, match="parameter W1: nan at row 0, column 0"):
+        net.save(path)
+    assert path.read_bytes() == good
+
+
+def test_one_layer_that_is_no_list_is_a_clear_error():
+    with pytest.raises(OptionError, match=r"write rg.Network\(\[layer\]\)"):
+        rg.Network(rg.Dense(3, 4))

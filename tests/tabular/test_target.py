@@ -113,7 +113,8 @@ def test_outputs_of_another_shape_are_an_error(target: Target, outputs: Any) -> 
         ([3, 3, 3], "regression", "is 3.0 in every row: nothing to learn"),
         ([0.5, 0.5], "auto", "is 0.5 in every row"),
         (["1", "cheap"], "regression", "'t' holds 'cheap' in row 2, where a number is expected"),
-        ([f"{i}" for i in range(1001)], "auto", "1001 different values; at most 1000"),
+        ([f"{i}" for i in range(1001)] * 2, "auto", "1001 different values; at most 1000"),
+        ([f"w{i}" for i in range(40)], "auto", "classes must occur twice on average"),
         (np.arange(1001), "classification", "1001 different values; at most 1000"),
     ],
 )

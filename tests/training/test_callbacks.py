@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.errors import DataError, DivergenceError
+from retrograd.errors import DataError, DivergenceError, OptionError
 
 RNG = np.random.default_rng(15)
 X = RNG.normal(size=(20, 2))
@@ -95,3 +95,9 @@ def test_divergence_after_an_assignment_is_replayed_from_the_assigned_weights():
         rg.train(net, X, Y, epochs=5, batch_size=5, callbacks=[blow_up])
     assert (caught.value.epoch, caught.value.step) == (3, 1)
     assert (net.parameters["W1"] == 1e200).all()
+
+
+@pytest.mark.parametrize("callbacks", [lambda net, history: None, [3]])
+def test_callbacks_that_are_no_list_of_functions_are_an_error(callbacks):
+    with pytest.raises(OptionError, match="callbacks is a list of functions"):
+        rg.train(rg.MLP([1, 1]), [[1.0], [2.0]], [1.0, 2.0], epochs=1, callbacks=callbacks)

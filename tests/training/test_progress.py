@@ -82,3 +82,14 @@ def test_without_it_nothing_is_written(capsys):
     rg.train(rg.MLP([2, 1]), X, X[:, :1], epochs=2)
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
+
+
+def test_a_validation_loss_is_shown_as_a_loss_and_the_line_fits_into_80_columns():
+    recorded = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    with Progress(400_000, is_shown=True, console=recorded) as bar:
+        bar.show(History(J=[0.123456], validation_score=[-0.65432], score="loss", seconds=[0.01]))
+    line = last_line(recorded)
+    assert "1/400000" in line
+    assert "J 0.1235" in line
+    assert "validation loss 0.6543" in line
+    assert "100 epochs/s" in line

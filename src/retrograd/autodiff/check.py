@@ -67,7 +67,13 @@ def check_gradient(
     inputs = [wide.get(v, v) for v in point]
     if gradients is None:
         slopes = gradient(J, nudged)
-    conditioning, *analytic = compile([_conditioning(J, nudged), *slopes], inputs)(*point.values())
+    at_point = compile([J, _conditioning(J, nudged), *slopes], inputs)(*point.values())
+    value, conditioning, *analytic = at_point
+    if not np.isfinite(value):
+        raise DataError(
+            f"check_gradient: {describe(output)} is {value} at these values: there is nothing to "
+            "differentiate; give `values` where it is finite"
+        )
     rounding = EPSILON * conditioning if np.isfinite(conditioning) else 0.0
 
     method = _chosen(method, J, nudged)

@@ -14,7 +14,7 @@ from retrograd.arrays import Array, require_number
 from retrograd.cli import scores
 from retrograd.cli.data import Data
 from retrograd.errors import DataError, OptionError, unknown_name
-from retrograd.files.table import Table, missing, unknown_column
+from retrograd.files.table import Table, is_text, missing, unknown_column
 from retrograd.nn.losses import find_loss
 from retrograd.nn.network import MLP, Network
 from retrograd.optim.adam import Adam, AdamW
@@ -24,6 +24,7 @@ from retrograd.optim.sgd import SGD
 from retrograd.run import compile, find_engine
 from retrograd.tabular.columns import Columns, fit_columns
 from retrograd.tabular.model import TableModel
+from retrograd.tabular.scaling import finite_numbers
 from retrograd.tabular.split import Split, split
 from retrograd.tabular.target import ClassTarget, NumberTarget, Target, Task, fit_target
 from retrograd.training.history import History
@@ -163,6 +164,9 @@ def prepare(
     if name in drop:
         raise OptionError(f"--drop {name}: it is the target")
     table = table.drop(drop)
+    for column in table.names:  # before rows are split: an error names the row of the table
+        if not is_text(table.column(column)):
+            finite_numbers(column, table.column(column))
     has_target = ~missing(table.column(name))
     n_without_target = int(np.count_nonzero(~has_target))
     if n_without_target:
@@ -249,7 +253,8 @@ def fit(
     model = replace(
         model,
         settings=_settings(prepared, choices, history),
-        scores={f"test {name}": value for name, value in test.items()},
+        # A score that overflows is printed; a file holds finite numbers.
+        scores={f"test {name}": value for name, value in test.items() if math.isfinite(value)},
     )
     return Fit(model, history, observed, test, baseline, guess)
 

@@ -70,6 +70,9 @@ def root(
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the program with its exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell, as `>&-` does
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # a stream that cannot be told so
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without our signs
@@ -93,6 +96,8 @@ def main(arguments: Sequence[str]) -> int:
         return _fail(_usage(error))
     except RetrogradError as error:
         return _fail(str(error))
+    except MemoryError as error:
+        return _fail(f"there is not enough memory: {error}")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{error.strerror or error}")

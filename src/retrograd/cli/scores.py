@@ -19,8 +19,9 @@ def scores(target: Target, values: NDArray[Any], answers: NDArray[Any]) -> dict[
     """Accuracy, or R2 and RMSE in the target's unit, of answers (n,) to values (n,), n > 0."""
     if isinstance(target, ClassTarget):
         return {ACCURACY: float(np.mean(values == answers))}
-    error = values - answers
-    return {R2: r2(values, answers[:, None]), RMSE: float(np.sqrt(np.mean(error * error)))}
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = values - answers
+        return {R2: r2(values, answers[:, None]), RMSE: float(np.sqrt(np.mean(error * error)))}
 
 
 def baseline(target: Target, training: NDArray[Any], n: int) -> tuple[str, NDArray[Any]]:

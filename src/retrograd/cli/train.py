@@ -16,6 +16,7 @@ from retrograd.errors import FileError, MissingDependencyError, OptionError
 from retrograd.plots import losses
 
 NONE = "none"
+MOST_UNITS = 1_000_000  # of a layer; more would not fit into memory
 NOT_DRAWN = f"picture: not drawn, {losses.INSTALL}"
 
 
@@ -184,9 +185,10 @@ def _sizes(hidden: str | None) -> tuple[int, ...] | None:
         sizes = (-1,)
     if sizes == (0,):
         return ()
-    if min(sizes) < 1:
+    if min(sizes) < 1 or max(sizes) > MOST_UNITS:
         raise OptionError(
-            f"--hidden: expected the units of each layer, as in 100,50 (or 0), got {hidden!r}"
+            f"--hidden: expected the units of each layer, as in 100,50 (or 0), "
+            f"at most {MOST_UNITS:,} each; got {hidden!r}"
         )
     return sizes
 

@@ -125,6 +125,11 @@ def where(condition: Like, x: Like, y: Like) -> Node:
     >>> rg.evaluate(rg.where([True, False], [1.0, 2.0], 0.0))
     array([1., 0.])
     """
+    if isinstance(condition, bool):
+        raise DtypeError(
+            f"where: the condition is {condition}, not a node: `==` and `!=` between nodes are "
+            "identity; use rg.equal(x, y) or rg.not_equal(x, y)"
+        )
     chosen = as_node(condition)
     return apply(WHERE, chosen, *promote((x, y)))
 

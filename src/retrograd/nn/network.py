@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from retrograd.arrays import Array, as_matrix, require_integer
+from retrograd.arrays import Array, as_matrix, require_finite, require_integer
 from retrograd.errors import ModelFileError, OptionError, RetrogradError, ShapeError
 from retrograd.files import container
 from retrograd.graph.node import FLOATS, Node, variable
@@ -71,6 +71,8 @@ class Network:
         seed: int | None = 0,
         dtype: DTypeLike = np.float64,
     ) -> None:
+        if isinstance(layers, Dense):
+            raise OptionError("network: layers is a list of layers; write rg.Network([layer])")
         self.layers = tuple(layers)
         self.output = output
         _require_chain(self.layers)
@@ -161,8 +163,11 @@ class Network:
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to one file, whole or not at all; `rg.load` reads it back.
 
-        Python activations are written as the gates they apply. Raises FileError if it cannot.
+        Python activations are written as the gates they apply. Raises FileError if it cannot, and
+        DataError for a parameter that is not finite; an older file at `path` is then untouched.
         """
+        for name, value in self.parameters.items():
+            require_finite(value, f"parameter {name}")
         container.write(path, KIND, self.to_json(), dict(self.parameters))
 
     def to_json(self) -> dict[str, Any]:

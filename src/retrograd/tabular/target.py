@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retrograd.errors import DataError, unknown_name
-from retrograd.files.table import Column, as_column, is_text, missing
+from retrograd.files.table import Column, as_column, is_text, missing, parse_numbers
 from retrograd.tabular.columns import MOST_CATEGORIES
 from retrograd.tabular.fields import entries, number, positive, read_fields, text
 from retrograd.tabular.scaling import finite_numbers, mean_and_scale, standardise
@@ -19,6 +19,7 @@ Task: TypeAlias = Literal["auto", "classification", "regression"]
 
 _TASKS = ("auto", "classification", "regression")
 _MOST_AUTO_CLASSES = 20
+_FEW_WORDS = 10  # so many different words may be classes in any number of rows
 _WHOLE = 2.0**53  # up to here every whole number is a float64
 
 
@@ -116,7 +117,8 @@ def fit_target(values: Any, *, name: str, task: Task = "auto") -> Target:
     occur and each occurs twice on average; other numbers are regressed.
 
     Raises DataError for a missing value, an infinite number, fewer than two classes or more than
-    1000, words or a constant to be regressed; UnknownNameError for a task that is not one.
+    1000, more than 10 different words that do not occur twice on average, words or a constant to be
+    regressed; UnknownNameError for a task that is not one.
 
     >>> fit_target([0, 1, 1, 0], name="ill").classes
     (0, 1)
@@ -181,10 +183,24 @@ def _classes(name: str, column: Column) -> tuple[Any, ...]:
         classes = tuple(different.astype(np.int64 if is_whole else np.float64).tolist())
     if len(classes) < 2:
         raise DataError(f"target {name!r} has one class only, {_shown(classes[0])}")
+    if is_text(column) and 2 * len(classes) > max(len(column), 2 * _FEW_WORDS):
+        raise DataError(_no_classes(name, column, len(classes)))
     if len(classes) > MOST_CATEGORIES:
         problem = f"has {len(classes)} different values; at most {MOST_CATEGORIES} can be classes"
         raise DataError(f"target {name!r} {problem}")
     return classes
+
+
+def _no_classes(name: str, column: Column, n_classes: int) -> str:
+    """What is wrong with words of which most occur once: often one bad cell among numbers."""
+    said = f"target {name!r} has {n_classes} different words in {len(column)} rows"
+    words = [row for row, word in enumerate(column) if parse_numbers([word]) is None]
+    if len(words) < len(column) / 2:
+        return (
+            f"{said}: {len(column) - len(words)} are numbers, but row {words[0] + 1} holds "
+            f"{_shown(column[words[0]])}; mend or empty such entries"
+        )
+    return f"{said}; classes must occur twice on average"
 
 
 def _shown(value: Any) -> str:

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from retrograd.training.history import History
+from retrograd.training.scores import LOSS
 
 
 class Progress:
@@ -50,22 +51,23 @@ class Progress:
             return
         figures = f"J {history.J[-1]:.4g}"
         if history.validation_score:
-            figures += f"  validation {history.score} {history.validation_score[-1]:.4g}"
+            score = history.validation_score[-1]
+            score = -score if history.score == LOSS else score  # the score "loss" is its negative
+            figures += f"  validation {history.score} {score:.4g}"
         rate = f"{history.epochs / max(history.seconds[-1], 1e-9):.3g} epochs/s"
         self._bar.update(self._task, completed=history.epochs, figures=figures, rate=rate)
 
 
 def _bar(console: Any) -> Any:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
     return Bar(
         TextColumn("[progress.description]{task.description}"),
-        BarColumn(),
         MofNCompleteColumn(),
+        BarColumn(bar_width=10),  # all of a line fits into 80 columns
         TextColumn("{task.fields[figures]}"),
         TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
         console=console or Console(stderr=True),
     )

@@ -117,6 +117,8 @@ def train(
     """
     if not isinstance(network, Network):
         raise OptionError(f"train: expected a network (rg.MLP, rg.Network), got {network!r}")
+    if callable(callbacks) or not all(map(callable, callbacks)):
+        raise OptionError(f"train: callbacks is a list of functions, got {callbacks!r}")
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
     require_number("train", "l2", l2)
