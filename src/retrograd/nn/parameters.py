@@ -15,7 +15,8 @@ from retrograd.errors import OptionError, ShapeError, unknown_name
 class Parameters(MutableMapping[str, Array]):
     """The parameters of a network by name, W1, b1, W2, ...: ordinary arrays.
 
-    Assigning checks the shape and copies; the names are fixed.
+    Assigning checks the shape and copies; the names are fixed. `rg.train` puts new arrays in place,
+    so an array taken out before training keeps the values of then.
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
