@@ -1,0 +1,115 @@
+"""From LLVM's intermediate language to machine code in memory."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from retrograd.engines.cpu.target import TARGETS, Target
+from retrograd.errors import OptionError
+
+
+@cache
+def _initialized() -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+
+
+@cache
+def host() -> Target:
+    """The best target that this processor can run."""
+    _initialized()
+    arch = llvm.get_process_triple().split("-")[0].replace("arm64", "aarch64")
+    arch = arch.replace("amd64", "x86_64")
+    has = {name for name, is_there in llvm.get_host_cpu_features().items() if is_there}
+    for target in TARGETS.values():
+        if target.arch == arch and target.needs <= has:
+            return target
+    raise OptionError(f"the cpu engine makes no code for {arch}; use engine='numpy'")
+
+
+def runnable() -> list[Target]:
+    """All targets whose code this processor can run, the best first."""
+    best = host()
+    has = {name for name, is_there in llvm.get_host_cpu_features().items() if is_there}
+    return [t for t in TARGETS.values() if t.arch == best.arch and t.needs <= has]
+
+
+@cache
+def _machine(target: Target) -> Any:
+    _initialized()
+    triple = llvm.get_process_triple()
+    if triple.split("-")[0].replace("arm64", "aarch64").replace("amd64", "x86_64") != target.arch:
+        triple = f"{target.arch}-unknown-linux-gnu"
+    is_host = target == host()
+    return llvm.Target.from_triple(triple).create_target_machine(
+        cpu=llvm.get_host_cpu_name() if is_host else target.cpu,
+        features=llvm.get_host_cpu_features().flatten() + ",-prefer-256-bit" if is_host and target.is_x86 else target.features,
+        opt=2,
+        reloc="pic",
+        codemodel="small",
+    )
+
+
+def optimize(text: str, target: Target) -> Any:
+    """The module of a text, checked and optimised.
+
+    LLVM's own vectorisers and unroller are off: the code has its vectors and blocks already.
+    """
+    machine = _machine(target)
+    module = llvm.parse_assembly(text)
+    module.triple = machine.triple
+    module.data_layout = str(machine.target_data)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = False
+    options.slp_vectorization = False
+    options.loop_unrolling = False
+    options.loop_interleaving = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return module
+
+
+def assemble(module: Any, target: Target) -> bytes:
+    """Object code of a module."""
+    return bytes(_machine(target).emit_object(module))
+
+
+def assembly(module: Any, target: Target) -> str:
+    """Assembly text of a module."""
+    return str(_machine(target).emit_assembly(module))
+
+
+_loaded = iter(range(1 << 62))
+
+
+@dataclass(frozen=True, eq=False)
+class Code:
+    """A function of loaded machine code, which lives as long as this object."""
+
+    call: Any
+    _library: Any
+
+
+@cache
+def _jit() -> Any:
+    _initialized()
+    return llvm.create_lljit_compiler(llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(jit=True))
+
+
+def load(object_code: bytes, symbol: str) -> Code:
+    """Object code made callable: `call(memory, numbers)`, without the interpreter's lock."""
+    library = (
+        llvm.JITLibraryBuilder()
+        .add_object_img(object_code)
+        .add_current_process()
+        .export_symbol(symbol)
+        .link(_jit(), f"retrograd_{next(_loaded)}")
+    )
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+    return Code(kind(library[symbol]), library)
