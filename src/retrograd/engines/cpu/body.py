@@ -227,7 +227,7 @@ class Body:
         pointer, is_wide = self._address(node, place, index)
         kind = self._kind(node.dtype, is_wide=is_wide)
         if is_wide and self._needs_mask(place):
-            value = self._masked("load", kind, pointer, node.dtype)
+            value = self.masked("load", kind, pointer, node.dtype, self.mask(self.count))
         else:
             value = self.builder.load(pointer, align=node.dtype.itemsize, typ=kind)
         if node.dtype.kind == "b":
@@ -244,7 +244,7 @@ class Body:
         if node.dtype.kind == "b":
             value = self.builder.zext(value, self._kind(node.dtype, is_wide=is_wide))
         if is_wide and self._needs_mask(place):
-            self._masked("store", value.type, pointer, node.dtype, value)
+            self.masked("store", value.type, pointer, node.dtype, self.mask(self.count), value)
         else:
             self.builder.store(value, pointer, align=node.dtype.itemsize)
 
@@ -267,11 +267,16 @@ class Body:
         numbers = ir.Constant(ir.VectorType(I64, self.n), list(range(self.n)))
         return self.builder.icmp_signed("<", numbers, self.splat(as_value(count)))
 
-    def _masked(
-        self, what: str, kind: ir.Type, pointer: Any, dtype: np.dtype[Any], value: Any = None
+    def masked(
+        self,
+        what: str,
+        kind: ir.Type,
+        pointer: Any,
+        dtype: np.dtype[Any],
+        mask: Any,
+        value: Any = None,
     ) -> Any:
-        assert self.count is not None
-        mask = self.mask(self.count)
+        """Load or store a vector where the mask is set; what is not loaded is 0."""
         letter = "f" if dtype.kind == "f" else "i"
         bits = 8 * dtype.itemsize
         name = f"llvm.masked.{what}.v{self.n}{letter}{bits}.p0"

@@ -81,6 +81,7 @@ def _kernel(
     kinds = [POINTER] * len(memory) + [POINTER, I64, I64, I64]
     function = ir.Function(module, ir.FunctionType(VOID, kinds), name)
     function.linkage = "internal"
+    function.attributes.add("noinline")  # one large function would take LLVM many times longer
     for argument in function.args[: len(memory)]:
         argument.add_attribute("noalias")
     pointers = dict(zip(memory, function.args, strict=False))

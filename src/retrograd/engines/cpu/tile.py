@@ -12,7 +12,7 @@ block before it is stored. Padding of B may hold anything: lanes do not mix.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,9 @@ from retrograd.engines.cpu.indices import POINTER, Int, as_value, loop
 from retrograd.engines.cpu.lanes import Lanes
 from retrograd.engines.cpu.loops import FOLDS, Part, _inner, _store_all, across_lanes, number
 from retrograd.graph.node import Node
-from retrograd.graph.shape import Size
+from retrograd.graph.shape import Rows, Size
 from retrograd.plan.fuse import operand
-from retrograd.plan.program import Kernel, squeezed
+from retrograd.plan.program import Kernel, is_number, squeezed
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,17 @@ def _matrix(body: Body, product: Node, i: int, stack: Sequence[At]) -> Matrix:
     return matrix if x is used else matrix.T
 
 
+@dataclass(frozen=True)
+class Corner:
+    """Where a block begins, (i, j); how many rows are left, where the columns end; vectors across."""
+
+    i: Int
+    left: Int
+    j: Int
+    high: Int
+    width: int
+
+
 class Tile:
     """The loops of one product over blocks of its result."""
 
@@ -121,74 +132,72 @@ class Tile:
     ) -> None:
         """Blocks of `rows` by `vectors`: columns of blocks outside, so that B stays at hand."""
         integers, n = self.body.integers, self.body.n
-        for start, stop, width, count in self._panels(across):
+        for start, stop, width in self._panels(across):
             with loop(self.body.builder, start, stop, width * n) as panel:
+                right = self._masks(b, panel.i, across.high, width)
                 with loop(self.body.builder, down.low, down.high, self.rows) as block:
                     left = integers.sub(down.high, block.i)
-                    last = count(panel.i) if callable(count) else count
-                    self._block(a, b, sizes.k, block.i, left, panel.i, width, last, is_swapped)
+                    at = Corner(block.i, left, panel.i, across.high, width)
+                    self._sums_of_rows(a, b, sizes, at, right)
+                    self._follow(at, is_swapped=is_swapped)
 
-    def _panels(self, across: Part) -> Iterator[tuple[Int, Int, int, Any]]:
-        """Column ranges with the vectors across and, for the last vector, how many lanes count."""
-        n, integers = self.body.n, self.body.integers
-        low, high = across.low, across.high
-        if isinstance(low, int) and isinstance(high, int):
-            n_vectors = -(-(high - low) // n)
-            tail = (high - low) % n or None
-            n_panels = -(-n_vectors // self.vectors)
-            width, wider = divmod(n_vectors, max(1, n_panels))
-            split = low + wider * (width + 1) * n
-            end = low + n_vectors * n
-            if tail is None:
-                yield low, split, width + 1, None
-                yield split, end, width, None
-                return
-            one = width if split < end else width + 1  # of the last panel, which is not full
-            yield low, min(split, end - one * n), width + 1, None
-            yield split, end - one * n, width, None
-            yield end - one * n, end, one, tail
-            return
-        whole = integers.add(low, integers.mul(integers.div(integers.sub(high, low), n), n))
-        yield low, whole, 1, None
-        yield whole, high, 1, lambda j: integers.sub(high, j)
+    def _panels(self, across: Part) -> list[tuple[Int, Int, int]]:
+        """Ranges of columns, and how many vectors wide the blocks in each are: as even as can be."""
+        n, low, high = self.body.n, across.low, across.high
+        if not (isinstance(low, int) and isinstance(high, int)):
+            return [(low, high, 1)]
+        n_vectors = -(-(high - low) // n)
+        width, n_wider = divmod(n_vectors, max(1, -(-n_vectors // self.vectors)))
+        split = low + n_wider * (width + 1) * n
+        panels = [(low, split, width + 1), (split, low + n_vectors * n, width)]
+        return [panel for panel in panels if panel[0] < panel[1]]
 
-    def _block(
-        self,
-        a: Matrix,
-        b: Matrix,
-        k: Size,
-        i: Int,
-        left: Int,
-        j: Int,
-        width: int,
-        count: Int | None,
-        is_swapped: bool,
+    def _masks(self, b: Matrix, j: Int, high: Int, width: int) -> list[Any] | None:
+        """Which lanes of each vector of a panel are columns of B; None where B is padded."""
+        body, integers = self.body, self.body.integers
+        if b.is_padded or body.n == 1:
+            return None
+        return [
+            body.mask(integers.sub(high, integers.add(j, w * body.n))) for w in range(width)
+        ]
+
+    def _sums_of_rows(
+        self, a: Matrix, b: Matrix, sizes: Sizes, at: Corner, masks: list[Any] | None
     ) -> None:
-        """One block: the sums into scratch memory, then row by row what follows them."""
-        body, builder = self.body, self.body.builder
-        if width == 0:
+        """The sums of a block into scratch memory. A single row has code of its own."""
+        builder, left = self.body.builder, at.left
+        heights = [self.rows] if sizes.m != 1 else [1]
+        if isinstance(sizes.m, int) and sizes.m < self.rows:
+            heights = [sizes.m]
+        elif isinstance(sizes.m, Rows) and not (isinstance(left, int)):
+            heights = [1, self.rows]
+        if len(heights) == 1:
+            self._sums(a, b, sizes.k, at, masks, heights[0])
             return
-        if isinstance(left, int) and left == 1:
-            self._sums(a, b, k, i, left, j, width, count, 1)
-        elif isinstance(left, int) and self.rows > 1:
-            self._sums(a, b, k, i, left, j, width, count, min(self.rows, left))
-        else:
-            with builder.if_else(builder.icmp_signed("==", left, as_value(1))) as (one, many):
-                with one:
-                    self._sums(a, b, k, i, left, j, width, count, 1)
-                with many:
-                    self._sums(a, b, k, i, left, j, width, count, self.rows)
-        n, integers = body.n, body.integers
-        with loop(builder, 0, integers.min(left, self.rows), 1) as row:
-            body.forget()
-            at_row = integers.add(i, row.i)
-            for w in range(width):
+        with builder.if_else(builder.icmp_signed("==", left, as_value(1))) as (one, many):
+            with one:
+                self._sums(a, b, sizes.k, at, masks, 1)
+            with many:
+                self._sums(a, b, sizes.k, at, masks, self.rows)
+
+    def _follow(self, at: Corner, *, is_swapped: bool) -> None:
+        """Row by row and vector by vector, what is computed from a block."""
+        body, builder, integers, n = self.body, self.body.builder, self.body.integers, self.body.n
+        is_padded = all(
+            body.places[x].layout.is_padded
+            for x in (*self.kernel.loads, *self.kernel.stores)
+            if not is_number(x) and x in body.places
+        )
+        with loop(builder, 0, integers.min(at.left, self.rows), 1) as row:
+            with loop(builder, 0, at.width, 1) as vector:
                 body.forget()
-                slot = integers.add(integers.mul(row.i, width), w)
+                slot = integers.add(integers.mul(row.i, at.width), vector.i)
                 value = builder.load(self._slot(slot), align=64, typ=self.v.type)
-                body.count = count if w == width - 1 else None
-                column = At(integers.add(j, w * n), 1)
-                self._finish(value, column if is_swapped else At(at_row), At(at_row) if is_swapped else column)
+                j = integers.add(at.j, integers.mul(vector.i, n))
+                if not is_padded and n > 1:
+                    body.count = integers.sub(at.high, j)
+                places = At(integers.add(at.i, row.i)), At(j, 1)
+                self._finish(value, *(reversed(places) if is_swapped else places))
                 body.count = None
 
     def _slot(self, number: Int) -> Any:
@@ -204,39 +213,28 @@ class Tile:
         body.given.clear()
 
     def _sums(
-        self,
-        a: Matrix,
-        b: Matrix,
-        k: Size,
-        i: Int,
-        left: Int,
-        j: Int,
-        width: int,
-        count: Int | None,
-        height: int,
+        self, a: Matrix, b: Matrix, k: Size, at: Corner, masks: list[Any] | None, height: int
     ) -> None:
         """The sums of `height` rows; rows beyond the last repeat it, and are not used."""
-        body, v = self.body, self.v
-        builder, integers = body.builder, body.integers
+        body, v, width = self.body, self.v, at.width
+        builder, integers, item = body.builder, body.integers, self.heavy.dtype.itemsize
         starts = []
         for r in range(height):
-            inside = r if r == 0 else integers.min(r, integers.sub(left, 1))
-            offset = integers.mul(integers.add(i, inside), a.down)
+            inside = r if r == 0 else integers.min(r, integers.sub(at.left, 1))
+            offset = integers.mul(integers.add(at.i, inside), a.down)
             starts.append(body.gep(a.pointer, v.scalar, offset))
-        corner = body.gep(b.pointer, v.scalar, integers.mul(j, b.right) if body.n == 1 else j)
+        corner = body.gep(b.pointer, v.scalar, integers.mul(at.j, b.right))
         zero = [v.const(0.0)] * (height * width)
         with loop(builder, 0, number(body, k), 1, zero) as turn:
             line = body.gep(corner, v.scalar, integers.mul(turn.i, b.down))
             columns = [
-                self._vector(b, line, w, count if w == width - 1 else None) for w in range(width)
+                self._vector(line, w * body.n, None if masks is None else masks[w])
+                for w in range(width)
             ]
             step = integers.mul(turn.i, a.right)
             new = []
             for r in range(height):
-                item = v.scalar
-                entry = builder.load(
-                    body.gep(starts[r], item, step), align=self.heavy.dtype.itemsize, typ=item
-                )
+                entry = builder.load(body.gep(starts[r], v.scalar, step), align=item, typ=v.scalar)
                 wide = v.splat(entry)
                 for w in range(width):
                     new.append(v.fma(wide, columns[w], turn.values[r * width + w]))
@@ -244,15 +242,12 @@ class Tile:
         for place, value in enumerate(turn.values):
             builder.store(value, self._slot(place), align=64)
 
-    def _vector(self, b: Matrix, line: Any, w: int, count: Int | None) -> Any:
+    def _vector(self, line: Any, offset: int, mask: Any) -> Any:
         body, v = self.body, self.v
-        pointer = body.gep(line, v.scalar, w * body.n)
-        if count is not None and not b.is_padded and body.n > 1:
-            body.count = count
-            value = body._masked("load", v.type, pointer, self.heavy.dtype)
-            body.count = None
-            return value
-        return body.builder.load(pointer, align=self.heavy.dtype.itemsize, typ=v.type)
+        pointer = body.gep(line, v.scalar, offset)
+        if mask is not None:
+            return body.masked("load", v.type, pointer, v.dtype, mask)
+        return body.builder.load(pointer, align=v.dtype.itemsize, typ=v.type)
 
     def dots(self, a: Matrix, b: Matrix, sizes: Sizes, part: Part) -> None:
         """One column: a dot product for each row, as many rows at a time as there are lanes."""
@@ -268,9 +263,8 @@ class Tile:
             if count is None:
                 x, y = (builder.load(place, align=item, typ=v.type) for place in places)
             else:
-                body.count = count  # lanes beyond the end are zeros
-                x, y = (body._masked("load", v.type, place, v.dtype) for place in places)
-                body.count = None
+                mask = body.mask(count)  # lanes beyond the end are zeros
+                x, y = (body.masked("load", v.type, place, v.dtype, mask) for place in places)
             return v.fma(x, y, total)
 
         with loop(builder, part.low, part.high, n) as block:
