@@ -26,6 +26,8 @@ class Lanes:
         self.n = n
         self.has_fma = has_fma
         self.bits = 8 * self.dtype.itemsize
+        self.mantissa = int(np.finfo(self.dtype).nmant)  # bits
+        self.bias = int(np.finfo(self.dtype).maxexp) - 1  # of the exponent
         self.scalar = _FLOATS[self.dtype]
         self.type = self._wide(self.scalar)
         self.int_type = self._wide(ir.IntType(self.bits))
@@ -161,3 +163,41 @@ class Lanes:
     def to_float(self, i: Value) -> Value:
         """An integer as a number."""
         return self.builder.sitofp(i, self.type)
+
+    def int_add(self, i: Value, j: Value) -> Value:
+        """i + j, modulo 2**bits"""
+        return self.builder.add(i, j)
+
+    def int_sub(self, i: Value, j: Value) -> Value:
+        """i - j, modulo 2**bits"""
+        return self.builder.sub(i, j)
+
+    def int_and(self, i: Value, j: Value) -> Value:
+        """The bits set in both; of masks, where both hold."""
+        return self.builder.and_(i, j)
+
+    def int_or(self, i: Value, j: Value) -> Value:
+        """The bits set in either; of masks, where one holds."""
+        return self.builder.or_(i, j)
+
+    def int_xor(self, i: Value, j: Value) -> Value:
+        """The bits set in one only; of masks, where one alone holds."""
+        return self.builder.xor(i, j)
+
+    def shift_left(self, i: Value, places: int) -> Value:
+        """i * 2**places, modulo 2**bits"""
+        return self.builder.shl(i, self.int_const(places))
+
+    def shift_right(self, i: Value, places: int) -> Value:
+        """The bits of i moved down; zeros come in from above."""
+        return self.builder.lshr(i, self.int_const(places))
+
+    # The lesser and the greater. Where either is NaN the second is returned: bounds come first.
+
+    def min(self, x: Value, y: Value) -> Value:
+        """x if x < y, else y"""
+        return self.select(self.lt(x, y), x, y)
+
+    def max(self, x: Value, y: Value) -> Value:
+        """x if x > y, else y"""
+        return self.select(self.lt(y, x), x, y)

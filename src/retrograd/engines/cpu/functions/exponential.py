@@ -1,0 +1,106 @@
+"""exp, expm1 and what is made of them: sigmoid, tanh, softplus."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from retrograd.engines.cpu.functions.reduction import LOG2_E, less_ln2, power_of_two, whole
+from retrograd.engines.cpu.lanes import Lanes, Value
+
+_F, _D = np.dtype(np.float32), np.dtype(np.float64)
+
+# exp(r) = P(r) on [0, log 2], relative error 2**-28.8, 2**-58.1
+_EXP = {
+    _F: (
+        *(1.0, 0.9999998211860657, 0.5000055432319641, 0.1666117012500763),
+        *(0.041911039501428604, 0.007796901743859053, 0.0019467128440737724),
+    ),
+    _D: (
+        *(1.0, 1.0000000000000009, 0.4999999999999224, 0.16666666666900556),
+        *(0.04166666663172951, 0.008333333634936721, 0.0013888872597338118),
+        *(0.00019841843475349005, 2.478823209945403e-05, 2.7760662592001675e-06),
+        *(2.5622666905511754e-07, 3.5295799218431996e-08),
+    ),
+}
+# expm1(r) = r + r**2 P(r) on [-1, 1] log(2) / 2, relative error 2**-26.0, 2**-59.1
+_EXPM1 = {
+    _F: (0.5, 0.1666654795408249, 0.04166685417294502, 0.008366099558770657, 0.001389824552461505),
+    _D: (
+        *(0.5, 0.16666666666666677, 0.041666666666666574, 0.008333333333322078),
+        *(0.0013888888888943071, 0.00019841269885179528, 2.4801587197623186e-05),
+        *(2.7557245026457583e-06, 2.7557387325497253e-07, 2.5108788948976018e-08),
+        2.0878903860375627e-09,
+    ),
+}
+# log1p(e) = e + e**2 P(e) on [0, 1], relative error 2**-26.9, 2**-56.3
+_LOG1P = {
+    _F: (
+        *(-0.5, 0.3333224952220917, -0.2497507780790329, 0.19774176180362701),
+        *(-0.15569011867046356, 0.1102411150932312, -0.06091037392616272),
+        *(0.021868987008929253, -0.003675912506878376),
+    ),
+    _D: (
+        *(-0.5, 0.3333333333330176, -0.2499999999680864, 0.1999999986982695),
+        *(-0.16666663717902835, 0.14285671669253308, -0.12499574790322979),
+        *(0.11108029185474216, -0.09983189810433243, 0.09020107366659619),
+        *(-0.08098496516478332, 0.07069129733092626, -0.05801246221697825),
+        *(0.04290387483923422, -0.02729349469038496, 0.014215799668581082),
+        *(-0.005731882224651042, 0.0016607092635506336, -0.00030550375004303066),
+        2.6676414012121745e-05,
+    ),
+}
+# Between these lie all x where exp is neither 0 nor infinite, and a little more.
+_RANGE = {_F: (-88.0, 89.0), _D: (-709.0, 710.0)}
+_EXPM1_IS_MINUS_ONE = {_F: -18.0, _D: -38.0}  # there, and below
+_TANH_IS_ONE = {_F: 9.5, _D: 19.5}  # there, and above
+
+
+def exp(v: Lanes, x: Value) -> Value:
+    """e**x"""
+    # x = n log 2 + r with r in [0, log 2): P(r) is in [1, 2), and P 2**n overflows and underflows
+    # where e**x does.
+    low, high = _RANGE[v.dtype]
+    x = v.max(v.const(low), v.min(v.const(high), x))
+    # A little less than 1/2, so that 0 is not taken for -log 2 + r.
+    below_half = float(np.nextafter(v.dtype.type(0.5), v.dtype.type(0)))
+    n, shifted = whole(v, v.fma(x, v.const(LOG2_E), v.const(-below_half)), v.bias)
+    p = v.polynomial(less_ln2(v, x, n), _EXP[v.dtype])
+    return v.mul(p, power_of_two(v, shifted))
+
+
+def _half_expm1(v: Lanes, x: Value) -> Value:
+    """(e**x - 1) / 2, for x that is neither very large nor very small."""
+    # x = n log 2 + r, |r| <= log(2) / 2: 2**(n-1) expm1(r) + (2**(n-1) - 1/2)
+    n, shifted = whole(v, v.mul(x, v.const(LOG2_E)), v.bias - 1)
+    r = less_ln2(v, x, n)
+    q = v.fma(v.mul(r, r), v.polynomial(r, _EXPM1[v.dtype]), r)
+    scale = power_of_two(v, shifted)
+    return v.fma(scale, q, v.sub(scale, v.const(0.5)))
+
+
+def expm1(v: Lanes, x: Value) -> Value:
+    """e**x - 1, accurate for small x"""
+    low, high = _EXPM1_IS_MINUS_ONE[v.dtype], _RANGE[v.dtype][1]
+    half = _half_expm1(v, v.max(v.const(low), v.min(v.const(high), x)))
+    return v.copysign(v.add(half, half), x)
+
+
+def sigmoid(v: Lanes, x: Value) -> Value:
+    """1 / (1 + e**-x)"""
+    one = v.const(1)
+    return v.div(one, v.add(one, exp(v, v.neg(x))))
+
+
+def tanh(v: Lanes, x: Value) -> Value:
+    """The hyperbolic tangent."""
+    # tanh |x| = m / (m + 2) = (m/2) / (m/2 + 1), where m = expm1(2 |x|); never beyond 1
+    a = v.min(v.const(_TANH_IS_ONE[v.dtype]), v.abs(x))
+    half = _half_expm1(v, v.add(a, a))
+    return v.copysign(v.div(half, v.add(half, v.const(1))), x)
+
+
+def softplus(v: Lanes, x: Value) -> Value:
+    """log(1 + e**x) = max(x, 0) + log1p(e**-|x|)"""
+    e = exp(v, v.neg(v.abs(x)))
+    log1p = v.fma(v.mul(e, e), v.polynomial(e, _LOG1P[v.dtype]), e)
+    return v.add(v.max(x, v.const(0)), log1p)

@@ -1,0 +1,38 @@
+"""Whole multiples of a constant taken off an argument, and powers of two: the frame of every exp."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from retrograd.engines.cpu.lanes import Lanes, Value
+
+# log(2) in two parts [Cody & Waite 1980, ch. 6]: the first has so few digits that n times it is
+# exact for every exponent n, the second is the rest.
+LN2 = {
+    np.dtype(np.float32): (0.693359375, -2.121944400546905827679e-4),
+    np.dtype(np.float64): (6.93147180369123816490e-1, 1.90821492927058770002e-10),
+}
+LOG2_E = 1 / math.log(2)
+
+
+def whole(v: Lanes, x: Value, bias: int) -> tuple[Value, Value]:
+    """The whole number n nearest to x, for |x| < 2**22 (float64: 2**51), and its bits n + bias.
+
+    Adding 1.5 * 2**23 (2**52) leaves no place for a fraction, and n + bias in the last bits.
+    """
+    shift = v.const(1.5 * 2**v.mantissa + bias)
+    shifted = v.add(x, shift)
+    return v.sub(shifted, shift), shifted
+
+
+def power_of_two(v: Lanes, shifted: Value) -> Value:
+    """2**n from the bits n + v.bias of `whole`; 0 for n = -v.bias, inf for n = v.bias + 1."""
+    return v.from_bits(v.shift_left(v.as_bits(shifted), v.mantissa))
+
+
+def less_ln2(v: Lanes, x: Value, n: Value) -> Value:
+    """x - n log(2)"""
+    high, low = LN2[v.dtype]
+    return v.fma(n, v.const(-low), v.fma(n, v.const(-high), x))
