@@ -15,7 +15,15 @@ from retrograd.errors import DataError, GraphError, unknown_name
 from retrograd.graph.node import VARIABLE, Array, Node, describe
 from retrograd.graph.order import variables
 
-ENGINES: dict[str, Callable[[], Engine]] = {"numpy": NumpyEngine}
+
+
+def _cpu() -> Engine:
+    from retrograd.engines.cpu.engine import CpuEngine  # loads LLVM
+
+    return CpuEngine()
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"cpu": _cpu, "numpy": NumpyEngine}
 AUTO = "auto"
 
 

@@ -1,4 +1,4 @@
-"""What every engine checks before it runs: shapes, rows, orders and scalars, with one message each."""
+"""What a session is given, checked: state, data, orders and scalars, of one copy or of several."""
 
 from __future__ import annotations
 
@@ -42,29 +42,34 @@ def _fits(shape: tuple[int, ...], symbolic: Shape) -> bool:
     )
 
 
-def checked_order(order: Array, size: int | None) -> Array:
-    """The rows to run, (n,) int64; DataError unless each is one of `size` rows of data."""
-    rows = np.asarray(order)
-    if rows.ndim != 1 or (rows.dtype.kind not in "iu" and rows.size):
-        raise DataError(f"session: order is a row of integers, got {rows.dtype} {show(rows.shape)}")
-    if size is not None and rows.size:
-        low, high = rows.min(), rows.max()
-        if low < 0 or high >= size:
-            bad = low if low < 0 else high
-            raise DataError(f"session: order names row {bad} of {size} rows")
-    return np.ascontiguousarray(rows, np.int64)
-
-
-def require_dtypes(inputs: Mapping[str, Node], data: Mapping[str, Array]) -> None:
-    """Raise DtypeError unless the data have the dtypes of the steps' inputs."""
-    for name, node in inputs.items():
-        if data[name].dtype != node.dtype:
+def checked_data(
+    steps: Mapping[str, Step], data: Mapping[str, Array]
+) -> tuple[dict[str, Array], int | None]:
+    """The data of these steps' inputs by name, and its number of rows; None without inputs."""
+    nodes = {name: node for step in steps.values() for name, node in step.inputs.items()}
+    found = {name: _found("data", name, node, data) for name, node in nodes.items()}
+    for name, node in nodes.items():
+        if found[name].dtype != node.dtype:
             raise DtypeError(
-                f"session: data {name} is {data[name].dtype}, the step takes {node.dtype}"
+                f"session: data {name} is {found[name].dtype}, the step takes {node.dtype}"
             )
+    return found, count_rows([*nodes.values()], [*found.values()]) if nodes else None
 
 
-def found(kind: str, name: str, node: Node, given: Mapping[str, Array]) -> Array:
+def checked_state(steps: Mapping[str, Step], state: Mapping[str, Array]) -> dict[str, Array]:
+    """Copies of these steps' state variables by name, in their dtypes, C-contiguous."""
+    return {
+        name: np.array(_found("state", name, node, state), node.dtype, order="C")
+        for name, node in state_nodes(steps).items()
+    }
+
+
+def state_nodes(steps: Mapping[str, Step]) -> dict[str, Node]:
+    """The state variables of these steps by name."""
+    return {name: node for step in steps.values() for name, node in step.state.items()}
+
+
+def _found(kind: str, name: str, node: Node, given: Mapping[str, Array]) -> Array:
     """The array, or source of rows, given for a variable of a step, of its shape."""
     if name not in given:
         raise GraphError(f"session: {kind} {name} has no value")
@@ -73,17 +78,43 @@ def found(kind: str, name: str, node: Node, given: Mapping[str, Array]) -> Array
     return array
 
 
-def per_batch(
-    step: Step, scalars: Mapping[str, float | Array], n_batches: int
+def checked_order(order: Array, n_rows: int | None, copies: int | None = None) -> Array:
+    """An order of rows, (n,) int64; with copies (copies, n), where one order serves all."""
+    rows = np.asarray(order)
+    shapes: tuple[tuple[int, ...], ...] = (rows.shape[-1:],)
+    if copies is not None:
+        shapes = ((copies, *rows.shape[-1:]), *shapes)
+    if rows.ndim == 0 or rows.shape not in shapes or (rows.dtype.kind not in "iu" and rows.size):
+        several = "" if copies is None else f", or {copies} of them, one for each copy"
+        raise DataError(
+            f"session: order is a row of integers{several}, got {rows.dtype} {show(rows.shape)}"
+        )
+    if n_rows is not None and rows.size:
+        low, high = rows.min(), rows.max()
+        if low < 0 or high >= n_rows:
+            bad = low if low < 0 else high
+            raise DataError(f"session: order names row {bad} of {n_rows} rows")
+    return np.broadcast_to(rows.astype(np.int64, copy=False), shapes[0])
+
+
+def checked_scalars(
+    step: Step,
+    scalars: Mapping[str, float | Array],
+    n_batches: int,
+    copies: int | None = None,
 ) -> dict[str, Array]:
-    """For each scalar of a step its numbers, (n_batches,), in its dtype."""
+    """For each scalar of a step (n_batches,) numbers; with copies (copies, n_batches)."""
     missing = [name for name in step.scalars if name not in scalars]
     if missing:
         raise GraphError(f"session: scalars without a value: {', '.join(missing)}")
+    whole = (n_batches,) if copies is None else (copies, n_batches)
     arrays = {}
     for name, node in step.scalars.items():
         value = np.asarray(scalars[name], node.dtype)
-        if value.shape not in ((), (n_batches,)):
-            raise DataError(f"scalar {name}: expected 1 or {n_batches} numbers, got {value.shape}")
-        arrays[name] = np.broadcast_to(value, n_batches)
+        if value.shape not in ((), (n_batches,), whole):
+            several = "" if copies is None else f", or {n_batches} for each of {copies} copies"
+            raise DataError(
+                f"scalar {name}: expected 1 or {n_batches} numbers{several}, got {value.shape}"
+            )
+        arrays[name] = np.broadcast_to(value, whole)
     return arrays

@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.engines.base import Snapshot
-from retrograd.engines.checks import checked_order, count_rows, found, per_batch, require_dtypes
-from retrograd.errors import (
-    GraphError,
-    OptionError,
-    ShapeError,
-    unknown_name,
+from retrograd.engines.base import Session, Snapshot
+from retrograd.engines.checks import (
+    checked_data,
+    checked_order,
+    checked_scalars,
+    checked_state,
+    count_rows,
 )
+from retrograd.engines.copies import CopiedSession
+from retrograd.errors import GraphError, OptionError, ShapeError, unknown_name
 from retrograd.graph.node import CONSTANT, VARIABLE, Array, Node
 from retrograd.graph.order import order
 from retrograd.graph.shape import has_rows, with_rows
@@ -126,15 +128,8 @@ class NumpySession:
         self, steps: Mapping[str, Step], state: Mapping[str, Array], data: Mapping[str, Array]
     ) -> None:
         self._steps = dict(steps)
-        inputs = {name: node for step in steps.values() for name, node in step.inputs.items()}
-        needed = {name: node for step in steps.values() for name, node in step.state.items()}
-        self._data = {name: found("data", name, node, data) for name, node in inputs.items()}
-        require_dtypes(inputs, self._data)
-        self._size = count_rows([*inputs.values()], [*self._data.values()]) if inputs else None
-        self._state = {
-            name: np.array(found("state", name, node, state), node.dtype, order="C")
-            for name, node in needed.items()
-        }
+        self._data, self._n_rows = checked_data(steps, data)
+        self._state = checked_state(steps, state)
         self._walks: dict[str, _Walks] = {}
         self._last: Walk | None = None
 
@@ -152,10 +147,10 @@ class NumpySession:
             raise unknown_name("step", step, self._steps)
         if batch_size is not None and batch_size < 1:
             raise OptionError(f"session: batch_size is at least 1, got {batch_size}")
-        this, rows = self._steps[step], checked_order(order, self._size)
+        this, rows = self._steps[step], checked_order(order, self._n_rows)
         size = max(1, len(rows)) if batch_size is None else batch_size
         n_batches = -(-len(rows) // size)
-        rates = [*per_batch(this, scalars or {}, n_batches).values()]
+        rates = checked_scalars(this, scalars or {}, n_batches).values()
         results: dict[str, list[Array]] = {name: [] for name in this.outputs}
         for i in range(n_batches):
             if stop is not None and i > 0 and stop():
@@ -237,10 +232,17 @@ class NumpyEngine:
     name = "numpy"
 
     def open(
-        self, steps: Mapping[str, Step], state: Mapping[str, Array], data: Mapping[str, Array]
-    ) -> NumpySession:
-        """See `Engine.open`."""
-        return NumpySession(steps, state, data)
+        self,
+        steps: Mapping[str, Step],
+        state: Mapping[str, Array],
+        data: Mapping[str, Array],
+        *,
+        copies: int | None = None,
+    ) -> Session:
+        """See `Engine.open`. Without copies a `NumpySession`."""
+        if copies is None:
+            return NumpySession(steps, state, data)
+        return CopiedSession(self, steps, state, data, copies)
 
     def function(
         self, outputs: Sequence[Node], inputs: Sequence[Node]

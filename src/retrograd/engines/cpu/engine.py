@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from retrograd.engines.cpu.function import CpuFunction
+from retrograd.engines.cpu.machine import host
 from retrograd.engines.cpu.session import CpuSession
 from retrograd.engines.cpu.target import Target
-from retrograd.graph.node import Array
+from retrograd.engines.cpu.team import available
+from retrograd.graph.node import Array, Node
 from retrograd.graph.step import Step
 
 
 class CpuEngine:
-    """The compiled engine; `target` is the processor to make code for, this one by default."""
+    """The compiled engine.
+
+    - `target`: the processor to make code for, this one by default.
+    - `n_threads`: at most so many threads, as many as there are processors by default.
+    """
 
     name = "cpu"
 
-    def __init__(self, target: Target | None = None) -> None:
-        self._target = target
+    def __init__(self, target: Target | None = None, n_threads: int | None = None) -> None:
+        self._target = target or host()
+        self._n_threads = n_threads or available()
 
     def open(
-        self, steps: Mapping[str, Step], state: Mapping[str, Array], data: Mapping[str, Array]
+        self,
+        steps: Mapping[str, Step],
+        state: Mapping[str, Array],
+        data: Mapping[str, Array],
+        *,
+        copies: int | None = None,
     ) -> CpuSession:
         """See `Engine.open`."""
-        return CpuSession(steps, state, data, target=self._target)
+        return CpuSession(
+            steps, state, data, self._target, copies=copies, n_threads=self._n_threads
+        )
+
+    def function(
+        self, outputs: Sequence[Node], inputs: Sequence[Node]
+    ) -> Callable[[Sequence[Array]], list[Array]]:
+        """See `Engine.function`."""
+        return CpuFunction(outputs, inputs, self._target, self._n_threads)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from retrograd.engines.cpu.functions.exponential import exp, expm1, sigmoid, softplus, tanh
+from retrograd.engines.cpu.functions.logarithm import log, log1p
 from retrograd.engines.cpu.lanes import Lanes, Value
 
 
@@ -33,12 +35,14 @@ GATES: dict[str, Callable[..., Any]] = {
     "add": Lanes.add,
     "divide": Lanes.div,
     "equal": Lanes.eq,
-    "exp": lambda v, x: v.call("exp", x),
+    "exp": exp,
+    "expm1": expm1,
     "greater": lambda v, x, y: v.lt(y, x),
     "greater_equal": lambda v, x, y: v.le(y, x),
     "less": Lanes.lt,
     "less_equal": Lanes.le,
-    "log": lambda v, x: v.call("log", x),
+    "log": log,
+    "log1p": log1p,
     "maximum": _maximum,
     "minimum": _minimum,
     "multiply": Lanes.mul,
@@ -46,10 +50,12 @@ GATES: dict[str, Callable[..., Any]] = {
     "not_equal": Lanes.ne,
     "power": lambda v, x, y: v.call("pow", x, y),
     "relu": _relu,
+    "sigmoid": sigmoid,
     "sign": _sign,
+    "softplus": softplus,
     "sqrt": Lanes.sqrt,
     "square": lambda v, x: v.mul(x, x),
     "subtract": Lanes.sub,
-    "tanh": lambda v, x: v.call("tanh", x),
+    "tanh": tanh,
     "where": Lanes.select,
 }
