@@ -13,7 +13,7 @@ from retrograd.engines.base import Engine
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError, unknown_name
 from retrograd.graph.node import VARIABLE, Array, Node, describe
-from retrograd.graph.order import variables
+from retrograd.graph.order import order, variables
 
 
 
@@ -25,13 +25,14 @@ def _cpu() -> Engine:
 
 ENGINES: dict[str, Callable[[], Engine]] = {"cpu": _cpu, "numpy": NumpyEngine}
 AUTO = "auto"
+REFERENCE = "numpy"
 
 
 def find_engine(name: str = AUTO) -> Engine:
     """The engine of a name; "auto" is the fastest that is present.
 
     >>> find_engine("auto").name
-    'numpy'
+    'cpu'
     """
     if name == AUTO:
         name = next(iter(ENGINES))
@@ -105,7 +106,9 @@ def compile(outputs: Sequence[Node], inputs: Sequence[Node], *, engine: str = AU
     for node in variables(outputs):
         if node not in given and node.value is None:
             raise GraphError(f"{describe(node)} needs a value: it was made without one")
-    return Function(outputs, inputs, find_engine(engine))
+    is_complex = any(node.dtype.kind == "c" for node in order(outputs))
+    # The compiled engine takes real numbers only.
+    return Function(outputs, inputs, find_engine(REFERENCE if engine == AUTO and is_complex else engine))
 
 
 @overload
@@ -132,7 +135,8 @@ def evaluate(
     Args:
         outputs: a node, or a sequence of them.
         values: values for variables, in place of their own.
-        engine: "auto" or "numpy".
+        engine: "cpu" or "numpy"; "auto" is the reference, "numpy": code that is run once is not
+            worth making.
 
     Returns:
         An array of the node's shape, a Python number where it has no dimension.
@@ -145,5 +149,7 @@ def evaluate(
     if not isinstance(outputs, Node | Sequence):
         raise GraphError(f"evaluate: expected a node or a list of nodes, got {outputs!r}")
     many = [outputs] if isinstance(outputs, Node) else list(outputs)
-    results = compile(many, list(given), engine=engine)(*given.values())
+    # What is run once is not worth compiling.
+    once = REFERENCE if engine == AUTO else engine
+    results = compile(many, list(given), engine=once)(*given.values())
     return results[0] if isinstance(outputs, Node) else results

@@ -151,3 +151,34 @@ def bodies(stores: Iterable[Node], loads: Mapping[Node, object]) -> list[Node]:
         found[node.id] = node
         stack.extend(node.inputs)
     return [found[i] for i in sorted(found)]
+
+
+def signature(program: Program) -> str:
+    """A text that two programs share if and only if the same code runs both."""
+    number: dict[Node, int] = {}
+    lines = []
+
+    def name(node: Node) -> str:
+        if node not in number:
+            number[node] = len(number)
+            value = ""
+            if node.gate is CONSTANT and is_number(node) and node.value is not None:
+                value = node.value.tobytes().hex()
+            if is_source(node):
+                kind = "constant" if value else "array"
+                lines.append(f"{number[node]} {kind} {value} {node.shape} {node.dtype}")
+        return str(number[node])
+
+    for group in (program.inputs, program.scalars, program.state):
+        lines.append(" ".join(map(name, group.values())))
+    for kernel in program.kernels:
+        for node in kernel.body:
+            inputs = " ".join(map(name, node.inputs))
+            params = sorted(node.params.items())
+            lines.append(f"{node.gate.name} {inputs} {params} {node.shape} {node.dtype}")
+            name(node)
+        stores = [(name(x), program.slots.get(x, "")) for x in kernel.stores]
+        lines.append(f"kernel {kernel.space} {stores} {' '.join(map(name, kernel.loads))}")
+    lines.append(" ".join(map(name, program.outputs.values())))
+    lines += [f"{name(new)} in place of {name(old)}" for new, old in program.in_place.items()]
+    return "\n".join(lines)

@@ -40,18 +40,30 @@ def runnable() -> list[Target]:
 
 
 @cache
-def _machine(target: Target) -> Any:
+def _processor(target: Target) -> tuple[str, str, str]:
+    """Triple, processor and features for LLVM: of this machine itself, or of a target in general."""
     _initialized()
     triple = llvm.get_process_triple()
-    if triple.split("-")[0].replace("arm64", "aarch64").replace("amd64", "x86_64") != target.arch:
+    if target == host():
+        features = llvm.get_host_cpu_features().flatten()
+        return triple, llvm.get_host_cpu_name(), f"{features},{target.features}".strip(",")
+    if host().arch != target.arch:
         triple = f"{target.arch}-unknown-linux-gnu"
-    is_host = target == host()
+    return triple, target.cpu, target.features
+
+
+@cache
+def machine(target: Target) -> str:
+    """All that code for a target depends on besides the program, as text."""
+    version = ".".join(map(str, llvm.llvm_version_info))
+    return " ".join([target.name, *_processor(target), "LLVM", version])
+
+
+@cache
+def _machine(target: Target) -> Any:
+    triple, cpu, features = _processor(target)
     return llvm.Target.from_triple(triple).create_target_machine(
-        cpu=llvm.get_host_cpu_name() if is_host else target.cpu,
-        features=llvm.get_host_cpu_features().flatten() + ",-prefer-256-bit" if is_host and target.is_x86 else target.features,
-        opt=2,
-        reloc="pic",
-        codemodel="small",
+        cpu=cpu, features=features, opt=2, reloc="pic", codemodel="small"
     )
 
 

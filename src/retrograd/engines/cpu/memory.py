@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
 
-from retrograd.engines.cpu.emit import emit, stride_keys
-from retrograd.engines.cpu.machine import Code, assemble, load, optimize
+from retrograd.engines.cpu import cache
+from retrograd.engines.cpu.emit import emit
+from retrograd.engines.cpu.machine import Code, assemble, load, machine, optimize
 from retrograd.engines.cpu.table import Table
 from retrograd.engines.cpu.target import Target
 from retrograd.graph.node import Array, Node
-from retrograd.plan.program import Program
+from retrograd.plan.program import Program, signature
 
 ALIGN = 64  # bytes: a cache line, and the widest vector
 
@@ -35,9 +37,30 @@ class Executable:
     def __init__(self, program: Program, target: Target, *, is_direct: bool = False) -> None:
         self.program = program
         self.table = Table(program, target.bytes // 4, is_direct)
-        module = optimize(str(emit(program, target, self.table)), target)
-        self.code: Code = load(assemble(module, target), "run")
-        self.strides = stride_keys(program)
+        self.code = code_of(program, target, self.table)
+
+
+_CODES: OrderedDict[str, Code] = OrderedDict()
+_KEPT = 256  # programs whose code stays loaded
+_LOCK = threading.Lock()
+
+
+def code_of(program: Program, target: Target, table: Table) -> Code:
+    """The code of a program: what is loaded already, or kept on disk, or made now."""
+    layout = "direct" if table.is_direct else "gathered"
+    key = f"{machine(target)} {layout}\n{signature(program)}"
+    with _LOCK:  # LLVM is handed one module at a time
+        if key in _CODES:
+            _CODES.move_to_end(key)
+            return _CODES[key]
+        kept = cache.read(key)
+        if kept is None:
+            kept = assemble(optimize(str(emit(program, target, table)), target), target)
+            cache.write(key, kept)
+        code = _CODES[key] = load(kept, "run")
+        if len(_CODES) > _KEPT:
+            _CODES.popitem(last=False)
+        return code
 
 
 class Memory:
@@ -83,7 +106,7 @@ def packed(table: Table, node: Node, value: Array) -> Array:
     return memory
 
 
-def line(array: Mapping[str, Array] | Array) -> Array:
+def line(array: Array) -> Array:
     """An array whose rows are contiguous, itself if they are."""
     found: Any = array
     is_packed = found.ndim < 2 or found[:1].flags.c_contiguous
