@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from retrograd.arrays import Array, as_matrix, require_finite, require_integer
 from retrograd.errors import ModelFileError, OptionError, RetrogradError, ShapeError
-from retrograd.files import container
 from retrograd.graph.node import FLOATS, Node, variable
 from retrograd.graph.shape import rows
 from retrograd.nn.activations import (
@@ -166,6 +165,8 @@ class Network:
         Python activations are written as the gates they apply. Raises FileError if it cannot, and
         DataError for a parameter that is not finite; an older file at `path` is then untouched.
         """
+        from retrograd.files import container  # hashes, paths and JSON take long to import
+
         for name, value in self.parameters.items():
             require_finite(value, f"parameter {name}")
         container.write(path, KIND, self.to_json(), dict(self.parameters))
