@@ -52,7 +52,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "variable",
 ]
 
-# Imported when they are asked for: scikit-learn, on whose bases the estimators stand, costs a second;
+# Imported when they are asked for: scikit-learn, on which the estimators stand, costs a second;
 # not every program looks at its gradients.
 _LAZY = {
     "MLPClassifier": "retrograd.estimators.classifier",

@@ -88,5 +88,9 @@ class Engine(Protocol):
     def function(
         self, outputs: Sequence[Node], inputs: Sequence[Node]
     ) -> Callable[[Sequence[Array]], list[Array]]:
-        """A function from values of `inputs` to values of `outputs`; its results are new arrays."""
+        """A function from values of `inputs` to values of `outputs`; its results are new arrays.
+
+        It takes an array for each input, in the input's dtype and in any layout, and keeps none of
+        them; ShapeError where one has another shape. It may be called from several threads at once.
+        """
         ...

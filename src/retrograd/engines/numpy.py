@@ -8,6 +8,7 @@ every step, so a step allocates next to nothing; after it, each value and gradie
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -248,11 +249,13 @@ class NumpyEngine:
         self, outputs: Sequence[Node], inputs: Sequence[Node]
     ) -> Callable[[Sequence[Array]], list[Array]]:
         """See `Engine.function`."""
-        walks = _Walks(outputs, inputs)
+        walks, lock = _Walks(outputs, inputs), Lock()
 
         def call(values: Sequence[Array]) -> list[Array]:
-            walk = walks(count_rows(inputs, values))
-            walk.run(values)
-            return [np.array(walk.value(node)) for node in outputs]
+            n_rows = count_rows(inputs, values)
+            with lock:  # the buffers of a walk are shared between calls
+                walk = walks(n_rows)
+                walk.run(values)
+                return [np.array(walk.value(node)) for node in outputs]
 
         return call
