@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from threading import Lock
 from typing import Any, overload
 
 import numpy as np
@@ -13,17 +12,26 @@ from retrograd.engines.base import Engine
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError, unknown_name
 from retrograd.graph.node import VARIABLE, Array, Node, describe
-from retrograd.graph.order import variables
+from retrograd.graph.order import order, variables
 
-ENGINES: dict[str, Callable[[], Engine]] = {"numpy": NumpyEngine}
+
+
+def _cpu() -> Engine:
+    from retrograd.engines.cpu.engine import CpuEngine  # loads LLVM
+
+    return CpuEngine()
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"cpu": _cpu, "numpy": NumpyEngine}
 AUTO = "auto"
+REFERENCE = "numpy"
 
 
 def find_engine(name: str = AUTO) -> Engine:
     """The engine of a name; "auto" is the fastest that is present.
 
     >>> find_engine("auto").name
-    'numpy'
+    'cpu'
     """
     if name == AUTO:
         name = next(iter(ENGINES))
@@ -33,14 +41,17 @@ def find_engine(name: str = AUTO) -> Engine:
 
 
 class Function:
-    """A compiled graph: call it with values of its inputs. Safe to call from several threads."""
+    """A compiled graph: call it with values of its inputs. Safe to call from several threads.
+
+    `call(values)` is the engine's own function, without the checks: it takes a sequence of arrays
+    that already have the inputs' dtypes, and returns arrays.
+    """
 
     def __init__(self, outputs: Sequence[Node], inputs: Sequence[Node], engine: Engine) -> None:
         self.outputs = tuple(outputs)
         self.inputs = tuple(inputs)
         self.engine = engine.name
-        self._lock = Lock()
-        self._call = engine.function(self.outputs, self.inputs)
+        self.call = engine.function(self.outputs, self.inputs)
 
     def __call__(self, *values: ArrayLike) -> list[Any]:
         """The outputs' values: an array each, a Python number where the output has no dimension."""
@@ -48,9 +59,7 @@ class Function:
             names = ", ".join(str(node.name) for node in self.inputs)
             raise DataError(f"expected {len(self.inputs)} values ({names}), got {len(values)}")
         arrays = [as_value(node, value) for node, value in zip(self.inputs, values, strict=True)]
-        with self._lock:  # the buffers of a call are shared between calls
-            results = self._call(arrays)
-        return [result if result.ndim else result.item() for result in results]
+        return [result if result.ndim else result.item() for result in self.call(arrays)]
 
 
 def as_value(node: Node, value: ArrayLike) -> Array:
@@ -97,7 +106,9 @@ def compile(outputs: Sequence[Node], inputs: Sequence[Node], *, engine: str = AU
     for node in variables(outputs):
         if node not in given and node.value is None:
             raise GraphError(f"{describe(node)} needs a value: it was made without one")
-    return Function(outputs, inputs, find_engine(engine))
+    is_complex = any(node.dtype.kind == "c" for node in order(outputs))
+    # The compiled engine takes real numbers only.
+    return Function(outputs, inputs, find_engine(REFERENCE if engine == AUTO and is_complex else engine))
 
 
 @overload
@@ -124,7 +135,8 @@ def evaluate(
     Args:
         outputs: a node, or a sequence of them.
         values: values for variables, in place of their own.
-        engine: "auto" or "numpy".
+        engine: "cpu" or "numpy"; "auto" is the reference, "numpy": code that is run once is not
+            worth making.
 
     Returns:
         An array of the node's shape, a Python number where it has no dimension.
@@ -137,5 +149,7 @@ def evaluate(
     if not isinstance(outputs, Node | Sequence):
         raise GraphError(f"evaluate: expected a node or a list of nodes, got {outputs!r}")
     many = [outputs] if isinstance(outputs, Node) else list(outputs)
-    results = compile(many, list(given), engine=engine)(*given.values())
+    # What is run once is not worth compiling.
+    once = REFERENCE if engine == AUTO else engine
+    results = compile(many, list(given), engine=once)(*given.values())
     return results[0] if isinstance(outputs, Node) else results

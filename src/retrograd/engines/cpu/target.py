@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cache
-
-import numpy as np
+from dataclasses import dataclass
 
 from retrograd.errors import unknown_name
 
@@ -14,38 +11,46 @@ from retrograd.errors import unknown_name
 class Target:
     """A kind of processor, as the code generator sees it.
 
-    - `triple`, `cpu`, `features`: what LLVM is told.
-    - `bytes`: of a vector register. `registers`: how many there are.
+    - `arch`: of LLVM's triple. `cpu`, `features`: what LLVM is told.
+    - `needs`: features that a processor of this kind has.
+    - `bytes`: of a vector register.
     - `has_fma`: whether a * b + c is one instruction, rounded once.
     - `tile`: rows, and vectors across, of the block of a product that is held in registers.
-    - `l1`, `l2`: bytes of the data caches of a core.
     """
 
     name: str
-    triple: str
+    arch: str
     cpu: str
     features: str
+    needs: frozenset[str]
     bytes: int
-    registers: int
     has_fma: bool
     tile: tuple[int, int]
-    l1: int = 32 << 10
-    l2: int = 512 << 10
 
-    def lanes(self, dtype: np.dtype) -> int:  # type: ignore[type-arg]
-        """How many numbers of a dtype a vector register holds."""
-        return self.bytes // np.dtype(dtype).itemsize
+    @property
+    def is_x86(self) -> bool:
+        """Whether this is a processor of the x86-64 family."""
+        return self.arch == "x86_64"
 
 
-# The tile has as many accumulators as leave registers for one row of B and one entry of A:
-# 8 x 3 of 32 registers, 4 x 2 and 6 x 2 of 16, 8 x 2 of 32 narrow ones.
-_AVX512 = "+avx512f,+avx512dq,+avx512bw,+avx512vl,+avx512cd,+avx2,+fma,+f16c,+bmi2"
+# A tile has as many accumulators as leave registers for a row of B and an entry of A: 24 of the 32
+# of AVX-512 and NEON, 12 of the 16 of AVX2.
 TARGETS = {
     target.name: target
     for target in (
-        Target("avx512", "x86_64-unknown-linux-gnu", "x86-64-v4", _AVX512, 64, 32, True, (8, 3)),
-        Target("avx2", "x86_64-unknown-linux-gnu", "x86-64-v3", "", 32, 16, True, (6, 2)),
-        Target("x86-64", "x86_64-unknown-linux-gnu", "x86-64", "", 16, 16, False, (4, 2)),
-        Target("neon", "aarch64-unknown-linux-gnu", "generic", "+neon", 16, 32, True, (8, 2)),
+        Target("avx512", "x86_64", "x86-64-v4", "-prefer-256-bit",
+               frozenset({"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"}),
+               64, True, (8, 3)),
+        Target("avx2", "x86_64", "x86-64-v3", "", frozenset({"avx2", "fma", "bmi2", "f16c"}),
+               32, True, (6, 2)),
+        Target("x86-64", "x86_64", "x86-64", "", frozenset(), 16, False, (4, 2)),
+        Target("neon", "aarch64", "generic", "+neon", frozenset(), 16, True, (8, 3)),
     )
-}
+}  # fmt: skip
+
+
+def find_target(name: str) -> Target:
+    """The target of a name."""
+    if name not in TARGETS:
+        raise unknown_name("target", name, TARGETS)
+    return TARGETS[name]

@@ -1,0 +1,106 @@
+"""Emitted machine code kept on disk, so that a program seen before is loaded instead of compiled.
+
+The folder is the user's own cache folder; RETROGRAD_CACHE names another, or is `off`. An entry's
+name is the hash of all that its code depends on: the program's structure (not its numbers: rates
+and penalties are arguments), the processor, and the versions of LLVM and of the generator. An entry
+that is damaged is made anew; what cannot be written is not kept, and nothing fails for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+LIMIT = 256 << 20  # bytes that are kept; the entries used longest ago go first
+MAGIC = b"retrograd code 1\n"
+
+
+def folder() -> Path | None:
+    """Where entries are kept; None where nothing is."""
+    named = os.environ.get("RETROGRAD_CACHE", "")
+    if named.lower() == "off":
+        return None
+    if named:
+        return Path(named)
+    try:
+        import platformdirs
+
+        return Path(platformdirs.user_cache_dir("retrograd"))
+    except RuntimeError:  # there is no home folder
+        return None
+
+
+@cache
+def generator() -> bytes:
+    """A hash of the code generator itself: code of another version is another entry."""
+    package = Path(__file__).parents[2]
+    files = sorted([*package.glob("plan/*.py"), *package.glob("engines/cpu/**/*.py")])
+    total = hashlib.sha256()
+    for file in files:
+        total.update(file.read_bytes())
+    return total.digest()
+
+
+def entry(key: str) -> Path | None:
+    """The file of an entry."""
+    where = folder()
+    if where is None:
+        return None
+    return where / f"{hashlib.sha256(generator() + key.encode()).hexdigest()}.o"
+
+
+def read(key: str) -> bytes | None:
+    """The object code kept for a key; None where there is none, or it is damaged."""
+    file = entry(key)
+    if file is None:
+        return None
+    try:
+        data = file.read_bytes()
+    except OSError:
+        return None
+    start = len(MAGIC) + 32
+    body = data[start:]
+    if data[:start] != MAGIC + hashlib.sha256(body).digest():
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(file)  # used just now
+    return body
+
+
+def write(key: str, code: bytes) -> None:
+    """Keep object code for a key: whole or not at all, whoever else writes it at the same time."""
+    file = entry(key)
+    if file is None:
+        return
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".new")
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(MAGIC + hashlib.sha256(code).digest() + code)
+            os.replace(temporary, file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        _trim(file.parent)
+
+
+def _trim(where: Path) -> None:
+    """Delete the entries used longest ago until the rest is within the limit."""
+    found = []
+    for file in where.glob("*.o"):
+        with contextlib.suppress(OSError):
+            stat = file.stat()
+            found.append((stat.st_mtime, stat.st_size, file))
+    total = sum(size for _, size, _ in found)
+    for _, size, file in sorted(found):
+        if total <= LIMIT:
+            return
+        with contextlib.suppress(OSError):
+            file.unlink()
+        total -= size

@@ -1,0 +1,53 @@
+"""The compiled engine: LLVM machine code made for this network and this processor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from retrograd.engines.base import Session
+from retrograd.engines.copies import CopiedSession
+from retrograd.engines.cpu.function import CpuFunction
+from retrograd.engines.cpu.machine import host
+from retrograd.engines.cpu.session import CpuSession
+from retrograd.engines.cpu.target import Target
+from retrograd.engines.cpu.team import available
+from retrograd.graph.node import Array, Node
+from retrograd.graph.step import Step
+
+
+class CpuEngine:
+    """The compiled engine.
+
+    - `target`: the processor to make code for, this one by default.
+    - `n_threads`: at most so many threads, as many as there are processors by default.
+    """
+
+    name = "cpu"
+
+    def __init__(self, target: Target | None = None, n_threads: int | None = None) -> None:
+        self._target = target or host()
+        self._n_threads = n_threads or available()
+
+    def open(
+        self,
+        steps: Mapping[str, Step],
+        state: Mapping[str, Array],
+        data: Mapping[str, Array],
+        *,
+        copies: int | None = None,
+    ) -> Session:
+        """See `Engine.open`."""
+        is_dense = all(isinstance(array, np.ndarray) for array in data.values())
+        if copies is not None and not is_dense:  # copies take their rows in orders of their own
+            return CopiedSession(self, steps, state, data, copies)
+        return CpuSession(
+            steps, state, data, self._target, copies=copies, n_threads=self._n_threads
+        )
+
+    def function(
+        self, outputs: Sequence[Node], inputs: Sequence[Node]
+    ) -> Callable[[Sequence[Array]], list[Array]]:
+        """See `Engine.function`."""
+        return CpuFunction(outputs, inputs, self._target, self._n_threads)

@@ -1,0 +1,114 @@
+"""A compiled function of arrays: a graph run once over arrays that stay where the caller has them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from retrograd.engines.checks import count_rows
+from retrograd.engines.cpu.memory import Executable, Memory, address
+from retrograd.engines.cpu.target import Target
+from retrograd.engines.cpu.team import together
+from retrograd.errors import DataError
+from retrograd.graph.node import Array, Node
+from retrograd.graph.shape import has_rows, with_rows
+from retrograd.graph.step import Step
+from retrograd.plan.rows import is_row_by_row
+from retrograd.plan.schedule import plan
+
+BLOCK = 128  # rows worked on at once where rows do not depend on each other
+SHARED = 1 << 22  # operations of a call from which on several threads share it
+
+
+class CpuFunction:
+    """A function from values of `inputs` to values of `outputs`."""
+
+    def __init__(
+        self, outputs: Sequence[Node], inputs: Sequence[Node], target: Target, n_threads: int
+    ) -> None:
+        self._inputs, self._n_threads = list(inputs), n_threads
+        leading = [i for i, node in enumerate(inputs) if has_rows(node.shape[:1])]
+        step = Step(
+            inputs={f"input {i}": inputs[i] for i in leading},
+            state={f"input {i}": node for i, node in enumerate(inputs) if i not in leading},
+            outputs={f"output {i}": node for i, node in enumerate(outputs)},
+        )
+        self._leading = leading
+        self._executable = Executable(plan(step), target, is_direct=True)
+        self._program = self._executable.program
+        self._is_row_by_row = bool(leading) and is_row_by_row(self._program)
+        self._flops = sum(
+            node.gate.flops(node, *node.inputs, n_rows=1) for node in step.order()
+        )
+        self._lock = threading.Lock()  # the memory of a call is used by the next
+        self._memories: list[Memory] = []
+        self._seen: list[Any] = [None] * len(self._inputs)
+        self._strides = [0] * len(leading)
+
+    def __call__(self, values: Sequence[Array]) -> list[Array]:
+        """The outputs for these inputs, as new arrays."""
+        with self._lock:
+            return self._call(values)
+
+    def _call(self, values: Sequence[Array]) -> list[Array]:
+        arrays = [np.ascontiguousarray(value) for value in values]
+        n = count_rows(self._inputs, arrays)
+        size = min(n, BLOCK) if self._is_row_by_row else n
+        n_threads = 1
+        if self._is_row_by_row and n > size and self._flops * n > SHARED:
+            n_threads = min(self._n_threads, -(-n // size))
+        outputs = [
+            np.empty(with_rows(node.shape, n), node.dtype)
+            for node in self._program.outputs.values()
+        ]
+        if not self._memories or self._memories[0].rows < size:
+            self._memories = []
+            self._seen = [None] * len(self._inputs)
+        while len(self._memories) < n_threads:
+            self._memories.append(Memory(self._executable, size))
+            self._seen = [None] * len(self._inputs)
+        self._hand_over(arrays, outputs)
+        # A graph without rows runs once, as a batch of one row that nothing reads.
+        n_batches = -(-n // max(1, size))
+        bounds = [n_batches * t // n_threads for t in range(n_threads + 1)]
+        numbers = [
+            np.array([n, max(1, size), bounds[t], bounds[t + 1], 0, 1, *self._strides], np.int64)
+            for t in range(n_threads)
+        ]
+        call = self._executable.code.call
+        tables = [address(memory.pointers) for memory in self._memories]
+        if n_threads == 1:
+            call(tables[0], address(numbers[0]))
+        else:
+            together(
+                [lambda t=t: call(tables[t], address(numbers[t])) for t in range(n_threads)]  # type: ignore[misc]
+            )
+        self._require_legal()
+        return outputs
+
+    def _hand_over(self, arrays: list[Array], outputs: list[Array]) -> None:
+        """Point the code at the caller's arrays, those that are not the same as last time."""
+        program = self._program
+        for i, (node, array) in enumerate(zip(self._inputs, arrays, strict=True)):
+            if self._seen[i] is array:
+                continue
+            self._seen[i] = array
+            key = ("data", f"input {i}") if i in self._leading else node
+            for memory in self._memories:
+                memory.point(key, array)
+            if i in self._leading:
+                self._strides[self._leading.index(i)] = array.strides[0]
+        for node, array in zip(program.outputs.values(), outputs, strict=True):
+            for memory in self._memories:
+                memory.point(node, array)
+
+    def _require_legal(self) -> None:
+        for memory in self._memories:
+            if memory.error[0]:
+                memory.error[0] = 0
+                raise DataError("take: an index is out of range")
+
+

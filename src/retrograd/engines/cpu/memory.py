@@ -1,0 +1,113 @@
+"""A program made ready to run: its machine code, and the memory that the code is handed."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+
+from retrograd.engines.cpu import cache
+from retrograd.engines.cpu.emit import emit
+from retrograd.engines.cpu.machine import Code, assemble, load, machine, optimize
+from retrograd.engines.cpu.table import Table
+from retrograd.engines.cpu.target import Target
+from retrograd.graph.node import Array, Node
+from retrograd.plan.program import Program, signature
+
+ALIGN = 64  # bytes: a cache line, and the widest vector
+
+
+def allocate(entries: int, dtype: np.dtype[Any]) -> Array:
+    """Zeros that begin on a cache line."""
+    raw = np.zeros(entries * dtype.itemsize + ALIGN, np.uint8)
+    start = -address(raw) % ALIGN
+    return raw[start : start + entries * dtype.itemsize].view(dtype)
+
+
+def address(array: Array) -> int:
+    """Where an array's first entry lies."""
+    return int(array.__array_interface__["data"][0])
+
+
+class Executable:
+    """A program's machine code and the table of what it is handed."""
+
+    def __init__(self, program: Program, target: Target, *, is_direct: bool = False) -> None:
+        self.program = program
+        self.table = Table(program, target.bytes // 4, is_direct)
+        self.code = code_of(program, target, self.table)
+
+
+_CODES: OrderedDict[str, Code] = OrderedDict()
+_KEPT = 256  # programs whose code stays loaded
+_LOCK = threading.Lock()
+
+
+def code_of(program: Program, target: Target, table: Table) -> Code:
+    """The code of a program: what is loaded already, or kept on disk, or made now."""
+    layout = "direct" if table.is_direct else "gathered"
+    key = f"{machine(target)} {layout}\n{signature(program)}"
+    with _LOCK:  # LLVM is handed one module at a time
+        if key in _CODES:
+            _CODES.move_to_end(key)
+            return _CODES[key]
+        kept = cache.read(key)
+        if kept is None:
+            kept = assemble(optimize(str(emit(program, target, table)), target), target)
+            cache.write(key, kept)
+        code = _CODES[key] = load(kept, "run")
+        if len(_CODES) > _KEPT:
+            _CODES.popitem(last=False)
+        return code
+
+
+class Memory:
+    """The arrays of one executable, for batches of up to `rows` rows.
+
+    `pointers` is the table that the code reads; what a pointer leads to is kept alive in `arrays`,
+    but for what is handed over by `point`, which the caller keeps.
+    """
+
+    def __init__(self, executable: Executable, rows: int) -> None:
+        self.rows = rows
+        self._table = table = executable.table
+        self.pointers = np.zeros(len(table.cells), np.uintp)
+        self.arrays: dict[object, Array] = {}
+        self.error = np.zeros(1, np.int64)
+        self._keep("error", self.error)
+        self._keep("barrier", allocate(64, np.dtype(np.int64)))
+        for node in table.arrays():
+            assert node.value is not None
+            self._keep(node, packed(table, node, node.value))
+        rooms = [n for n in executable.program.stored() if isinstance(table.memory(n), tuple)]
+        if not table.is_direct:
+            rooms += executable.program.inputs.values()
+        for node in rooms:
+            key = table.memory(node)
+            if key not in self.arrays:
+                self._keep(key, allocate(table.layout(node).entries(rows), node.dtype))
+
+    def _keep(self, key: object, array: Array) -> None:
+        self.arrays[key] = array
+        self.point(key, array)
+
+    def point(self, key: object, array: Array) -> None:
+        """Hand an array to the code that the caller keeps alive."""
+        self.pointers[self._table.cells[key]] = address(array)
+
+
+def packed(table: Table, node: Node, value: Array) -> Array:
+    """A value in the layout of its node, which has no rows."""
+    layout = table.layout(node)
+    memory = allocate(layout.entries(0), node.dtype)
+    layout.view(memory, node.shape, 0)[...] = value
+    return memory
+
+
+def line(array: Array) -> Array:
+    """An array each of whose rows is contiguous, itself if they are; a source of rows as it is."""
+    if not isinstance(array, np.ndarray) or array.ndim < 2 or array[:1].flags.c_contiguous:
+        return array
+    return np.ascontiguousarray(array)

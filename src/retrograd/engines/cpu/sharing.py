@@ -1,0 +1,92 @@
+"""How threads share out a program: what each runs a part of, and where they must wait for all.
+
+Kernels along the rows are cut the same way, so one that needs only its own rows of what another
+made need not wait. A kernel with static sizes is cut along its first axis; what cannot be cut the
+first thread runs alone.
+"""
+
+from __future__ import annotations
+
+from retrograd.engines.cpu.table import Table
+from retrograd.graph.node import Node
+from retrograd.graph.shape import Rows, Size, has_rows
+from retrograd.plan.fuse import MOVING, operand
+from retrograd.plan.program import Kernel, squeezed
+
+
+class Sharing:
+    """Follows what was read and written since the threads last waited for each other."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._since: dict[object, list[tuple[bool, object, bool]]] = {}
+
+    def bounds(self, kernel: Kernel) -> Size | None:
+        """The size that is cut into parts; None for a kernel that one thread runs."""
+        short = squeezed(kernel.space)
+        if not short:
+            return None
+        if kernel.heavy is None:
+            return short[0]
+        name = kernel.heavy.gate.name
+        if name in ("first_max", "scatter_add"):
+            return None
+        if name == "matmul":
+            return short[0] if len(squeezed(kernel.heavy.shape[:-2])) == 0 and (
+                kernel.heavy.shape[-2] != 1
+            ) else None
+        return short[0]
+
+    def write_rows(self, node: Node) -> None:
+        """Note that each thread wrote its rows of an input."""
+        self._note(self._table.memory(node), True, _cut(squeezed(node.shape)[0]), True)
+
+    def needs_barrier(self, kernel: Kernel) -> bool:
+        """Whether all threads must be done with what came before; notes the kernel."""
+        size = self.bounds(kernel)
+        cut = _cut(size)
+        uses = [
+            (self._table.memory(x), False, self._is_own(kernel, x, size))
+            for x in kernel.loads
+        ]
+        uses += [(self._table.memory(x), True, size is not None) for x in kernel.stores]
+        must = any(self._clash(memory, write, cut, own) for memory, write, own in uses)
+        if must:
+            self._since.clear()
+        for memory, write, own in uses:
+            self._note(memory, write, cut, own)
+        return must
+
+    def _clash(self, memory: object, write: bool, cut: object, own: bool) -> bool:
+        for was_write, was_cut, was_own in self._since.get(memory, []):
+            is_alone = cut is None and was_cut is None
+            is_same_part = own and was_own and cut == was_cut and cut is not None
+            if (write or was_write) and not is_alone and not is_same_part:
+                return True
+        return False
+
+    def _note(self, memory: object, write: bool, cut: object, own: bool) -> None:
+        self._since.setdefault(memory, []).append((write, cut, own))
+
+    def _is_own(self, kernel: Kernel, x: Node, size: Size | None) -> bool:
+        """Whether a thread reads only its own part of an array."""
+        short = squeezed(x.shape)
+        if size is None or not short or short[0] != size:
+            return False
+        if any(node.gate.name in MOVING for node in kernel.body if node.gate.name != "one_hot"):
+            heavy = kernel.heavy
+            if heavy is None or heavy.gate.name != "matmul":
+                return False
+        if kernel.heavy is None:
+            return len(short) == len(squeezed(kernel.space)) or isinstance(size, Rows)
+        if kernel.heavy.gate.name == "matmul":
+            if x is operand(kernel.heavy, 1):
+                return False
+            if x is operand(kernel.heavy, 0):
+                return x is kernel.heavy.inputs[0] and isinstance(size, Rows)
+            return short == squeezed(kernel.space) or isinstance(size, Rows)
+        return isinstance(size, Rows) and has_rows(short[:1])
+
+
+def _cut(size: Size | None) -> object:
+    return "rows" if isinstance(size, Rows) else size

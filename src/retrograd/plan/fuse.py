@@ -1,0 +1,255 @@
+"""Fuse a graph into kernels: what is stored in memory, and what is computed on the way to it.
+
+A product or a reduction opens a kernel; cheap element-wise nodes are computed where they are used;
+what must be stored joins the kernel that makes its input, where both have the same space.
+
+Law: `run(fuse(g)) == run(g)`: fusing decides where a value is computed, never how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from retrograd.graph.node import Node
+from retrograd.graph.order import order
+from retrograd.graph.shape import Shape, size_of
+from retrograd.plan.program import is_heavy, is_number, is_source, squeezed
+
+SHARED_COST = 12  # flops an entry: from here on a value used twice is stored, not computed twice
+REPEATED_COST = 4  # the same for a value that is used along an axis that it does not have
+NUMBER_COST = 8  # the same for a single number, which each kernel would compute once
+
+
+@dataclass(eq=False)
+class Group:
+    """A kernel in the making. `before`: the groups that must have run, as bits of their numbers."""
+
+    number: int
+    heavy: Node | None
+    space: Shape
+    stores: list[Node] = field(default_factory=list)
+    before: int = 0
+
+    @property
+    def keeps_lanes(self) -> bool:
+        """Whether what is computed lies in lanes along its last axis, so that more can join.
+
+        A reduction of the last axis gives one number at a time: only a single one goes on from it.
+        """
+        if self.heavy is None or self.heavy.gate.name == "matmul":
+            return True
+        if self.heavy.gate.name != "sum" and self.heavy.gate.name != "max":
+            return False
+        return not squeezed(self.space) or not reduces_last(self.heavy)
+
+
+def reduces_last(heavy: Node) -> bool:
+    """Whether a reduction runs over the last axis that is longer than 1."""
+    x, axes = heavy.inputs[0], heavy.params["axes"]
+    long = [axis for axis, size in enumerate(x.shape) if size != 1]
+    return not long or long[-1] in axes
+
+
+def leaves(roots: Iterable[Node], stored: Mapping[Node, object]) -> dict[Node, bool]:
+    """What nodes are computed from: stored values, heavy nodes and sources.
+
+    For each whether it is only used entry by entry: the root's entry needs the leaf's same entry.
+    """
+    found: dict[Node, bool] = {}
+    seen: dict[Node, bool] = {}
+    stack = [(node, True) for node in roots]
+    while stack:
+        node, is_same = stack.pop()
+        if seen.get(node, True) is False or (node in seen and is_same):
+            continue
+        seen[node] = is_same
+        for x in node.inputs:
+            same = is_same and is_entrywise(node, x)
+            if x in stored or is_heavy(x) or is_source(x):
+                found[x] = same and found.get(x, True)
+            else:
+                stack.append((x, same))
+    return found
+
+
+MOVING = frozenset({"transpose", "slice", "unslice", "concatenate", "take", "one_hot", "first_max"})
+
+
+def is_entrywise(node: Node, x: Node) -> bool:
+    """Whether each entry of a light node needs only the same entry of its input."""
+    return node.gate.name not in MOVING and squeezed(node.shape) == squeezed(x.shape)
+
+
+def is_awkward(node: Node) -> bool:
+    """Whether a node moves entries along its last axis, so that lanes cannot follow.
+
+    It gets a kernel of its own, where it costs no other kernel its lanes.
+    """
+    name, x = node.gate.name, node.inputs[0] if node.inputs else None
+    if x is None or is_number(node) or name not in {*MOVING, "reshape"}:
+        return False
+    if name == "reshape":
+        return squeezed(node.shape) != squeezed(x.shape)
+    if name == "transpose":
+        return not keeps_order(node)
+    if name in ("concatenate", "unslice"):
+        return True
+    return name in ("slice", "take") and is_last(node.params["axis"], x.shape)
+
+
+def is_last(axis: int, shape: Shape) -> bool:
+    """Whether no longer axis than 1 comes after this one."""
+    return not squeezed(shape[axis + 1 :])
+
+
+def keeps_order(transpose: Node) -> bool:
+    """Whether the axes longer than 1 stay in their order."""
+    x = transpose.inputs[0]
+    long = [axis for axis in transpose.params["axes"] if x.shape[axis] != 1]
+    return long == sorted(long)
+
+
+def stored_nodes(nodes: Sequence[Node], results: Iterable[Node]) -> dict[Node, None]:
+    """The light nodes whose values are written to memory, in order."""
+    users: dict[Node, list[Node]] = {node: [] for node in nodes}
+    for node in nodes:
+        for x in dict.fromkeys(node.inputs):
+            users[x].append(node)
+    wanted = set(results)
+    for node in nodes:
+        if node.gate.name == "matmul":
+            wanted.update(operand(node, i) for i in range(2))
+        elif node.gate.name in ("first_max", "scatter_add"):
+            wanted.update(node.inputs)
+    stored: dict[Node, None] = {}
+    cost: dict[Node, float] = {}
+    fed: set[Node] = set()  # computed entry by entry from a product that nothing else reads
+    for node in nodes:
+        if is_source(node) or is_heavy(node):
+            continue
+        if any(is_fed(node, x, users[x], fed) for x in node.inputs):
+            fed.add(node)
+        size = max(1, size_of(node.shape, 1))
+        own = node.gate.flops(node, *node.inputs, n_rows=1) / size
+        cost[node] = own + sum(cost.get(x, 0) for x in node.inputs if x not in stored)
+        used = users[node]
+        long = len(squeezed(node.shape))
+        repeated = any(len(squeezed(user.shape)) > long for user in used)
+        limit = NUMBER_COST if is_number(node) else REPEATED_COST if repeated else SHARED_COST
+        is_shared = len(used) > 1 or repeated
+        is_dear = is_shared and (cost[node] >= limit or node in fed)
+        if node in wanted or is_awkward(node) or is_dear:
+            stored[node] = None
+    return stored
+
+
+def is_fed(node: Node, x: Node, users: Sequence[Node], fed: set[Node]) -> bool:
+    """Whether a node goes on entry by entry from a product, through values with one use each.
+
+    Then storing it costs no more than storing the product: the bias is added once, not by each use.
+    """
+    is_last_use = len(users) == 1 and is_entrywise(node, x)
+    return is_last_use and (x in fed or x.gate.name == "matmul")
+
+
+def operand(product: Node, i: int) -> Node:
+    """What a product reads in memory for an operand: a transposition is read through, if it can be.
+
+    The first operand is read entry by entry; the second along its columns, which must be adjacent.
+    """
+    x = product.inputs[i]
+    if x.gate.name == "transpose" and (i == 0 or keeps_order(x)) and is_swap(x):
+        return x.inputs[0]
+    return x
+
+
+def is_swap(transpose: Node) -> bool:
+    """Whether a transposition exchanges the last two axes only."""
+    axes = transpose.params["axes"]
+    n = len(axes)
+    return tuple(axes) == (*range(n - 2), n - 1, n - 2)
+
+
+def fuse(results: Iterable[Node]) -> list[Group]:
+    """Groups of nodes that are computed in one loop nest each; `before` says what they wait for."""
+    wanted = list(results)
+    nodes = order(wanted)
+    stored = stored_nodes(nodes, wanted)
+    groups: list[Group] = []
+    home: dict[Node, Group] = {}
+    for node in nodes:
+        if is_heavy(node):
+            group = _open(groups, node, node.shape)
+        elif node in stored:
+            group = _join(node, groups, home, stored) or _open(groups, None, node.shape)
+        else:
+            continue
+        group.stores.append(node)
+        home[node] = group
+        _wait(group, _makers(node, home, stored), groups)
+    return groups
+
+
+def _open(groups: list[Group], heavy: Node | None, space: Shape) -> Group:
+    groups.append(Group(len(groups), heavy, space))
+    return groups[-1]
+
+
+def reads(node: Node, stored: Mapping[Node, object]) -> dict[Node, bool]:
+    """What the value of a stored or heavy node is computed from, as `leaves` tells it."""
+    if node.gate.name == "matmul":
+        return {operand(node, i): False for i in range(2)}
+    if is_heavy(node):
+        inner = {x: None for x in node.inputs}
+        found = {x: False for x in inner if x in stored or is_heavy(x) or is_source(x)}
+        rest = [x for x in inner if x not in found]
+        return found | dict.fromkeys(leaves(rest, stored), False)
+    return leaves([node], stored)
+
+
+def _makers(
+    node: Node, home: Mapping[Node, Group], stored: Mapping[Node, object]
+) -> dict[Group, bool]:
+    """The groups that make what a node is computed from, and whether it needs the same entries."""
+    makers: dict[Group, bool] = {}
+    for leaf, is_same in reads(node, stored).items():
+        if not is_source(leaf):
+            makers[home[leaf]] = makers.get(home[leaf], True) and is_same
+    return makers
+
+
+def _join(
+    node: Node, groups: list[Group], home: Mapping[Node, Group], stored: Mapping[Node, object]
+) -> Group | None:
+    """The group that a stored node can be computed in: one that makes its input, or any number's.
+
+    It must not wait, through another group, for what this group makes.
+    """
+    makers = _makers(node, home, stored)
+    before = 0
+    for maker in makers:
+        before |= maker.before
+    candidates = sorted((g for g in makers if makers[g]), key=lambda g: -g.number)
+    if is_number(node):
+        candidates += [g for g in groups if g not in makers and g.heavy is None]
+    for group in candidates:
+        fits = group.keeps_lanes and squeezed(group.space) == squeezed(node.shape)
+        waits = before >> group.number & 1
+        if fits and not waits and not any(g.number == group.number for g in makers if not makers[g]):
+            return group
+    return None
+
+
+def _wait(group: Group, makers: Iterable[Group], groups: list[Group]) -> None:
+    """Note what a group waits for; those that wait for it wait for that too."""
+    new = 0
+    for maker in makers:
+        if maker is not group:
+            new |= maker.before | 1 << maker.number
+    if not new & ~group.before:
+        return
+    group.before |= new
+    for other in groups:
+        if other.before >> group.number & 1:
+            other.before |= group.before

@@ -1,0 +1,61 @@
+"""Lower a graph to the gates that kernels are made of: softmax becomes max, exp, sum and a quotient.
+
+Law: `run(lower(g)) == run(g)` for every graph, up to rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from retrograd.gates import abs as abs_
+from retrograd.gates import exp, less, log, max, reshape, sum, where
+from retrograd.graph.node import Node, apply
+from retrograd.graph.order import order
+
+Axes = tuple[int, ...]
+
+
+def lower(outputs: Iterable[Node]) -> list[Node]:
+    """The outputs, computed by primitive gates only."""
+    wanted = list(outputs)
+    made: dict[Node, Node] = {}
+    for node in order(wanted):
+        inputs = tuple(made[x] for x in node.inputs)
+        rule = LOWERED.get(node.gate.name)
+        if rule is not None:
+            made[node] = rule(node, *inputs, **node.params)
+        elif inputs == node.inputs:
+            made[node] = node
+        else:
+            made[node] = apply(node.gate, *inputs, **node.params)
+    return [made[node] for node in wanted]
+
+
+def _shift(x: Node, axes: Axes) -> Node:
+    """The largest entry, which keeps exp from overflowing; 0 where it is not finite."""
+    largest = max(x, axes, keepdims=True)
+    return where(less(abs_(largest), math.inf), largest, 0.0)
+
+
+def _softmax(_: Node, x: Node, *, axes: Axes) -> Node:
+    e = exp(x - _shift(x, axes))
+    return e * (1.0 / sum(e, axes, keepdims=True))
+
+
+def _log_softmax(_: Node, x: Node, *, axes: Axes) -> Node:
+    shifted = x - _shift(x, axes)
+    return shifted - log(sum(exp(shifted), axes, keepdims=True))
+
+
+def _logsumexp(node: Node, x: Node, *, axes: Axes, keepdims: bool) -> Node:
+    shift = _shift(x, axes)
+    return reshape(log(sum(exp(x - shift), axes, keepdims=True)) + shift, node.shape)
+
+
+LOWERED: dict[str, Callable[..., Any]] = {
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "logsumexp": _logsumexp,
+}

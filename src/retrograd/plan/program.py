@@ -1,0 +1,184 @@
+"""The program: kernels in order, and what each reads, computes and stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from retrograd.graph.node import CONSTANT, VARIABLE, Node
+from retrograd.graph.shape import Shape, show
+from retrograd.graph.text import label
+
+HEAVY = frozenset({"matmul", "sum", "max", "first_max", "scatter_add"})
+"""Gates that need a loop of their own; all others are computed where they are used."""
+
+
+def is_heavy(node: Node) -> bool:
+    """Whether a node is what a kernel is made around."""
+    return node.gate.name in HEAVY
+
+
+def is_source(node: Node) -> bool:
+    """Whether a node is given: a variable or a constant."""
+    return node.gate is VARIABLE or node.gate is CONSTANT
+
+
+def squeezed(shape: Shape) -> Shape:
+    """The shape without its sizes of 1, which no loop runs over and no memory shows."""
+    return tuple(size for size in shape if size != 1)
+
+
+def is_number(node: Node) -> bool:
+    """Whether a node has one entry, whatever the number of rows."""
+    return not squeezed(node.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """One loop nest: an optional heavy gate, and the nodes that are computed and stored with it.
+
+    - `heavy`: the product or reduction in the middle; None for a map.
+    - `space`: the shape of what is computed.
+    - `stores`: nodes of that space whose values are written to memory.
+    - `loads`: nodes that are read from memory: sources, and what earlier kernels stored.
+    - `body`: every node that is computed, in order; the last of each chain is stored.
+
+    All between loads and stores is computed in registers.
+    """
+
+    heavy: Node | None
+    space: Shape
+    stores: tuple[Node, ...]
+    loads: tuple[Node, ...]
+    body: tuple[Node, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What an engine runs for one batch: kernels in order.
+
+    - `outputs`, `updates`: by name, the node whose value is returned, or becomes the next state.
+    - `in_place`: for the node of an update, the state variable whose memory it is written to.
+    - `slots`: for each other stored node that is no output, the number of its place in memory;
+      nodes that are not alive at the same time share one.
+    """
+
+    kernels: tuple[Kernel, ...]
+    inputs: Mapping[str, Node]
+    scalars: Mapping[str, Node]
+    state: Mapping[str, Node]
+    outputs: Mapping[str, Node]
+    updates: Mapping[str, Node]
+    in_place: Mapping[Node, Node]
+    slots: Mapping[Node, int]
+
+    def stored(self) -> Iterator[Node]:
+        """The nodes that kernels write, in order."""
+        for kernel in self.kernels:
+            yield from kernel.stores
+
+    def constants(self) -> list[Node]:
+        """The arrays that are part of the program, in order of use: constants, variables' values."""
+        given = {*self.inputs.values(), *self.scalars.values(), *self.state.values()}
+        loads = dict.fromkeys(x for kernel in self.kernels for x in kernel.loads if is_source(x))
+        return [x for x in loads if x not in given]
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+
+def as_text(program: Program) -> str:
+    """The program, a few lines a kernel: what is computed, and where what is stored goes."""
+    names = Names(program)
+    lines = []
+    for kind in ("inputs", "scalars", "state"):
+        for name, node in getattr(program, kind).items():
+            lines.append(f"{kind:8} {names(node)} = {name} {show(node.shape)} {node.dtype}")
+    for number, kernel in enumerate(program.kernels):
+        what = kernel.heavy.gate.name if kernel.heavy is not None else "map"
+        lines.append(f"kernel {number}: {what} {show(kernel.space)}")
+        for node in kernel.body:
+            params = [f"{key}={_show(value)}" for key, value in node.params.items()]
+            words = [node.gate.name, *(names.operand(node, x) for x in node.inputs), *params]
+            to = f"  -> {names.place(node)}" if node in kernel.stores else ""
+            lines.append(f"  {names(node)} = {' '.join(words)}  {show(node.shape)} {node.dtype}{to}")
+    lines += [f"output {name} = {names(node)}" for name, node in program.outputs.items()]
+    return "\n".join(lines)
+
+
+def _show(value: object) -> str:
+    return show(value) if isinstance(value, tuple) else str(value)
+
+
+class Names:
+    """Names for the nodes of a program's text: variables by theirs, others numbered in order."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._names: dict[Node, str] = {}
+        self._outputs = {node: name for name, node in program.outputs.items()}
+
+    def __call__(self, node: Node) -> str:
+        """`W1` for a variable, a number for a constant of one entry, `%3` for another node."""
+        if node not in self._names:
+            is_short = node.gate is VARIABLE or (node.gate is CONSTANT and is_number(node))
+            self._names[node] = label(node) if is_short else f"%{len(self._names)}"
+        return self._names[node]
+
+    def operand(self, node: Node, x: Node) -> str:
+        """The name of an input; what a product reads transposed has a T."""
+        if node.gate.name == "matmul" and x not in self._names and x.gate.name == "transpose":
+            return f"{self(x.inputs[0])}.T"
+        return self(x)
+
+    def place(self, node: Node) -> str:
+        """Where a stored node goes: a state variable, an output, or a numbered slot."""
+        if node in self._program.in_place:
+            return f"state {self(self._program.in_place[node])}"
+        if node in self._outputs:
+            return f"output {self._outputs[node]}"
+        return f"slot {self._program.slots[node]}"
+
+
+def bodies(stores: Iterable[Node], loads: Mapping[Node, object]) -> list[Node]:
+    """All nodes computed on the way from what is loaded to what is stored, in order."""
+    found: dict[int, Node] = {}
+    stack = list(stores)
+    while stack:
+        node = stack.pop()
+        if node.id in found or node in loads or is_source(node):
+            continue
+        found[node.id] = node
+        stack.extend(node.inputs)
+    return [found[i] for i in sorted(found)]
+
+
+def signature(program: Program) -> str:
+    """A text that two programs share if and only if the same code runs both."""
+    number: dict[Node, int] = {}
+    lines = []
+
+    def name(node: Node) -> str:
+        if node not in number:
+            number[node] = len(number)
+            value = ""
+            if node.gate is CONSTANT and is_number(node) and node.value is not None:
+                value = node.value.tobytes().hex()
+            if is_source(node):
+                kind = "constant" if value else "array"
+                lines.append(f"{number[node]} {kind} {value} {node.shape} {node.dtype}")
+        return str(number[node])
+
+    for group in (program.inputs, program.scalars, program.state):
+        lines.append(" ".join(map(name, group.values())))
+    for kernel in program.kernels:
+        for node in kernel.body:
+            inputs = " ".join(map(name, node.inputs))
+            params = sorted(node.params.items())
+            lines.append(f"{node.gate.name} {inputs} {params} {node.shape} {node.dtype}")
+            name(node)
+        stores = [(name(x), program.slots.get(x, "")) for x in kernel.stores]
+        lines.append(f"kernel {kernel.space} {stores} {' '.join(map(name, kernel.loads))}")
+    lines.append(" ".join(map(name, program.outputs.values())))
+    lines += [f"{name(new)} in place of {name(old)}" for new, old in program.in_place.items()]
+    return "\n".join(lines)
