@@ -70,8 +70,8 @@ class CpuFunction:
             self._memories.append(Memory(self._executable, size))
             self._seen = [None] * len(self._inputs)
         self._hand_over(arrays, outputs)
-        # A graph without rows runs once, as a batch of one row that nothing reads.
-        n_batches = -(-n // max(1, size))
+        # Of no rows there is one batch too: a sum over none is 0.
+        n_batches = max(1, -(-n // max(1, size)))
         bounds = [n_batches * t // n_threads for t in range(n_threads + 1)]
         numbers = [
             np.array([n, max(1, size), bounds[t], bounds[t + 1], 0, 1, *self._strides], np.int64)
