@@ -168,8 +168,11 @@ class _Loaded:
         }
         if not self._memories or self._memories[0].rows < size:
             self._memories = [Memory(self._executable, size) for _ in states]
+            for memory, state in zip(self._memories, states, strict=True):
+                for name, node in self._executable.program.state.items():
+                    memory.point(node, state[name])
         numbers = [
-            self._hand_over(i, states[i], data, orders[i], size, rates, outputs)
+            self._hand_over(i, data, orders[i], size, rates, outputs)
             for i in range(n_copies)
         ]
         done = 0
@@ -218,7 +221,6 @@ class _Loaded:
     def _hand_over(
         self,
         copy: int,
-        state: Mapping[str, Array],
         data: Mapping[str, Array],
         order: Array,
         size: int,
@@ -236,8 +238,6 @@ class _Loaded:
         for name in program.inputs:
             memory.point(("data", name), data[name])
             strides.append(data[name].strides[0])
-        for name, node in program.state.items():
-            memory.point(node, state[name])
         for name, node in program.outputs.items():
             memory.point(node, outputs[name][copy])
         return np.array([len(order), size, 0, 0, 0, 1, *strides], np.int64)
