@@ -1,4 +1,4 @@
-"""Side by side: the same task by every worker, in rounds, so that a drift of the machine slows all."""
+"""Side by side: a task by every worker, in rounds, so that a drift of the machine slows all."""
 
 from __future__ import annotations
 

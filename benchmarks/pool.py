@@ -1,4 +1,4 @@
-"""The worker processes, one for each peer and number of threads; all idle but the one that is asked."""
+"""The worker processes, one for each peer and number of threads: all idle but the one asked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Worker:
 
     def __init__(self, kind: str, peer: Peer, threads: int, engine: str) -> None:
         self.kind, self.peer, self.threads, self.engine = kind, peer, threads, engine
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the worker
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, **request: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ LOSSES = {
     "squared_error": "squared error",
 }
 OPTIMIZERS = {
-    "sgd": lambda rate: rg.SGD(rate),
+    "sgd": rg.SGD,
     "momentum": lambda rate: rg.SGD(rate, momentum=MOMENTUM),
     "adam": lambda rate: rg.Adam(rate, BETA1, BETA2, EPSILON),
 }

@@ -8,8 +8,8 @@ import numpy as np
 
 import retrograd as rg
 from benchmarks.peers import NotAvailable, Setting
-from benchmarks.workloads import Problem, Workload
 from benchmarks.workloads import Prediction as PredictionTask
+from benchmarks.workloads import Problem, Workload
 from retrograd.errors import OptionError
 from retrograd.nn.losses import find_loss
 from retrograd.run import find_engine
