@@ -1,4 +1,4 @@
-"""What only a fresh process shows: imports, the first step without and with a cache, peak memory."""
+"""What only a fresh process shows: imports, the first step with and without cache, peak memory."""
 
 from __future__ import annotations
 

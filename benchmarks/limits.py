@@ -77,7 +77,10 @@ def loop(name: str, body: str) -> str:
     )  # fmt: skip
 
 
-FMA = "  %new{k} = call {vector} @llvm.fma.{short}({vector} %old{k}, {vector} %first, {vector} %first)"
+FMA = (
+    "  %new{k} = call {vector} @llvm.fma.{short}"
+    "({vector} %old{k}, {vector} %first, {vector} %first)"
+)
 READ = """  %at{k} = mul i64 %i, {stride}
   %place{k} = add i64 %at{k}, {at}
   %from{k} = getelementptr float, ptr %data, i64 %place{k}

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from benchmarks.peers import PEERS, Peer, environment
 
@@ -28,8 +28,8 @@ class Worker:
 
     def __init__(self, kind: str, peer: Peer, threads: int, engine: str) -> None:
         self.kind, self.peer, self.threads, self.engine = kind, peer, threads, engine
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the worker
         self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """The answer to one request; WorkerError with the reason where there is none."""
@@ -54,6 +54,7 @@ class Worker:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             words = [self.kind, self.peer.name, str(self.threads), self.engine]
+            self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.worker", *words],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, bufsize=0,
@@ -63,18 +64,20 @@ class Worker:
 
     def _ended(self) -> WorkerError:
         """Close what is left; the reason is the last line that it wrote."""
-        status = self._process.wait() if self._process else None
-        self.close()
+        assert self._process is not None
+        assert self._log is not None
+        status = self._process.wait()
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
+        self.close()
         return WorkerError(f"ended with status {status}: {lines[-1] if lines else 'no message'}")
 
     def close(self) -> None:
         """End the process."""
-        if self._process is not None:
+        if self._process is not None and self._log is not None:
             self._process.kill()
-            self._process.communicate()
-            self._process = None
+            with self._process, self._log:  # waits, and closes the pipes
+                self._process = self._log = None
 
 
 @contextmanager

@@ -155,9 +155,9 @@ def fresh_text(fresh: Fresh) -> str:
     over = fresh.import_retrograd - fresh.import_numpy
     rows = [
         ["import retrograd beyond NumPy's own import", duration(max(over, 0.0)), "100 ms"],
-        ["first step of the digits network, empty cache", duration(fresh.first_step_cold), "500 ms"],
+        ["first step on the digits, empty cache", duration(fresh.first_step_cold), "500 ms"],
         ["the same with the cache", duration(fresh.first_step_warm), "30.0 ms"],
-    ]  # fmt: skip
+    ]
     if fresh.peak_bytes is not None:
         ratio = fresh.peak_bytes / fresh.needed_bytes
         what = "peak memory of D over weights, optimizer state and one batch's activations"
