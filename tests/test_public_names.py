@@ -39,10 +39,37 @@ def test_a_name_that_is_not_there_is_an_attribute_error_like_any_other():
         raise AssertionError("no error")
 
 
-def test_importing_retrograd_imports_nothing_heavy():
-    code = "import sys, retrograd; print(' '.join(sorted(m.split('.')[0] for m in sys.modules)))"
-    loaded = subprocess.run(
+def imported_by(code):
+    """The modules that this code imports in a fresh process, beyond NumPy and what it imports."""
+    code = f"""if True:
+        import sys, numpy
+        before = {{*sys.modules}}
+        {code}
+        print(*sorted({{*sys.modules}} - before))
+    """
+    return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    heavy = {"scipy", "sklearn", "matplotlib", "rich", "typer", "safetensors", "pyarrow", "pandas"}
-    assert heavy.isdisjoint(loaded)
+
+
+def test_importing_retrograd_imports_nothing_heavy():
+    heavy = """
+        llvmlite matplotlib pandas pyarrow rich safetensors scipy sklearn typer
+    """.split()
+    loaded = {name.split(".")[0] for name in imported_by("import retrograd")}
+    assert loaded.isdisjoint(heavy)
+
+
+def test_importing_retrograd_imports_no_room_or_module_that_only_some_programs_need():
+    rooms = "cli datasets engines.cpu estimators files inspect plots tabular".split()
+    modules = "csv difflib hashlib json numpy.random pathlib secrets tempfile zipfile".split()
+    loaded = imported_by("import retrograd")
+    assert "retrograd.nn.network" in loaded
+    assert {f"retrograd.{room}" for room in rooms}.isdisjoint(loaded)
+    assert set(modules).isdisjoint(loaded)
+
+
+def test_a_name_is_the_same_however_it_is_reached_first():
+    for module in ("retrograd.load", "retrograd.inspect.trace", "retrograd.inspect.check"):
+        code = f"import {module}, retrograd as rg; assert callable(rg.load) and callable(rg.trace)"
+        assert "retrograd" in imported_by(code)

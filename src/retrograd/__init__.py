@@ -8,8 +8,6 @@ from retrograd.autodiff.gradient import gradient
 from retrograd.gates import *
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
-from retrograd.inspect.check import check_gradient
-from retrograd.inspect.trace import trace
 from retrograd.load import load
 from retrograd.nn.layers import Dense
 from retrograd.nn.network import MLP, Network
@@ -23,6 +21,8 @@ from retrograd.training.train import train
 if TYPE_CHECKING:
     from retrograd.estimators.classifier import MLPClassifier
     from retrograd.estimators.regressor import MLPRegressor
+    from retrograd.inspect.check import check_gradient
+    from retrograd.inspect.trace import trace
 
 __version__ = "0.1.0"
 
@@ -52,10 +52,13 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "variable",
 ]
 
-# Classes on scikit-learn's bases, imported when they are asked for: scikit-learn costs a second.
+# Imported when they are asked for: scikit-learn, on which the estimators stand, costs a second;
+# not every program looks at its gradients.
 _LAZY = {
     "MLPClassifier": "retrograd.estimators.classifier",
     "MLPRegressor": "retrograd.estimators.regressor",
+    "check_gradient": "retrograd.inspect.check",
+    "trace": "retrograd.inspect.trace",
 }
 
 

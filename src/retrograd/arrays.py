@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from retrograd.errors import DataError, OptionError
 
 Array = NDArray[Any]
+
+READY_SIZE = 4096  # entries that are looked through faster than it takes to ask for more
 
 
 class SparseRows:
@@ -69,6 +71,23 @@ def as_matrix(
     return array
 
 
+def is_ready(value: object, n_columns: int, dtype: np.dtype[Any]) -> TypeGuard[Array]:
+    """Whether this is a small C-contiguous matrix that needs no more checks, told in about 1 us.
+
+    Law: where it says yes, `as_matrix` returns the value itself; where it says no, ask `as_matrix`.
+    """
+    return (
+        type(value) is np.ndarray
+        and value.dtype == dtype
+        and value.ndim == 2
+        and value.shape[1] == n_columns
+        and value.size <= READY_SIZE
+        and value.flags.c_contiguous
+        # A sum of squares is finite only where every entry is; at this size one thread makes it.
+        and math.isfinite(np.vdot(value, value))
+    )
+
+
 def as_labels(value: ArrayLike, name: str, *, n_classes: int) -> Array:
     """A user's integer labels, (n,) int64 from 0 to n_classes - 1.
 
@@ -118,7 +137,7 @@ def require_finite(array: Array, name: str) -> None:
     if array.dtype.kind != "f":
         return
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum(dtype=np.float64)):
+        if np.isfinite(array.sum()):  # infinities do not cancel: they leave infinity or NaN
             return
     bad = np.argwhere(~np.isfinite(array))
     if not len(bad):

@@ -28,7 +28,6 @@ A message names what was wrong and what would be right.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -103,6 +102,8 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameEr
     >>> str(unknown_name("activation", "rellu", ["relu", "tanh"]))
     "unknown activation 'rellu' (did you mean 'relu'?); known: relu, tanh"
     """
+    from difflib import get_close_matches  # only an error needs it
+
     names = sorted(known)
     near = get_close_matches(str(name), names, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""

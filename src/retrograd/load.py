@@ -4,40 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retrograd.errors import ModelFileError
-from retrograd.files import container
 from retrograd.nn import network
-from retrograd.tabular import model
+
+if TYPE_CHECKING:
+    from retrograd.files.container import ModelFile
 
 
-def _network(file: container.ModelFile) -> Any:
+def _network(file: ModelFile) -> Any:
     return network.Network.from_json(file.header, file.arrays)
 
 
-def _table_model(file: container.ModelFile) -> Any:
-    return model.TableModel.from_json(file.header, file.arrays)
+def _table_model(file: ModelFile) -> Any:
+    from retrograd.tabular.model import TableModel
+
+    return TableModel.from_json(file.header, file.arrays)
 
 
-def _classifier(file: container.ModelFile) -> Any:
+def _classifier(file: ModelFile) -> Any:
     from retrograd.estimators.classifier import MLPClassifier
     from retrograd.estimators.serial import restore
 
     return restore(MLPClassifier, file)
 
 
-def _regressor(file: container.ModelFile) -> Any:
+def _regressor(file: ModelFile) -> Any:
     from retrograd.estimators.regressor import MLPRegressor
     from retrograd.estimators.serial import restore
 
     return restore(MLPRegressor, file)
 
 
-# An estimator's kind is the name of its class. scikit-learn is imported only to read one.
-LOADERS: dict[str, Callable[[container.ModelFile], Any]] = {
+# An estimator's kind is the name of its class. What reads a kind is imported when one is read.
+LOADERS: dict[str, Callable[[ModelFile], Any]] = {
     network.KIND: _network,
-    model.KIND: _table_model,
+    "table model": _table_model,
     "MLPClassifier": _classifier,
     "MLPRegressor": _regressor,
 }
@@ -56,6 +59,8 @@ def load(path: str | PathLike[str]) -> Any:
     ...     rg.load(path)
     <network 64-100-10, output softmax, 7510 parameters>
     """
+    from retrograd.files import container
+
     file = container.read(path)
     if file.kind not in LOADERS:
         known = ", ".join(sorted(LOADERS))

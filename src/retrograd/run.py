@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from threading import Lock
 from typing import Any, overload
 
 import numpy as np
@@ -33,14 +32,17 @@ def find_engine(name: str = AUTO) -> Engine:
 
 
 class Function:
-    """A compiled graph: call it with values of its inputs. Safe to call from several threads."""
+    """A compiled graph: call it with values of its inputs. Safe to call from several threads.
+
+    `call(values)` is the engine's own function, without the checks: it takes a sequence of arrays
+    that already have the inputs' dtypes, and returns arrays.
+    """
 
     def __init__(self, outputs: Sequence[Node], inputs: Sequence[Node], engine: Engine) -> None:
         self.outputs = tuple(outputs)
         self.inputs = tuple(inputs)
         self.engine = engine.name
-        self._lock = Lock()
-        self._call = engine.function(self.outputs, self.inputs)
+        self.call = engine.function(self.outputs, self.inputs)
 
     def __call__(self, *values: ArrayLike) -> list[Any]:
         """The outputs' values: an array each, a Python number where the output has no dimension."""
@@ -48,9 +50,7 @@ class Function:
             names = ", ".join(str(node.name) for node in self.inputs)
             raise DataError(f"expected {len(self.inputs)} values ({names}), got {len(values)}")
         arrays = [as_value(node, value) for node, value in zip(self.inputs, values, strict=True)]
-        with self._lock:  # the buffers of a call are shared between calls
-            results = self._call(arrays)
-        return [result if result.ndim else result.item() for result in results]
+        return [result if result.ndim else result.item() for result in self.call(arrays)]
 
 
 def as_value(node: Node, value: ArrayLike) -> Array:

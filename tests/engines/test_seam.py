@@ -1,12 +1,16 @@
 """The seam between graphs and engines is small: a fake engine of a few lines fits it."""
 
+import inspect
+
 import numpy as np
 
 from retrograd import compile, evaluate, run, variable
 from retrograd.engines.base import Engine, Session
+from retrograd.engines.copies import CopiedSession
 from retrograd.engines.numpy import NumpyEngine, NumpySession
 from retrograd.graph.node import CONSTANT
 from retrograd.graph.order import order
+from retrograd.graph.step import Step
 
 
 class Plain:
@@ -39,11 +43,42 @@ def test_a_fake_engine_takes_the_place_of_a_real_one(monkeypatch):
     assert evaluate(w * 2.0, {w: 5.0}, engine="plain") == 10.0
 
 
-def test_the_reference_engine_keeps_to_the_protocols():
+class Adder:
+    """An engine and its session in one: all that it can is add 1 to its state for each batch."""
+
+    name = "adder"
+
+    def open(self, steps, state, data, *, copies=None):
+        if copies is not None:
+            return CopiedSession(self, steps, state, data, copies)
+        opened = Adder()
+        opened.n = state["n"]
+        return opened
+
+    def run(self, step, order, scalars=None, *, batch_size=None, stop=None):
+        old, self.n = self.n, self.n + len(order) // (batch_size or len(order))
+        return {"n": np.arange(old, self.n)}
+
+    def read(self, name):
+        return np.array(self.n)
+
+
+def test_any_engine_has_copies_of_its_sessions():
+    n = variable("n", shape=())
+    step = Step(inputs={}, state={"n": n}, outputs={"n": n}, updates={"n": n + 1.0})
+    session = Adder().open({"add": step}, {"n": np.array([0.0, 5.0])}, {}, copies=2)
+    found = session.run("add", np.arange(6), batch_size=2)
+    assert np.array_equal(found["n"], [[0, 1, 2], [5, 6, 7]])
+    assert np.array_equal(session.snapshot()["n"], [3, 8])
+
+
+def test_the_sessions_keep_to_the_protocol():
     engine: Engine = NumpyEngine()
     session: Session = NumpySession({}, {}, {})
+    copied: Session = CopiedSession(engine, {}, {}, {}, 2)
     assert engine.name == "numpy"
-    assert session.snapshot() == {}
-    for protocol, thing in [(Engine, engine), (Session, session)]:
-        names = [name for name in vars(protocol) if not name.startswith("_")]
-        assert all(callable(getattr(thing, name)) for name in names)
+    assert session.snapshot() == copied.snapshot() == {}
+    for protocol, thing in [(Engine, engine), (Session, session), (Session, copied)]:
+        for name in [name for name in vars(protocol) if not name.startswith("_")]:
+            wanted = list(inspect.signature(getattr(protocol, name)).parameters)[1:]
+            assert list(inspect.signature(getattr(thing, name)).parameters) == wanted, name

@@ -69,6 +69,68 @@ def test_any_number_of_rows_is_predicted(n):
     np.testing.assert_allclose(found, forward(net, X, "relu", "softmax"), rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_needs_no_checks_is_predicted_as_what_does(dtype):
+    net = rg.MLP([3, 4, 2], output="softmax", dtype=dtype)
+    X = RNG.normal(size=(6, 3)).astype(dtype)
+    found = net.predict(X)
+    assert found.dtype == dtype
+    for same in (X.tolist(), np.asfortranarray(X), X[::-1][::-1], X.astype(np.longdouble)):
+        np.testing.assert_array_equal(net.predict(same), found)
+
+
+def test_a_prediction_is_a_new_array_and_X_is_left_alone():
+    net, X = rg.MLP([3, 3]), np.ones((1, 3))
+    first = net.predict(X)
+    kept = first.copy()
+    net.predict(2.0 * X)
+    np.testing.assert_array_equal(first, kept)
+    first[:] = 7.0
+    np.testing.assert_array_equal(net.predict(X), kept)
+    np.testing.assert_array_equal(X, np.ones((1, 3)))
+
+
+def test_the_graph_is_built_once_for_a_dtype_and_an_engine(monkeypatch):
+    built = []
+    forward = rg.Network.forward
+    monkeypatch.setattr(
+        rg.Network, "forward", lambda self, *nodes: built.append(1) or forward(self, *nodes)
+    )
+    net = rg.MLP([3, 4, 2])
+    for X in (np.ones((1, 3)), np.ones((9, 3)), [[1, 2, 3]], np.ones((5000, 3))):
+        net.predict(X)
+        net.parameters["W1"] = RNG.normal(size=(3, 4))
+    assert len(built) == 1
+    net.predict(X, engine="numpy")
+    net.parameters.cast(np.float32)
+    assert net.predict(X).dtype == np.float32
+    net.predict(X)
+    assert len(built) == 3
+
+
+def test_an_engine_may_be_chosen_for_a_prediction():
+    net = rg.MLP([3, 2])
+    np.testing.assert_array_equal(
+        net.predict([[1, 2, 3]], engine="numpy"), net.predict([[1, 2, 3]])
+    )
+    with pytest.raises(UnknownNameError, match=r"unknown engine 'nunpy' .*'numpy'"):
+        net.predict(np.ones((1, 3)), engine="nunpy")
+
+
+def test_the_structure_of_a_network_is_fixed():
+    net = rg.MLP([3, 2])
+    with pytest.raises(AttributeError):
+        net.output = "softmax"
+    with pytest.raises(AttributeError):
+        net.layers = (rg.Dense(3, 2),)
+
+
+def test_parameters_are_kept_row_by_row():
+    net = rg.MLP([3, 2])
+    net.parameters["W1"] = np.ones((2, 3)).T
+    assert net.parameters["W1"].flags.c_contiguous
+
+
 def test_a_float32_network_predicts_in_float32():
     net = rg.MLP([3, 4, 2], dtype=np.float32)
     X = RNG.normal(size=(5, 3))
@@ -171,6 +233,8 @@ def test_prediction_refuses_other_columns_and_numbers_that_are_none():
         net.predict([[1.0, 2.0, np.nan]])
     with pytest.raises(DataError, match=r"X: expected shape \(n, 3\)"):
         net.predict([1.0, 2.0, 3.0])
+    with pytest.raises(DataError, match="X: -inf at row 1, column 0"):
+        net.predict(np.array([[1.0, 2.0, 3.0], [-np.inf, 0.0, np.inf]]))
 
 
 def test_a_network_says_what_it_is():

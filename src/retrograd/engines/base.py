@@ -1,4 +1,9 @@
-"""The two protocols of an engine: what opens a session, and what a session does."""
+"""The two protocols of an engine: what opens a session, and what a session does.
+
+A session of `copies=M` is M independent copies of one program over the same data, each with its own
+state. Every array of state that goes in or out then leads with an axis of M, and so do the outputs
+of a run: before the axis of batches, or before the rows. Each copy computes what it would alone.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +32,17 @@ class Session(Protocol):
 
         Args:
             step: which of the opened steps.
-            order: (n,) int64, rows of the data; batches are its consecutive pieces.
-            scalars: for each scalar of the step a number, or an array with one for each batch.
+            order: (n,) int64, rows of the data; batches are its consecutive pieces. With copies
+                also (M, n), an order for each.
+            scalars: for each scalar of the step a number, or (n_batches,) with one for each batch.
+                With copies also (M, n_batches).
             batch_size: rows in a batch, the last may be shorter; all of `order` by default.
             stop: asked before each batch but the first; once it says yes, no further batch runs.
+                All copies have then run equally many.
 
         Returns:
             For each output of the step an array with one entry for each batch that ran; an output
-            that leads with `rows` comes back joined along it.
+            that leads with `rows` comes back joined along it. With copies led by an axis of M.
         """
         ...
 
@@ -61,17 +69,28 @@ class Engine(Protocol):
     name: str
 
     def open(
-        self, steps: Mapping[str, Step], state: Mapping[str, Array], data: Mapping[str, Array]
+        self,
+        steps: Mapping[str, Step],
+        state: Mapping[str, Array],
+        data: Mapping[str, Array],
+        *,
+        copies: int | None = None,
     ) -> Session:
         """A session of these steps, with the initial state and the rows of data, both by name.
 
         `state` is copied; `data` is not, and must not change while the session is used. In place
         of an array, data may be what has its shape, dtype and `take` (see `arrays.SparseRows`).
+        With `copies` each array of state leads with an axis of that many, also where it is 1; an
+        engine with no program of its own for them has `copies.CopiedSession`.
         """
         ...
 
     def function(
         self, outputs: Sequence[Node], inputs: Sequence[Node]
     ) -> Callable[[Sequence[Array]], list[Array]]:
-        """A function from values of `inputs` to values of `outputs`; its results are new arrays."""
+        """A function from values of `inputs` to values of `outputs`; its results are new arrays.
+
+        It takes an array for each input, in the input's dtype and in any layout, and keeps none of
+        them; ShapeError where one has another shape. It may be called from several threads at once.
+        """
         ...

@@ -8,22 +8,24 @@ every step, so a step allocates next to nothing; after it, each value and gradie
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from retrograd.engines.base import Snapshot
-from retrograd.errors import (
-    DataError,
-    DtypeError,
-    GraphError,
-    OptionError,
-    ShapeError,
-    unknown_name,
+from retrograd.engines.base import Session, Snapshot
+from retrograd.engines.checks import (
+    checked_data,
+    checked_order,
+    checked_scalars,
+    checked_state,
+    count_rows,
 )
+from retrograd.engines.copies import CopiedSession
+from retrograd.errors import GraphError, OptionError, ShapeError, unknown_name
 from retrograd.graph.node import CONSTANT, VARIABLE, Array, Node
 from retrograd.graph.order import order
-from retrograd.graph.shape import Rows, Shape, has_rows, show, with_rows
+from retrograd.graph.shape import has_rows, with_rows
 from retrograd.graph.step import Step
 from retrograd.plan.share import share
 
@@ -120,36 +122,6 @@ class _Walks:
         return walk
 
 
-def count_rows(nodes: Sequence[Node], values: Sequence[Array]) -> int:
-    """The number of rows that the values of these nodes agree on; 1 where none has rows.
-
-    Raises ShapeError when a value does not have its node's shape, or two disagree on the rows.
-    """
-    found: tuple[int, Node] | None = None
-    for node, value in zip(nodes, values, strict=True):
-        if not _fits(np.shape(value), node.shape):
-            raise ShapeError(
-                f"{node.name or node!r}: expected shape {show(node.shape)}, "
-                f"got {show(np.shape(value))}"
-            )
-        for size, symbol in zip(np.shape(value), node.shape, strict=True):
-            if not isinstance(symbol, Rows):
-                continue
-            if found and found[0] != size:
-                raise ShapeError(
-                    f"{found[1].name} has {found[0]} rows, {node.name} has {size}; "
-                    "all must have the same number"
-                )
-            found = (size, node)
-    return found[0] if found else 1
-
-
-def _fits(shape: tuple[int, ...], symbolic: Shape) -> bool:
-    return len(shape) == len(symbolic) and all(
-        isinstance(b, Rows) or a == b for a, b in zip(shape, symbolic, strict=True)
-    )
-
-
 class NumpySession:
     """The reference session. Beyond the protocol, `value` reads any node of the last step."""
 
@@ -157,19 +129,8 @@ class NumpySession:
         self, steps: Mapping[str, Step], state: Mapping[str, Array], data: Mapping[str, Array]
     ) -> None:
         self._steps = dict(steps)
-        inputs = {name: node for step in steps.values() for name, node in step.inputs.items()}
-        needed = {name: node for step in steps.values() for name, node in step.state.items()}
-        self._data = {name: _found("data", name, node, data) for name, node in inputs.items()}
-        for name, node in inputs.items():
-            if self._data[name].dtype != node.dtype:
-                raise DtypeError(
-                    f"session: data {name} is {self._data[name].dtype}, the step takes {node.dtype}"
-                )
-        self._size = count_rows([*inputs.values()], [*self._data.values()]) if inputs else None
-        self._state = {
-            name: np.array(_found("state", name, node, state), node.dtype, order="C")
-            for name, node in needed.items()
-        }
+        self._data, self._n_rows = checked_data(steps, data)
+        self._state = checked_state(steps, state)
         self._walks: dict[str, _Walks] = {}
         self._last: Walk | None = None
 
@@ -187,10 +148,10 @@ class NumpySession:
             raise unknown_name("step", step, self._steps)
         if batch_size is not None and batch_size < 1:
             raise OptionError(f"session: batch_size is at least 1, got {batch_size}")
-        this, rows = self._steps[step], self._checked(order)
+        this, rows = self._steps[step], checked_order(order, self._n_rows)
         size = max(1, len(rows)) if batch_size is None else batch_size
         n_batches = -(-len(rows) // size)
-        rates = _per_batch(this, scalars or {}, n_batches)
+        rates = checked_scalars(this, scalars or {}, n_batches).values()
         results: dict[str, list[Array]] = {name: [] for name in this.outputs}
         for i in range(n_batches):
             if stop is not None and i > 0 and stop():
@@ -199,19 +160,6 @@ class NumpySession:
             for name, node in this.outputs.items():
                 results[name].append(np.array(walk.value(node)))
         return {name: _joined(this.outputs[name], parts) for name, parts in results.items()}
-
-    def _checked(self, order: Array) -> Array:
-        rows = np.asarray(order)
-        if rows.ndim != 1 or (rows.dtype.kind not in "iu" and rows.size):
-            raise DataError(
-                f"session: order is a row of integers, got {rows.dtype} {show(rows.shape)}"
-            )
-        if self._size is not None and rows.size:
-            low, high = rows.min(), rows.max()
-            if low < 0 or high >= self._size:
-                bad = low if low < 0 else high
-                raise DataError(f"session: order names row {bad} of {self._size} rows")
-        return rows.astype(np.int64, copy=False)
 
     def _run_one(self, step: str, batch: Array, scalars: Sequence[Array]) -> Walk:
         this = self._steps[step]
@@ -271,28 +219,6 @@ class NumpySession:
             self.write(name, value)
 
 
-def _found(kind: str, name: str, node: Node, given: Mapping[str, Array]) -> Array:
-    """The array, or source of rows, given for a variable of a step, of its shape."""
-    if name not in given:
-        raise GraphError(f"session: {kind} {name} has no value")
-    array = given[name] if hasattr(given[name], "take") else np.asarray(given[name])
-    count_rows([node], [array])
-    return array
-
-
-def _per_batch(step: Step, scalars: Mapping[str, float | Array], n_batches: int) -> list[Array]:
-    missing = [name for name in step.scalars if name not in scalars]
-    if missing:
-        raise GraphError(f"session: scalars without a value: {', '.join(missing)}")
-    arrays = []
-    for name, node in step.scalars.items():
-        value = np.asarray(scalars[name], node.dtype)
-        if value.shape not in ((), (n_batches,)):
-            raise DataError(f"scalar {name}: expected 1 or {n_batches} numbers, got {value.shape}")
-        arrays.append(np.broadcast_to(value, n_batches))
-    return arrays
-
-
 def _joined(node: Node, parts: list[Array]) -> Array:
     if has_rows(node.shape[:1]):
         return np.concatenate(parts) if parts else np.empty(with_rows(node.shape, 0), node.dtype)
@@ -307,20 +233,29 @@ class NumpyEngine:
     name = "numpy"
 
     def open(
-        self, steps: Mapping[str, Step], state: Mapping[str, Array], data: Mapping[str, Array]
-    ) -> NumpySession:
-        """See `Engine.open`."""
-        return NumpySession(steps, state, data)
+        self,
+        steps: Mapping[str, Step],
+        state: Mapping[str, Array],
+        data: Mapping[str, Array],
+        *,
+        copies: int | None = None,
+    ) -> Session:
+        """See `Engine.open`. Without copies a `NumpySession`."""
+        if copies is None:
+            return NumpySession(steps, state, data)
+        return CopiedSession(self, steps, state, data, copies)
 
     def function(
         self, outputs: Sequence[Node], inputs: Sequence[Node]
     ) -> Callable[[Sequence[Array]], list[Array]]:
         """See `Engine.function`."""
-        walks = _Walks(outputs, inputs)
+        walks, lock = _Walks(outputs, inputs), Lock()
 
         def call(values: Sequence[Array]) -> list[Array]:
-            walk = walks(count_rows(inputs, values))
-            walk.run(values)
-            return [np.array(walk.value(node)) for node in outputs]
+            n_rows = count_rows(inputs, values)
+            with lock:  # the buffers of a walk are shared between calls
+                walk = walks(n_rows)
+                walk.run(values)
+                return [np.array(walk.value(node)) for node in outputs]
 
         return call

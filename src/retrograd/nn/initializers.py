@@ -19,7 +19,8 @@ import numpy as np
 from retrograd.arrays import Array
 from retrograd.errors import unknown_name
 
-Initializer = Callable[[np.random.Generator, int, int], Array]
+# In quotes: numpy.random is imported when it is first used.
+Initializer = Callable[["np.random.Generator", int, int], Array]
 
 VARIANCES: dict[str, Callable[[int, int], float]] = {
     "glorot": lambda n_in, n_out: 2.0 / (n_in + n_out),

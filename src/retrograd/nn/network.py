@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from os import PathLike
@@ -11,9 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from retrograd.arrays import Array, as_matrix, require_finite, require_integer
+from retrograd.arrays import Array, as_matrix, is_ready, require_finite, require_integer
 from retrograd.errors import ModelFileError, OptionError, RetrogradError, ShapeError
-from retrograd.files import container
 from retrograd.graph.node import FLOATS, Node, variable
 from retrograd.graph.shape import rows
 from retrograd.nn.activations import (
@@ -25,10 +24,13 @@ from retrograd.nn.activations import (
 )
 from retrograd.nn.layers import Dense
 from retrograd.nn.parameters import Parameters
-from retrograd.run import Function, compile
+from retrograd.run import AUTO, compile
 
 KIND = "network"  # of a model file that holds one
 ROWS_AT_ONCE = 4096  # prediction goes through X in pieces, so that memory does not grow with it
+
+Predict = Callable[[Sequence[Array]], list[Array]]
+"""From X and the parameters, ready for an engine, to the output."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +75,8 @@ class Network:
     ) -> None:
         if isinstance(layers, Dense):
             raise OptionError("network: layers is a list of layers; write rg.Network([layer])")
-        self.layers = tuple(layers)
-        self.output = output
+        self._layers = tuple(layers)
+        self._output = output
         _require_chain(self.layers)
         require_activation(output, self.n_outputs)
         _require_float(dtype)
@@ -82,7 +84,17 @@ class Network:
             seed = require_integer("network", "seed", seed, low=0)
         self.parameters = Parameters(self.initial(seed))
         self.parameters.cast(dtype)
-        self._predict: dict[np.dtype[Any], Function] = {}
+        self._predict: dict[tuple[str, np.dtype[Any]], Predict] = {}
+
+    @property
+    def layers(self) -> tuple[Dense, ...]:
+        """The layers: fixed, as is the output."""
+        return self._layers
+
+    @property
+    def output(self) -> Activation:
+        """What turns the last layer's result into predictions."""
+        return self._output
 
     @property
     def n_inputs(self) -> int:
@@ -135,30 +147,36 @@ class Network:
             layers.append(LayerNodes(z, a))
         return Forward(tuple(layers), a, find_activation(self.output)(a))
 
-    def predict(self, X: ArrayLike) -> Array:
+    def predict(self, X: ArrayLike, *, engine: str = AUTO) -> Array:
         """The network's output for each row of X: (n, n_outputs).
 
         X is (n, n_inputs); computed in the dtype of the parameters. Probabilities if the output is
         "softmax" or "sigmoid". Raises DataError for another number of columns, NaN or infinity.
+        `engine`: "auto" or "numpy".
 
         >>> rg.MLP([2, 8, 3], output="softmax").predict([[0.0, 0.0]]).round(2)
         array([[0.33, 0.33, 0.33]])
         """
-        x = as_matrix(X, "X", n_columns=self.n_inputs, dtype=self.dtype, min_rows=0)
-        function = self._predict.get(self.dtype)
-        if function is None:
-            function = self._predict[self.dtype] = self._compile_predict()
-        values = self.parameters.values()
+        parameters = self.parameters.arrays()
+        dtype = parameters[0].dtype
+        function = self._predict.get((engine, dtype)) or self._compile_predict(engine)
+        # One row should cost little more than its arithmetic: nothing is done here but look.
+        if is_ready(X, self._layers[0].fan_in, dtype):
+            return function([X, *parameters])[0]
+        x = as_matrix(X, "X", n_columns=self.n_inputs, dtype=dtype, min_rows=0)
         pieces = [
-            function(x[start : start + ROWS_AT_ONCE], *values)[0]
+            function([np.ascontiguousarray(x[start : start + ROWS_AT_ONCE]), *parameters])[0]
             for start in range(0, max(len(x), 1), ROWS_AT_ONCE)
         ]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
-    def _compile_predict(self) -> Function:
+    def _compile_predict(self, engine: str) -> Predict:
+        """The function from X and the parameters to the output, made once and kept."""
         x = variable("X", shape=(rows, self.n_inputs), dtype=self.dtype)
         own = self.variables()
-        return compile([self.forward(x, own).output], [x, *own.values()])
+        made = compile([self.forward(x, own).output], [x, *own.values()], engine=engine).call
+        self._predict[engine, self.dtype] = made
+        return made
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to one file, whole or not at all; `rg.load` reads it back.
@@ -166,6 +184,8 @@ class Network:
         Python activations are written as the gates they apply. Raises FileError if it cannot, and
         DataError for a parameter that is not finite; an older file at `path` is then untouched.
         """
+        from retrograd.files import container  # hashes, paths and JSON take long to import
+
         for name, value in self.parameters.items():
             require_finite(value, f"parameter {name}")
         container.write(path, KIND, self.to_json(), dict(self.parameters))

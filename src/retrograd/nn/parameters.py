@@ -15,8 +15,8 @@ from retrograd.errors import OptionError, ShapeError, unknown_name
 class Parameters(MutableMapping[str, Array]):
     """The parameters of a network by name, W1, b1, W2, ...: ordinary arrays.
 
-    Assigning checks the shape and copies; the names are fixed. `rg.train` puts new arrays in place,
-    so an array taken out before training keeps the values of then.
+    Assigning checks the shape and copies, in C order; the names are fixed. `rg.train` puts new
+    arrays in place, so an array taken out before training keeps the values of then.
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
@@ -29,7 +29,8 @@ class Parameters(MutableMapping[str, Array]):
 
     def __setitem__(self, name: str, value: ArrayLike) -> None:
         old = self[name]
-        new = np.array(cast(as_numbers(value, f"parameter {name}"), f"parameter {name}", old.dtype))
+        given = cast(as_numbers(value, f"parameter {name}"), f"parameter {name}", old.dtype)
+        new = np.array(given, order="C")
         if new.shape != old.shape:
             raise ShapeError(f"parameter {name}: expected shape {old.shape}, got {new.shape}")
         require_finite(new, f"parameter {name}")
@@ -54,6 +55,10 @@ class Parameters(MutableMapping[str, Array]):
     def __repr__(self) -> str:
         inside = ", ".join(f"{name} {value.shape}" for name, value in self._arrays.items())
         return f"<parameters {inside}>"
+
+    def arrays(self) -> list[Array]:
+        """The arrays themselves, in the order of their names."""
+        return [*self._arrays.values()]
 
     def cast(self, dtype: DTypeLike) -> None:
         """Bring every parameter to a dtype."""

@@ -1,0 +1,120 @@
+"""What a session is given, checked: state, data, orders and scalars, of one copy or of several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from retrograd.errors import DataError, DtypeError, GraphError, ShapeError
+from retrograd.graph.node import Array, Node
+from retrograd.graph.shape import Rows, Shape, show
+from retrograd.graph.step import Step
+
+
+def count_rows(nodes: Sequence[Node], values: Sequence[Array]) -> int:
+    """The number of rows that the values of these nodes agree on; 1 where none has rows.
+
+    Raises ShapeError when a value does not have its node's shape, or two disagree on the rows.
+    """
+    found: tuple[int, Node] | None = None
+    for node, value in zip(nodes, values, strict=True):
+        if not _fits(np.shape(value), node.shape):
+            raise ShapeError(
+                f"{node.name or node!r}: expected shape {show(node.shape)}, "
+                f"got {show(np.shape(value))}"
+            )
+        for size, symbol in zip(np.shape(value), node.shape, strict=True):
+            if not isinstance(symbol, Rows):
+                continue
+            if found and found[0] != size:
+                raise ShapeError(
+                    f"{found[1].name} has {found[0]} rows, {node.name} has {size}; "
+                    "all must have the same number"
+                )
+            found = (size, node)
+    return found[0] if found else 1
+
+
+def _fits(shape: tuple[int, ...], symbolic: Shape) -> bool:
+    return len(shape) == len(symbolic) and all(
+        isinstance(b, Rows) or a == b for a, b in zip(shape, symbolic, strict=True)
+    )
+
+
+def checked_data(
+    steps: Mapping[str, Step], data: Mapping[str, Array]
+) -> tuple[dict[str, Array], int | None]:
+    """The data of these steps' inputs by name, and its number of rows; None without inputs."""
+    nodes = {name: node for step in steps.values() for name, node in step.inputs.items()}
+    found = {name: _found("data", name, node, data) for name, node in nodes.items()}
+    for name, node in nodes.items():
+        if found[name].dtype != node.dtype:
+            raise DtypeError(
+                f"session: data {name} is {found[name].dtype}, the step takes {node.dtype}"
+            )
+    return found, count_rows([*nodes.values()], [*found.values()]) if nodes else None
+
+
+def checked_state(steps: Mapping[str, Step], state: Mapping[str, Array]) -> dict[str, Array]:
+    """Copies of these steps' state variables by name, in their dtypes, C-contiguous."""
+    return {
+        name: np.array(_found("state", name, node, state), node.dtype, order="C")
+        for name, node in state_nodes(steps).items()
+    }
+
+
+def state_nodes(steps: Mapping[str, Step]) -> dict[str, Node]:
+    """The state variables of these steps by name."""
+    return {name: node for step in steps.values() for name, node in step.state.items()}
+
+
+def _found(kind: str, name: str, node: Node, given: Mapping[str, Array]) -> Array:
+    """The array, or source of rows, given for a variable of a step, of its shape."""
+    if name not in given:
+        raise GraphError(f"session: {kind} {name} has no value")
+    array = given[name] if hasattr(given[name], "take") else np.asarray(given[name])
+    count_rows([node], [array])
+    return array
+
+
+def checked_order(order: Array, n_rows: int | None, copies: int | None = None) -> Array:
+    """An order of rows, (n,) int64; with copies (copies, n), where one order serves all."""
+    rows = np.asarray(order)
+    shapes: tuple[tuple[int, ...], ...] = (rows.shape[-1:],)
+    if copies is not None:
+        shapes = ((copies, *rows.shape[-1:]), *shapes)
+    if rows.ndim == 0 or rows.shape not in shapes or (rows.dtype.kind not in "iu" and rows.size):
+        several = "" if copies is None else f", or {copies} of them, one for each copy"
+        raise DataError(
+            f"session: order is a row of integers{several}, got {rows.dtype} {show(rows.shape)}"
+        )
+    if n_rows is not None and rows.size:
+        low, high = rows.min(), rows.max()
+        if low < 0 or high >= n_rows:
+            bad = low if low < 0 else high
+            raise DataError(f"session: order names row {bad} of {n_rows} rows")
+    return np.broadcast_to(rows.astype(np.int64, copy=False), shapes[0])
+
+
+def checked_scalars(
+    step: Step,
+    scalars: Mapping[str, float | Array],
+    n_batches: int,
+    copies: int | None = None,
+) -> dict[str, Array]:
+    """For each scalar of a step (n_batches,) numbers; with copies (copies, n_batches)."""
+    missing = [name for name in step.scalars if name not in scalars]
+    if missing:
+        raise GraphError(f"session: scalars without a value: {', '.join(missing)}")
+    whole = (n_batches,) if copies is None else (copies, n_batches)
+    arrays = {}
+    for name, node in step.scalars.items():
+        value = np.asarray(scalars[name], node.dtype)
+        if value.shape not in ((), (n_batches,), whole):
+            several = "" if copies is None else f", or {n_batches} for each of {copies} copies"
+            raise DataError(
+                f"scalar {name}: expected 1 or {n_batches} numbers{several}, got {value.shape}"
+            )
+        arrays[name] = np.broadcast_to(value, whole)
+    return arrays

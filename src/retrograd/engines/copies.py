@@ -1,0 +1,115 @@
+"""Copies of one program as one session, on any engine: a session for each, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from retrograd.arrays import require_integer
+from retrograd.engines.base import Engine, Session, Snapshot
+from retrograd.engines.checks import checked_order, checked_scalars, state_nodes
+from retrograd.errors import OptionError, ShapeError, unknown_name
+from retrograd.graph.node import Array
+from retrograd.graph.shape import show
+from retrograd.graph.step import Step
+
+
+class CopiedSession:
+    """M sessions of one engine as one, all over the same data: `Engine.open` with `copies=M`.
+
+    Law: each copy computes, bit for bit, what it computes in a session of its own.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        steps: Mapping[str, Step],
+        state: Mapping[str, Array],
+        data: Mapping[str, Array],
+        copies: int,
+    ) -> None:
+        self.copies = require_integer("session", "copies", copies)
+        self._steps = dict(steps)
+        # A state variable has no `rows`: its shape is numbers only.
+        self._shapes = {
+            name: (self.copies, *node.shape) for name, node in state_nodes(steps).items()
+        }
+        own = {name: self._split(name, state[name]) for name in self._shapes if name in state}
+        self._sessions: list[Session] = [
+            engine.open(steps, {name: parts[m] for name, parts in own.items()}, data)
+            for m in range(self.copies)
+        ]
+        names = [name for step in steps.values() for name in step.inputs]
+        self._n_rows = np.shape(data[names[0]])[0] if names else None
+
+    def run(
+        self,
+        step: str,
+        order: Array,
+        scalars: Mapping[str, float | Array] | None = None,
+        *,
+        batch_size: int | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> dict[str, Array]:
+        """See `Session.run`."""
+        if step not in self._steps:
+            raise unknown_name("step", step, self._steps)
+        if batch_size is not None and batch_size < 1:
+            raise OptionError(f"session: batch_size is at least 1, got {batch_size}")
+        rows = checked_order(order, self._n_rows, self.copies)
+        size = batch_size or max(1, rows.shape[1])
+        n_batches = -(-rows.shape[1] // size)
+        rates = checked_scalars(self._steps[step], scalars or {}, n_batches, self.copies)
+        # Where all may be stopped they go batch by batch, so that all have run equally many.
+        at_once = max(1, n_batches) if stop is None else 1
+        pieces: list[dict[str, Array]] = []
+        for first in range(0, max(1, n_batches), at_once):
+            if stop is not None and first > 0 and stop():
+                break
+            last = first + at_once
+            found = [
+                session.run(
+                    step,
+                    rows[m, first * size : last * size],
+                    {name: rate[m, first:last] for name, rate in rates.items()},
+                    batch_size=size,
+                )
+                for m, session in enumerate(self._sessions)
+            ]
+            pieces.append({name: np.stack([one[name] for one in found]) for name in found[0]})
+        return {name: _joined([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    def read(self, name: str) -> Array:
+        """See `Session.read`."""
+        return np.stack([session.read(name) for session in self._sessions])
+
+    def write(self, name: str, value: Array) -> None:
+        """See `Session.write`."""
+        if name not in self._shapes:
+            raise unknown_name("state variable", name, self._shapes)
+        for session, part in zip(self._sessions, self._split(name, value), strict=True):
+            session.write(name, part)
+
+    def snapshot(self) -> Snapshot:
+        """See `Session.snapshot`."""
+        return {name: self.read(name) for name in self._shapes}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """See `Session.restore`."""
+        for name, value in snapshot.items():
+            self.write(name, value)
+
+    def _split(self, name: str, value: Array) -> Array:
+        array, expected = np.asarray(value), self._shapes[name]
+        if array.shape != expected:
+            raise ShapeError(
+                f"{name!r}: expected shape {show(expected)}, led by {self.copies} copies, "
+                f"got {show(array.shape)}"
+            )
+        return array
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    """Along the batches, or along the rows of an output that leads with them: axis 1 of both."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
