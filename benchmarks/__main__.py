@@ -65,7 +65,7 @@ def main() -> None:
     results = measure(options, found)
     started = None
     if not options.only:
-        started = fresh.measure(options.engine, rounds=options.rounds)
+        started = fresh.measure(options.engine, rounds=1 if options.quick else options.rounds)
         print(f"\n{report.fresh_text(started)}")
     if options.docs is None:
         return

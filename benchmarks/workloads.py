@@ -164,7 +164,7 @@ _D = Workload(
     "D", (784, 512, 512, 10), "relu", "cross_entropy", "adam", 1e-3, 256, 16, "classes", 1.15
 )
 _E = Workload(
-    "E", (1024, 2048, 2048, 1024), "relu", "squared_error", "momentum", 1e-5, 1024, 2, "curve", 1
+    "E", (1024, 2048, 2048, 1024), "relu", "squared_error", "momentum", 1e-3, 1024, 2, "curve", 1
 )
 WORKLOADS = (
     _A,

@@ -26,7 +26,7 @@ def small(name, batches=3):
     return replace(work, batches=batches, batch=min(work.batch, 40), precision="float32")
 
 
-@pytest.mark.parametrize("name", ["A", "B1", "B", "C", "F"])
+@pytest.mark.parametrize("name", ["A", "B1", "B", "C", "F", "G"])
 def test_our_session_reaches_the_loss_of_numpy_by_hand(name):
     from benchmarks.peers import Setting, numpy_peer
     from benchmarks.peers.retrograd_peer import SessionTraining
