@@ -186,6 +186,13 @@ class InPlaceTraining:
         self.z, self.e = torch.empty((2, *lead, work.sizes[-1])).unbind()
         self.y = torch.empty((*lead, *self.Y.shape[1:]), dtype=self.Y.dtype)
         self.t, self.total = torch.zeros(()), torch.zeros(())
+        # Views and transposes are made once: each would cost a microsecond or more a step.
+        self.W, self.b = self.weights[::2], self.weights[1::2]
+        self.dW, self.db = self.slopes[::2], self.slopes[1::2]
+        self.WT, self.aT = [W.mT for W in self.W], [a.mT for a in self.a]
+        self.x_flat = self.a[0].view(-1, work.sizes[0])
+        self.y_flat = self.y.view(-1, *self.Y.shape[1:])
+        self.label = self.y[..., None]
         self.add = torch.addmm if work.copies == 1 else torch.baddbmm
         self.product = torch.mm if work.copies == 1 else torch.bmm
         self.reset()
@@ -206,10 +213,9 @@ class InPlaceTraining:
         return float(self.total) / self.work.batches / self.work.copies
 
     def step(self, rows: torch.Tensor) -> None:
-        a, W, b = self.a, self.weights[::2], self.weights[1::2]
-        dW, db, last = self.slopes[::2], self.slopes[1::2], len(a) - 1
-        torch.index_select(self.X, 0, rows, out=a[0].view(-1, self.X.shape[1]))
-        torch.index_select(self.Y, 0, rows, out=self.y.view(-1, *self.Y.shape[1:]))
+        a, W, b, dW, db, last = self.a, self.W, self.b, self.dW, self.db, len(self.a) - 1
+        torch.index_select(self.X, 0, rows, out=self.x_flat)
+        torch.index_select(self.Y, 0, rows, out=self.y_flat)
         f = torch.tanh if self.work.activation == "tanh" else torch.relu_
         for k in range(last):
             self.add(b[k], a[k], W[k], out=a[k + 1])
@@ -217,10 +223,10 @@ class InPlaceTraining:
                 f(a[k + 1], out=a[k + 1]) if f is torch.tanh else f(a[k + 1])
         self.loss(a[last], self.delta[last])
         for k in reversed(range(last)):
-            self.product(a[k].mT, self.delta[k + 1], out=dW[k])
+            self.product(self.aT[k], self.delta[k + 1], out=dW[k])
             torch.sum(self.delta[k + 1], -2, keepdim=True, out=db[k])
             if k:
-                self.product(self.delta[k + 1], W[k].mT, out=self.delta[k])
+                self.product(self.delta[k + 1], self.WT[k], out=self.delta[k])
                 self.times_slope(self.delta[k], a[k])
         self.update()
 
@@ -237,9 +243,9 @@ class InPlaceTraining:
         e = self.e if self.is_low else delta
         if self.work.loss == "cross_entropy":
             torch.softmax(z, -1, out=e)
-            chosen = e.gather(1, self.y[:, None])
+            chosen = e.gather(1, self.label)
             self.total.sub_(chosen.log().sum(), alpha=1 / self.work.batch)
-            e.scatter_(1, self.y[:, None], chosen.sub_(1)).div_(self.work.batch)
+            e.scatter_(1, self.label, chosen.sub_(1.0)).mul_(1 / self.work.batch)
         else:
             half = 0.5 if self.work.loss == "half_squared_error" else 1.0
             torch.sub(z, self.y, out=e)
@@ -254,7 +260,7 @@ class InPlaceTraining:
         if self.is_low:
             self.g.copy_(self.low_g)
         if kind == "adam":
-            self.t += 1
+            self.t.add_(1.0)
             torch._fused_adam_(
                 [self.w], [self.g], [self.m], [self.v], [], [self.t],
                 lr=rate, beta1=BETA1, beta2=BETA2, weight_decay=0.0, eps=EPSILON,
