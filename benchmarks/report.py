@@ -110,7 +110,7 @@ def details(result: Result) -> str:
             f"{row.cores_busy:.1f}" if has else "-",
             "-" if row.figure != row.figure else f"{row.figure:.5g}",
         ])  # fmt: skip
-    head = ["", "", "threads", f"a {result.task.unit}", "smallest to largest", "cores", "figure"]
+    head = ["", "remark", "threads", f"a {result.task.unit}", "smallest to largest", "cores", "figure"]
     return table(head, rows)
 
 
