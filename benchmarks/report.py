@@ -110,7 +110,8 @@ def details(result: Result) -> str:
             f"{row.cores_busy:.1f}" if has else "-",
             "-" if row.figure != row.figure else f"{row.figure:.5g}",
         ])  # fmt: skip
-    head = ["", "remark", "threads", f"a {result.task.unit}", "smallest to largest", "cores", "figure"]
+    unit = f"a {result.task.unit}"
+    head = ["", "remark", "threads", unit, "smallest to largest", "cores", "figure"]
     return table(head, rows)
 
 
