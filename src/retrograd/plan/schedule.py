@@ -26,7 +26,7 @@ def plan(step: Step) -> Program:
     updates = dict(zip(step.updates, results[len(outputs) :], strict=True))
     groups = fuse(results)
     in_place = settle(groups, {step.state[name]: node for name, node in updates.items()})
-    kernels = _kernels(arrange(groups), {*results})
+    kernels = _kernels(arrange(groups), {*results, *in_place})
     slots = place(kernels, {*outputs.values(), *in_place})
     return verify(
         Program(
@@ -138,7 +138,7 @@ def _kernels(groups: Sequence[Group], results: set[Node]) -> tuple[Kernel, ...]:
                 wanted.add(leaf)
     kernels = []
     for group in groups:
-        stores = tuple(n for n in group.stores if n in wanted or group.before and not home.get(n))
+        stores = tuple(n for n in group.stores if n in wanted)
         outside = {n: None for n in home if home[n] is not group}
         body = bodies(stores, outside)
         loads: dict[Node, None] = {}
