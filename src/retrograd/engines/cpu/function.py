@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,12 +43,17 @@ class CpuFunction:
         self._flops = sum(
             node.gate.flops(node, *node.inputs, n_rows=1) for node in step.order()
         )
+        self._lock = threading.Lock()  # the memory of a call is used by the next
         self._memories: list[Memory] = []
         self._seen: list[Any] = [None] * len(self._inputs)
         self._strides = [0] * len(leading)
 
     def __call__(self, values: Sequence[Array]) -> list[Array]:
         """The outputs for these inputs, as new arrays."""
+        with self._lock:
+            return self._call(values)
+
+    def _call(self, values: Sequence[Array]) -> list[Array]:
         arrays = [np.ascontiguousarray(value) for value in values]
         n = count_rows(self._inputs, arrays)
         size = min(n, BLOCK) if self._is_row_by_row else n
