@@ -40,11 +40,7 @@ class Step:
                 raise GraphError(
                     f"step: input {name} must lead with rows, it is {show(node.shape)}"
                 )
-        for name, node in self.outputs.items():
-            if has_rows(node.shape[1:]):
-                raise GraphError(
-                    f"step: output {name} may have rows only in front, it is {show(node.shape)}"
-                )
+        self._require_outputs_led_by_rows()
         for name, node in self.scalars.items():
             if node.shape:
                 raise GraphError(f"step: scalar {name} must be 0-d, it is {show(node.shape)}")
@@ -58,6 +54,13 @@ class Step:
                 raise GraphError(f"step: update of {name}, which is not state")
             if (node.shape, node.dtype) != (old.shape, old.dtype):
                 raise GraphError(f"step: the next value of {name} is {node!r}, it was {old!r}")
+
+    def _require_outputs_led_by_rows(self) -> None:
+        for name, node in self.outputs.items():
+            if has_rows(node.shape[1:]):
+                raise GraphError(
+                    f"step: output {name} may have rows only in front, it is {show(node.shape)}"
+                )
 
     @property
     def results(self) -> list[Node]:

@@ -14,13 +14,27 @@ from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.team import together
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
-from retrograd.graph.shape import has_rows, with_rows
+from retrograd.graph.shape import Rows, has_rows, with_rows
 from retrograd.graph.step import Step
 from retrograd.plan.rows import is_row_by_row
 from retrograd.plan.schedule import plan
 
 BLOCK = 128  # rows worked on at once where rows do not depend on each other
 SHARED = 1 << 22  # operations of a call from which on several threads share it
+
+
+class _Call(Step):
+    """A step that runs once over all rows: an output may have them anywhere."""
+
+    def _require_outputs_led_by_rows(self) -> None:
+        pass
+
+
+def _is_largest_row(node: Node) -> bool:
+    """Whether a node is the largest entry over rows, which there must be then."""
+    return node.gate.name == "max" and any(
+        isinstance(node.inputs[0].shape[axis], Rows) for axis in node.params["axes"]
+    )
 
 
 class CpuFunction:
@@ -31,7 +45,7 @@ class CpuFunction:
     ) -> None:
         self._inputs, self._n_threads = list(inputs), n_threads
         leading = [i for i, node in enumerate(inputs) if has_rows(node.shape[:1])]
-        step = Step(
+        step = _Call(
             inputs={f"input {i}": inputs[i] for i in leading},
             state={f"input {i}": node for i, node in enumerate(inputs) if i not in leading},
             outputs={f"output {i}": node for i, node in enumerate(outputs)},
@@ -40,6 +54,7 @@ class CpuFunction:
         self._executable = Executable(plan(step), target, is_direct=True)
         self._program = self._executable.program
         self._is_row_by_row = bool(leading) and is_row_by_row(self._program)
+        self._needs_rows = any(map(_is_largest_row, step.order()))
         self._flops = sum(
             node.gate.flops(node, *node.inputs, n_rows=1) for node in step.order()
         )
@@ -54,8 +69,10 @@ class CpuFunction:
             return self._call(values)
 
     def _call(self, values: Sequence[Array]) -> list[Array]:
-        arrays = [np.ascontiguousarray(value) for value in values]
+        arrays = [np.asarray(value, order="C") for value in values]
         n = count_rows(self._inputs, arrays)
+        if n == 0 and self._needs_rows:
+            raise DataError("max: there is no largest entry of no rows")
         size = min(n, BLOCK) if self._is_row_by_row else n
         n_threads = 1
         if self._is_row_by_row and n > size and self._flops * n > SHARED:
@@ -71,8 +88,9 @@ class CpuFunction:
             self._memories.append(Memory(self._executable, size))
             self._seen = [None] * len(self._inputs)
         self._hand_over(arrays, outputs)
-        # A graph without rows runs once, as a batch of one row that nothing reads.
-        n_batches = -(-n // max(1, size))
+        # A graph without rows runs once, as a batch of one row that nothing reads; no rows too are
+        # a batch: their sum is 0.
+        n_batches = max(1, -(-n // max(1, size)))
         bounds = [n_batches * t // n_threads for t in range(n_threads + 1)]
         numbers = [
             np.array([n, max(1, size), bounds[t], bounds[t + 1], 0, 1, *self._strides], np.int64)
@@ -107,8 +125,6 @@ class CpuFunction:
 
     def _require_legal(self) -> None:
         for memory in self._memories:
-            if memory.error[0]:
-                memory.error[0] = 0
-                raise DataError("take: an index is out of range")
+            memory.require_legal()
 
 
