@@ -21,7 +21,7 @@ from retrograd.engines.cpu.layout import Layout
 from retrograd.engines.cpu.memory import Executable, Memory, address, allocate, line
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.team import together
-from retrograd.errors import DataError, OptionError, ShapeError, unknown_name
+from retrograd.errors import OptionError, ShapeError, unknown_name
 from retrograd.graph.node import Array
 from retrograd.graph.shape import has_rows, show
 from retrograd.graph.step import Step
@@ -188,9 +188,7 @@ class _Loaded:
             self._pace[n_threads] = min(pace, self._pace.get(n_threads, pace))
             done += turns
         for memory in self._memories:
-            if memory.error[0]:
-                memory.error[0] = 0
-                raise DataError("take: an index is out of range")
+            memory.require_legal()
         return done, outputs
 
     def run_expanded(
