@@ -14,7 +14,7 @@ from retrograd.plan.program import Kernel, Program, is_heavy, is_number, squeeze
 
 INLINE = 40  # characters: a longer formula gets a line of its own
 LISTED = 5  # gates: more are counted instead
-COLUMN = 64  # where shapes begin, unless a formula reaches further
+COLUMN = 56  # where shapes begin, unless a formula reaches further
 
 # How tightly a sign binds; a call, a name and a number bind the most.
 SIGNS = {
@@ -40,7 +40,7 @@ def as_text(program: Program) -> str:
     """The program: what it is given, then for each kernel what it computes and what it stores.
 
     A kernel is one loop nest, so all under one headline is fused. What has an arrow goes to memory:
-    `slot 0` within the step, `state W` in place of W (the new value is called W'), or an output.
+    to a slot within the step, to state (W' takes the place of W), or to an output.
     All else stays in registers; a name that the kernel does not define is read from memory. A value
     that several kernels need, and that is cheap, each of them computes.
 
@@ -55,7 +55,7 @@ def as_text(program: Program) -> str:
     state     w  (3, 2) float64
     <BLANKLINE>
     kernel 0: matmul (rows, 2), fused with add, relu
-      y = relu(x @ w + 1)                  (rows, 2) float64  -> output y
+      y = relu(x @ w + 1)                  (rows, 2) float64  -> output
     """
     names = Names(program)
     gates = {node for kernel in program.kernels for node in kernel.body}
@@ -176,11 +176,10 @@ class Names:
         self._names: dict[Node, str] = {}
         self._taken: set[str] = set()
         self._numbers = itertools.count()
-        self._outputs = {node: name for name, node in program.outputs.items()}
         given = (program.inputs, program.scalars, program.state)
         for node in (*(x for nodes in given for x in nodes.values()), *program.constants()):
             self._names[node] = self._own(label(node))
-        for node, name in self._outputs.items():
+        for name, node in program.outputs.items():
             self._names[node] = self._own(name)
         for node, variable in program.in_place.items():
             self._names[node] = f"{self._names[variable]}'"
@@ -206,9 +205,8 @@ class Names:
         return self._names[node]
 
     def place(self, node: Node) -> str:
-        """Where a stored node goes: a state variable, an output, or a numbered slot."""
+        """Where a stored node goes: to state, to an output, or to a numbered slot."""
         if node in self._program.in_place:
-            return f"state {self(self._program.in_place[node])}"
-        if node in self._outputs:
-            return f"output {self(node)}"
-        return f"slot {self._program.slots[node]}"
+            return "state"
+        slot = self._program.slots.get(node)
+        return "output" if slot is None else f"slot {slot}"
