@@ -64,6 +64,11 @@ class Step:
         """All that the step computes: outputs, then updates."""
         return [*self.outputs.values(), *self.updates.values()]
 
+    @property
+    def named(self) -> dict[str, Node]:
+        """The results by name: an output's own, W' for the next value of W."""
+        return {**self.outputs, **{f"{name}'": node for name, node in self.updates.items()}}
+
     def order(self) -> list[Node]:
         """The nodes of the step in order of evaluation."""
         return order(self.results)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.engines.checks import count_rows
+from retrograd.engines.cpu.listing import CpuListing
 from retrograd.engines.cpu.memory import Executable, Memory, address
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.team import together
@@ -36,7 +37,7 @@ class CpuFunction:
     def __init__(
         self, outputs: Sequence[Node], inputs: Sequence[Node], target: Target, n_threads: int
     ) -> None:
-        self._inputs, self._n_threads = list(inputs), n_threads
+        self._inputs, self._target, self._n_threads = list(inputs), target, n_threads
         leading = [i for i, node in enumerate(inputs) if has_rows(node.shape[:1])]
         self._leading = leading
         self._program = plan_of(
@@ -54,6 +55,11 @@ class CpuFunction:
         self._memories: list[Memory] = []
         self._seen: list[Any] = [None] * len(self._inputs)
         self._strides = [0] * len(leading)
+
+    @property
+    def listing(self) -> CpuListing:
+        """What this function is made of, as text."""
+        return CpuListing(self._program, self._target, is_direct=True)
 
     def __call__(self, values: Sequence[Array]) -> list[Array]:
         """The outputs for these inputs, as new arrays."""
