@@ -94,7 +94,8 @@ def checked_order(order: Array, n_rows: int | None, copies: int | None = None) -
         if low < 0 or high >= n_rows:
             bad = low if low < 0 else high
             raise DataError(f"session: order names row {bad} of {n_rows} rows")
-    return np.broadcast_to(rows.astype(np.int64, copy=False), shapes[0])
+    rows = rows.astype(np.int64, copy=False)
+    return rows if rows.shape == shapes[0] else np.broadcast_to(rows, shapes[0])
 
 
 def checked_scalars(

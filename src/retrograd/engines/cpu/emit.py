@@ -23,6 +23,7 @@ from retrograd.engines.cpu.table import Table
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.threads import emit_barrier
 from retrograd.engines.cpu.tile import run_product
+from retrograd.engines.cpu.transpose import is_transposition, run_transposition
 from retrograd.errors import GraphError
 from retrograd.graph.node import CONSTANT, Node
 from retrograd.graph.shape import Rows, has_rows
@@ -104,7 +105,9 @@ def _kernel(
     start = function.append_basic_block("start")
     builder.position_at_end(start)
     part = Part(low, high)
-    if kernel.heavy is None:
+    if kernel.heavy is None and is_transposition(body, kernel):
+        run_transposition(body, kernel, low, high)
+    elif kernel.heavy is None:
         run_map(body, kernel, part)
     elif kernel.heavy.gate.name == "matmul":
         run_product(body, kernel, part, target.tile)

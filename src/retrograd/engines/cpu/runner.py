@@ -154,6 +154,8 @@ class _Copy:
         for name, node in program.state.items():
             self.memory.point(node, state[name])
         self._numbers = {name: np.zeros(1, node.dtype) for name, node in program.scalars.items()}
+        for node, number in zip(program.scalars.values(), self._numbers.values(), strict=True):
+            self.memory.point(node, number)
         self._kept: list[Array] = []  # arrays that the code reads until the next run
         self._figures = np.zeros(STRIDES + len(program.scalars) + len(program.inputs), np.int64)
         self._figures[THREADS] = 1
@@ -178,11 +180,13 @@ class _Copy:
                 rate = rate[i]
             if rate.ndim == 0:
                 self._numbers[name][0] = rate
-                rate, self._figures[place] = self._numbers[name], 0
+                if self._figures[place]:
+                    self._figures[place] = 0
+                    self.memory.point(node, self._numbers[name])
             else:
                 self._kept.append(rate)
                 self._figures[place] = rate.strides[0]
-            self.memory.point(node, rate)
+                self.memory.point(node, rate)
         for name, node in self._program.outputs.items():
             self.memory.point(node, outputs[name][i])
 
