@@ -8,6 +8,7 @@ from typing import Any
 from retrograd.engines.cpu.functions.exponential import exp, expm1, sigmoid, softplus, tanh
 from retrograd.engines.cpu.functions.logarithm import log, log1p
 from retrograd.engines.cpu.functions.power import power
+from retrograd.engines.cpu.functions.root import sqrt
 from retrograd.engines.cpu.lanes import Lanes, Value
 
 
@@ -54,7 +55,7 @@ GATES: dict[str, Callable[..., Any]] = {
     "sigmoid": sigmoid,
     "sign": _sign,
     "softplus": softplus,
-    "sqrt": Lanes.sqrt,
+    "sqrt": sqrt,
     "square": lambda v, x: v.mul(x, x),
     "subtract": Lanes.sub,
     "tanh": tanh,
