@@ -135,9 +135,9 @@ def log1p_fit(low: Any, high: Any, degree: int) -> Fit:
 
 
 def erf_fit(high: Any, degree: int) -> Fit:
-    """erf(a) = -expm1(-a (1.125 + P(a))) for 0 <= a <= high; beyond, it is 1."""
+    """erf(a) = -expm1(-(a + a P(a))) for 0 <= a <= high; beyond, it is 1."""
     return Fit(
-        lambda a: -mpmath.log(mpmath.erfc(a)) / a - mpf(9) / 8,
+        lambda a: -mpmath.log(mpmath.erfc(a)) / a - 1,
         0,
         high,
         degree,

@@ -59,11 +59,14 @@ _TANH_IS_ONE = {_F: 9.5, _D: 19.5}  # there, and above
 
 def exp(v: Lanes, x: Value) -> Value:
     """e**x"""
-    # x = n log 2 + r with r in [0, log 2): P(r) is in [1, 2), and P 2**n overflows and underflows
-    # where e**x does.
     low, high = _RANGE[v.dtype]
-    x = v.max(v.const(low), v.min(v.const(high), x))
-    # A little less than 1/2, so that 0 is not taken for -log 2 + r.
+    return _exp(v, v.max(v.const(low), v.min(v.const(high), x)))
+
+
+def _exp(v: Lanes, x: Value) -> Value:
+    """e**x for x within _RANGE"""
+    # x = n log 2 + r with r in [0, log 2): P(r) is in [1, 2), so P 2**n overflows and underflows
+    # where e**x does. A little less than 1/2, so that 0 is not taken for -log 2 + r.
     below_half = float(np.nextafter(v.dtype.type(0.5), v.dtype.type(0)))
     down = v.fma(x, v.const(LOG2_E), v.const(-below_half))
     n, bits = whole(v, down, 1.0, v.bias)
@@ -71,22 +74,27 @@ def exp(v: Lanes, x: Value) -> Value:
     return v.mul(p, power_of_two(v, bits))
 
 
+def expm1(v: Lanes, x: Value) -> Value:
+    """e**x - 1, accurate for small x"""
+    low, high = _EXPM1_IS_MINUS_ONE[v.dtype], _RANGE[v.dtype][1]
+    return v.copysign(expm1_inside(v, v.max(v.const(low), v.min(v.const(high), x))), x)
+
+
+def expm1_inside(v: Lanes, x: Value) -> Value:
+    """e**x - 1 for x from _EXPM1_IS_MINUS_ONE to the end of _RANGE; +0 for x = -0"""
+    # x = n log 2 + r, |r| <= log(2) / 2: e**x - 1 = 2 (2**(n-1) expm1(r) + (2**(n-1) - 1/2)),
+    # where the halves keep n = 128 (1024) within the range of exponents.
+    n, bits = whole(v, x, LOG2_E, v.bias - 1)
+    q, scale = expm1_reduced(v, less_ln2(v, x, n)), power_of_two(v, bits)
+    half = v.fma(scale, q, v.sub(scale, v.const(0.5)))
+    # For n = 0 this is q but for the least of all x, whose halves would be flushed to 0.
+    return v.select(v.eq(n, v.const(0)), q, v.add(half, half))
+
+
 def expm1_reduced(v: Lanes, r: Value, *, times: int = 1) -> Value:
     """expm1(times r) / times, for times |r| <= log(2) / 2."""
     p = [c * times ** (k + 1) for k, c in enumerate(_EXPM1[v.dtype])]
     return v.fma(v.mul(r, r), v.polynomial(r, p), r)
-
-
-def expm1(v: Lanes, x: Value) -> Value:
-    """e**x - 1, accurate for small x"""
-    # x = n log 2 + r, |r| <= log(2) / 2: e**x - 1 = 2 (2**(n-1) expm1(r) + (2**(n-1) - 1/2)),
-    # where the halves keep n = 128 (1024) within the range of exponents.
-    low, high = _EXPM1_IS_MINUS_ONE[v.dtype], _RANGE[v.dtype][1]
-    a = v.max(v.const(low), v.min(v.const(high), x))
-    n, bits = whole(v, a, LOG2_E, v.bias - 1)
-    scale = power_of_two(v, bits)
-    half = v.fma(scale, expm1_reduced(v, less_ln2(v, a, n)), v.sub(scale, v.const(0.5)))
-    return v.copysign(v.add(half, half), x)
 
 
 def sigmoid(v: Lanes, x: Value) -> Value:
@@ -102,13 +110,13 @@ def tanh(v: Lanes, x: Value) -> Value:
     a = v.min(v.const(_TANH_IS_ONE[v.dtype]), v.abs(x))
     n, bits = whole(v, a, 2 * LOG2_E, v.bias)
     r = v.fma(n, v.const(-math.log(2) / 2), a)  # the rest of log 2 is lost in m + 1
-    scale, half = power_of_two(v, bits), v.const(0.5)
-    m = v.fma(scale, expm1_reduced(v, r, times=2), v.fma(scale, half, v.neg(half)))
+    scale = power_of_two(v, bits)
+    m = v.fma(scale, expm1_reduced(v, r, times=2), v.fma(scale, v.const(0.5), v.const(-0.5)))
     return v.copysign(v.div(m, v.add(m, v.const(1))), x)
 
 
 def softplus(v: Lanes, x: Value) -> Value:
     """log(1 + e**x) = max(x, 0) + log1p(e**-|x|)"""
-    e = exp(v, v.neg(v.abs(x)))
+    e = _exp(v, v.max(v.const(_RANGE[v.dtype][0]), v.neg(v.abs(x))))
     log1p = v.fma(v.mul(e, e), v.polynomial(e, _LOG1P[v.dtype]), e)
     return v.add(v.max(x, v.const(0)), log1p)

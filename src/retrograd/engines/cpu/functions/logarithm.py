@@ -76,5 +76,5 @@ def log1p(v: Lanes, x: Value) -> Value:
     lost = v.sub(x, v.sub(u, one))
     two = v.int_const((v.bias + 1) << v.mantissa)
     scale = v.from_bits(v.int_add(v.int_sub(v.as_bits(m), v.as_bits(u)), two))
-    f = v.fma(v.mul(lost, v.const(0.5)), scale, v.sub(m, one))
+    f = v.fma(lost, v.mul(scale, v.const(0.5)), v.sub(m, one))
     return v.copysign(_at_the_ends(v, x, u, _log(v, k, f)), x)
