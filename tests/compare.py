@@ -19,8 +19,19 @@ def tolerance(dtype: Any, length: int = 1, depth: int = 1) -> float:
     return ROUNDINGS[kind.str[1:]] * (8 + length**0.5) * 4 * depth if kind.kind == "f" else 0.0
 
 
-def require_close(found: Any, expected: Any, *, length: int = 1, depth: int = 1, what: str = ""):
-    """Shapes and dtypes equal, NaN and infinities in the same places, the rest close."""
+def require_close(
+    found: Any,
+    expected: Any,
+    *,
+    length: int = 1,
+    depth: int = 1,
+    what: str = "",
+    made_in: Any = None,
+) -> None:
+    """Shapes and dtypes equal, NaN and infinities in the same places, the rest close.
+
+    `made_in`: the dtype of what it was computed from, where that is narrower than its own.
+    """
     found, expected = np.asarray(found), np.asarray(expected)
     assert (found.shape, found.dtype) == (expected.shape, expected.dtype), what
     if found.dtype.kind != "f":
@@ -31,7 +42,7 @@ def require_close(found: Any, expected: Any, *, length: int = 1, depth: int = 1,
     if finite.any():
         largest = max(1.0, float(np.abs(expected[finite]).max()))
         error = np.abs(found[finite].astype(np.float64) - expected[finite]) / largest
-        assert error.max() <= tolerance(found.dtype, length, depth), (what, error.max())
+        assert error.max() <= tolerance(made_in or found.dtype, length, depth), (what, error.max())
 
 
 def values_of(nodes: Any, rng: np.random.Generator, n_rows: int = 0) -> dict[str, Any]:

@@ -1,0 +1,49 @@
+"""Engines for each instruction set of this processor, and memory that shows what is misused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from retrograd.engines.cpu import memory, session
+from retrograd.engines.cpu.engine import CpuEngine
+from retrograd.engines.cpu.machine import runnable
+
+FENCE = 256  # bytes on either side of each array
+MARK = 0x5A
+BARRIER = 64  # integers, which must be zeros at first
+
+
+@pytest.fixture(params=runnable(), ids=lambda target: target.name)
+def target(request: Any) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def cpu(target: Any) -> CpuEngine:
+    return CpuEngine(target, n_threads=1)
+
+
+@pytest.fixture
+def poisoned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """All memory of sessions holds NaN at first, padding too, and fences that no code may touch."""
+    fences = []
+
+    def allocate(entries: int, dtype: np.dtype[Any]) -> Any:
+        n_bytes = entries * dtype.itemsize
+        raw = np.full(n_bytes + 2 * FENCE + memory.ALIGN, MARK, np.uint8)
+        start = FENCE + -(memory.address(raw) + FENCE) % memory.ALIGN
+        fences.extend([raw[:start], raw[start + n_bytes :]])
+        array = raw[start : start + n_bytes].view(dtype)
+        is_barrier = dtype.kind == "i" and entries == BARRIER
+        array[...] = {"f": np.nan, "b": True, "i": 0 if is_barrier else 1 << 40}[dtype.kind]
+        return array
+
+    monkeypatch.setattr(memory, "allocate", allocate)
+    monkeypatch.setattr(session, "allocate", allocate)
+    yield
+    assert fences
+    assert all((fence == MARK).all() for fence in fences)

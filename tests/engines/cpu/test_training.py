@@ -1,0 +1,115 @@
+"""Every optimizer, loss and activation: training on the compiled engine, beside the reference."""
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+from retrograd.engines.cpu.engine import CpuEngine
+from retrograd.engines.numpy import NumpyEngine
+from retrograd.nn.activations import ACTIVATIONS
+from retrograd.nn.losses import find_loss
+from retrograd.optim.names import OPTIMIZERS
+from retrograd.optim.scikit_learn import ScikitLearnAdam, ScikitLearnSGD
+from retrograd.training.step import gradient_step, initial_state, objective, training_steps
+from tests.compare import require_close
+
+rng = np.random.default_rng(0)
+CPU = CpuEngine(n_threads=1)
+N, I, O = 23, 5, 3
+X = rng.normal(size=(N, I))
+TARGETS = {
+    "numbers": rng.normal(size=(N, O)),
+    "labels": rng.integers(0, O, N),
+    "one-hot": np.eye(O)[rng.integers(0, O, N)],
+    "yes or no": rng.integers(0, 2, (N, O)).astype(float),
+}
+OPTIMIZER_CHOICES = {
+    "sgd": rg.SGD(0.1),
+    "momentum": rg.SGD(0.1, momentum=0.9),
+    "nesterov": rg.SGD(0.1, momentum=0.9, nesterov=True),
+    "adam": rg.Adam(0.01),
+    "adamw": rg.AdamW(0.01),
+    "scikit-learn sgd": ScikitLearnSGD(0.1),
+    "scikit-learn momentum": ScikitLearnSGD(0.1, nesterov=False),
+    "scikit-learn adam": ScikitLearnAdam(0.01),
+}
+
+
+def swish(z):
+    return z * rg.sigmoid(z)
+
+
+def huber(output, y):
+    error = rg.abs(output - y)
+    return rg.sum(rg.where(rg.less(error, 1.0), 0.5 * rg.square(error), error - 0.5), axis=1)
+
+
+def trained(engine, network, loss, Y, optimizer, *, names=("train",), weighted=False):
+    """What five batches of "train", and others of the steps, give; and the state after them."""
+    dtype = network.dtype
+    chosen = find_loss(loss, network)
+    target = chosen.target(Y, O, dtype)
+    problem = objective(network, chosen, target, is_weighted=weighted)
+    steps = training_steps(problem, optimizer) | {"gradient": gradient_step(problem)}
+    data = {"x": X.astype(dtype), "y": target.array}
+    if weighted:
+        data["sample_weight"] = np.linspace(0, 1, N).astype(dtype)
+    session = engine.open(steps, initial_state(network, optimizer), data)
+    order, scalars = np.arange(N)[::-1], {"l2": 0.01, **optimizer.numbers()}
+    results = {}
+    for name in names:
+        found = session.run(name, np.tile(order, 2)[:33], scalars, batch_size=7)
+        results |= {f"{name}: {output}": value for output, value in found.items()}
+    return results | session.snapshot()
+
+
+def require_same(cpu, *args, **options):
+    found, expected = (trained(engine, *args, **options) for engine in (cpu, NumpyEngine()))
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        made_in = args[0].dtype
+        require_close(found[name], value, length=N, depth=100, what=name, made_in=made_in)
+
+
+def network(activation="tanh", output="identity", dtype=np.float64):
+    return rg.MLP([I, 7, O], activation=activation, output=output, dtype=dtype)
+
+
+def test_every_optimizer_is_tried():
+    tried = {type(optimizer) for optimizer in OPTIMIZER_CHOICES.values()}
+    assert tried >= set(OPTIMIZERS.values()) - {rg.LBFGS}  # L-BFGS runs the step "gradient"
+
+
+@pytest.mark.parametrize("name", OPTIMIZER_CHOICES)
+def test_every_optimizer_trains_as_on_the_reference(name):
+    optimizer = OPTIMIZER_CHOICES[name]
+    net = network(dtype=np.float32 if "scikit" in name else np.float64)
+    require_same(CPU, net, "squared_error", TARGETS["numbers"], optimizer)
+
+
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, swish])
+def test_every_activation_trains_as_on_the_reference(activation):
+    require_same(CPU, network(activation), "half_squared_error", TARGETS["numbers"], rg.SGD(0.1))
+
+
+@pytest.mark.parametrize(
+    "loss, output, targets",
+    [
+        ("cross_entropy", "softmax", "labels"),
+        ("cross_entropy", "softmax", "one-hot"),
+        ("cross_entropy", "sigmoid", "yes or no"),
+        ("half_squared_error", "identity", "numbers"),
+        ("squared_error", "sigmoid", "yes or no"),
+        (huber, "identity", "numbers"),
+    ],
+)
+def test_every_loss_trains_as_on_the_reference(loss, output, targets):
+    weighted = targets == "labels"
+    net = network(output=output)
+    require_same(CPU, net, loss, TARGETS[targets], rg.SGD(0.1, momentum=0.9), weighted=weighted)
+
+
+def test_every_instruction_set_trains_as_the_reference(cpu, poisoned):
+    net = network("relu", "softmax", np.float32)
+    names = ("gradient", "train", "observe", "score")
+    require_same(cpu, net, "cross_entropy", TARGETS["labels"], rg.SGD(0.1), names=names)
