@@ -213,7 +213,7 @@ class Network:
                 raise ModelFileError(f"has parameters {found}, its layers need {_shapes(layers)}")
             network = cls(layers, output=output, dtype=spec["dtype"])
             network.parameters.update(parameters)
-            network.predict(np.zeros((1, network.n_inputs)))  # stored functions must run too
+            network.predict(np.zeros((1, network.n_inputs)), engine="numpy")  # they must run too
         except ModelFileError:
             raise
         except (RetrogradError, LookupError, TypeError, ValueError, AttributeError) as error:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
+from retrograd.engines.base import Session
+from retrograd.engines.copies import CopiedSession
 from retrograd.engines.cpu.function import CpuFunction
 from retrograd.engines.cpu.listing import CpuListing
 from retrograd.engines.cpu.machine import host
@@ -35,8 +39,11 @@ class CpuEngine:
         data: Mapping[str, Array],
         *,
         copies: int | None = None,
-    ) -> CpuSession:
+    ) -> Session:
         """See `Engine.open`."""
+        is_dense = all(isinstance(array, np.ndarray) for array in data.values())
+        if copies is not None and not is_dense:  # copies take their rows in orders of their own
+            return CopiedSession(self, steps, state, data, copies)
         return CpuSession(
             steps, state, data, self._target, copies=copies, n_threads=self._n_threads
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,10 +15,10 @@ from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.team import together
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
+from retrograd.graph.order import order
 from retrograd.graph.shape import has_rows, with_rows
-from retrograd.graph.step import Step
 from retrograd.plan.rows import is_row_by_row
-from retrograd.plan.schedule import plan
+from retrograd.plan.schedule import plan_of
 
 BLOCK = 128  # rows worked on at once where rows do not depend on each other
 SHARED = 1 << 22  # operations of a call from which on several threads share it
@@ -31,18 +32,18 @@ class CpuFunction:
     ) -> None:
         self._inputs, self._target, self._n_threads = list(inputs), target, n_threads
         leading = [i for i, node in enumerate(inputs) if has_rows(node.shape[:1])]
-        step = Step(
+        self._leading = leading
+        self._program = plan_of(
             inputs={f"input {i}": inputs[i] for i in leading},
             state={f"input {i}": node for i, node in enumerate(inputs) if i not in leading},
             outputs={f"output {i}": node for i, node in enumerate(outputs)},
         )
-        self._leading = leading
-        self._executable = Executable(plan(step), target, is_direct=True)
-        self._program = self._executable.program
+        self._executable = Executable(self._program, target, is_direct=True)
         self._is_row_by_row = bool(leading) and is_row_by_row(self._program)
         self._flops = sum(
-            node.gate.flops(node, *node.inputs, n_rows=1) for node in step.order()
+            node.gate.flops(node, *node.inputs, n_rows=1) for node in order(outputs)
         )
+        self._lock = threading.Lock()  # the memory of a call is used by the next
         self._memories: list[Memory] = []
         self._seen: list[Any] = [None] * len(self._inputs)
         self._strides = [0] * len(leading)
@@ -54,7 +55,11 @@ class CpuFunction:
 
     def __call__(self, values: Sequence[Array]) -> list[Array]:
         """The outputs for these inputs, as new arrays."""
-        arrays = [np.ascontiguousarray(value) for value in values]
+        with self._lock:
+            return self._call(values)
+
+    def _call(self, values: Sequence[Array]) -> list[Array]:
+        arrays = [np.asarray(value, order="C") for value in values]
         n = count_rows(self._inputs, arrays)
         size = min(n, BLOCK) if self._is_row_by_row else n
         n_threads = 1
@@ -71,8 +76,8 @@ class CpuFunction:
             self._memories.append(Memory(self._executable, size))
             self._seen = [None] * len(self._inputs)
         self._hand_over(arrays, outputs)
-        # A graph without rows runs once, as a batch of one row that nothing reads.
-        n_batches = -(-n // max(1, size))
+        # Of no rows there is one batch too: a sum over none is 0.
+        n_batches = max(1, -(-n // max(1, size)))
         bounds = [n_batches * t // n_threads for t in range(n_threads + 1)]
         numbers = [
             np.array([n, max(1, size), bounds[t], bounds[t + 1], 0, 1, *self._strides], np.int64)

@@ -107,7 +107,7 @@ def packed(table: Table, node: Node, value: Array) -> Array:
 
 
 def line(array: Array) -> Array:
-    """An array whose rows are contiguous, itself if they are."""
-    found: Any = array
-    is_packed = found.ndim < 2 or found[:1].flags.c_contiguous
-    return found if is_packed else np.ascontiguousarray(found)
+    """An array each of whose rows is contiguous, itself if they are; a source of rows as it is."""
+    if not isinstance(array, np.ndarray) or array.ndim < 2 or array[:1].flags.c_contiguous:
+        return array
+    return np.ascontiguousarray(array)

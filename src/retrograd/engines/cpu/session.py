@@ -48,6 +48,7 @@ class CpuSession:
         self._copies = None if copies is None else require_integer("session", "copies", copies)
         found, self._n_rows = checked_data(steps, data)
         self._data = {name: line(array) for name, array in found.items()}
+        self._is_sparse = any(not isinstance(array, np.ndarray) for array in self._data.values())
         self._nodes = state_nodes(steps)
         unit = target.bytes // 4
         self._layouts = {
@@ -89,9 +90,9 @@ class CpuSession:
         rates = checked_scalars(this, scalars or {}, -(-n // size), self._copies)
         if step not in self._loaded:
             self._loaded[step] = _Loaded(this, self._target, self._n_threads)
-        done, outputs = self._loaded[step].run(
-            self._state, self._data, np.atleast_2d(rows), size, rates, stop
-        )
+        loaded = self._loaded[step]
+        run = loaded.run_expanded if self._is_sparse else loaded.run
+        done, outputs = run(self._state, self._data, np.atleast_2d(rows), size, rates, stop)
         results = {}
         for name, node in this.outputs.items():
             ran = min(done * size, n) if has_rows(node.shape[:1]) else done
@@ -188,6 +189,31 @@ class _Loaded:
                 memory.error[0] = 0
                 raise DataError("take: an index is out of range")
         return done, outputs
+
+    def run_expanded(
+        self,
+        states: list[dict[str, Array]],
+        data: Mapping[str, Array],
+        orders: Array,
+        size: int,
+        rates: Mapping[str, Array],
+        stop: Callable[[], bool] | None,
+    ) -> tuple[int, dict[str, Array]]:
+        """The same over sparse rows: each batch is expanded before it runs, never the whole."""
+        pieces = []
+        for done, start in enumerate(range(0, orders.shape[-1], size)):
+            if stop is not None and done > 0 and stop():
+                break
+            batch = orders[0, start : start + size]
+            dense = {name: np.ascontiguousarray(rows.take(batch, 0)) for name, rows in data.items()}
+            here = {name: rate[..., done : done + 1] for name, rate in rates.items()}
+            places = np.arange(len(batch))[None]
+            pieces.append(self.run(states, dense, places, len(batch), here, None)[1])
+        if not pieces:
+            none = {name: rows.take(orders[0], 0) for name, rows in data.items()}
+            return self.run(states, none, orders, size, rates, None)
+        joined = {name: np.concatenate([p[name] for p in pieces], axis=1) for name in pieces[0]}
+        return len(pieces), joined
 
     def _hand_over(
         self,
