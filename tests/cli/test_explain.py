@@ -86,7 +86,7 @@ def test_lbfgs_asks_for_gradients(run: Run):
 def test_any_kind_of_model_is_shown(run: Run):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
-    rg.MLPRegressor((4,)).partial_fit(X, X[:, 0]).save("regressor.model")
+    rg.MLPRegressor(hidden_layer_sizes=(4,)).partial_fit(X, X[:, 0]).save("regressor.model")
     run("train", "iris", "--hidden", "4", "--epochs", "1", "--picture", "none")
     assert "<network 3-4-1, " in first(run("explain", "regressor.model"))
     assert "<network 4-4-3, " in first(run("explain", "iris.model"))
