@@ -103,7 +103,7 @@ def checked_scalars(
     n_batches: int,
     copies: int | None = None,
 ) -> dict[str, Array]:
-    """For each scalar of a step (n_batches,) numbers; with copies (copies, n_batches)."""
+    """For each scalar of a step a number, or (n_batches,); with copies also (copies, n_batches)."""
     missing = [name for name in step.scalars if name not in scalars]
     if missing:
         raise GraphError(f"session: scalars without a value: {', '.join(missing)}")
@@ -116,5 +116,5 @@ def checked_scalars(
             raise DataError(
                 f"scalar {name}: expected 1 or {n_batches} numbers{several}, got {value.shape}"
             )
-        arrays[name] = np.broadcast_to(value, whole)
+        arrays[name] = value
     return arrays

@@ -99,12 +99,17 @@ def bodies(stores: Iterable[Node], loads: Mapping[Node, object]) -> list[Node]:
 def signature(program: Program) -> str:
     """A text that two programs share if and only if the same code runs both."""
     number: dict[Node, int] = {}
+    computed = {node for kernel in program.kernels for node in kernel.body}
     lines = []
 
     def name(node: Node) -> str:
         if node not in number:
+            # What a product reads transposed is no node of any kernel.
+            of = "" if is_source(node) or node in computed else f" of {name(node.inputs[0])}"
             number[node] = len(number)
             value = ""
+            if of:
+                lines.append(f"{number[node]} {node.gate.name}{of}")
             if node.gate is CONSTANT and is_number(node) and node.value is not None:
                 value = node.value.tobytes().hex()
             if is_source(node):

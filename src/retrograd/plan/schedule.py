@@ -40,7 +40,7 @@ def plan_of(
     new = dict(zip(updates, results[len(made) :], strict=True))
     groups = fuse(results)
     in_place = settle(groups, {state[name]: node for name, node in new.items()})
-    kernels = _kernels(arrange(groups), {*results})
+    kernels = _kernels(arrange(groups), {*results, *in_place})
     slots = place(kernels, {*made.values(), *in_place})
     return verify(Program(kernels, inputs, scalars, state, made, new, in_place, slots))
 
@@ -148,7 +148,7 @@ def _kernels(groups: Sequence[Group], results: set[Node]) -> tuple[Kernel, ...]:
                 wanted.add(leaf)
     kernels = []
     for group in groups:
-        stores = tuple(n for n in group.stores if n in wanted or group.before and not home.get(n))
+        stores = tuple(n for n in group.stores if n in wanted)
         outside = {n: None for n in home if home[n] is not group}
         body = bodies(stores, outside)
         loads: dict[Node, None] = {}

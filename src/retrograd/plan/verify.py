@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from retrograd.errors import GraphError
-from retrograd.graph.node import Node
-from retrograd.plan.program import Program, is_heavy, is_source, squeezed
+from retrograd.graph.node import CONSTANT, Node
+from retrograd.plan.fuse import operand, reads
+from retrograd.plan.program import Kernel, Program, is_heavy, is_number, is_source, squeezed
 
 
 def verify(program: Program) -> Program:
     """The program itself, if it is legal; GraphError says what is not.
 
     - A kernel reads only sources and what an earlier kernel stored, and nothing that has been
-      overwritten since.
+      overwritten since. What it overwrites itself it reads entry by entry.
     - It computes all that it stores, around at most one heavy gate, in one space.
     - Every output is stored, and every update has its place.
     """
@@ -26,6 +27,11 @@ def verify(program: Program) -> Program:
         heavy = [node for node in kernel.body if is_heavy(node)]
         if heavy != ([] if kernel.heavy is None else [kernel.heavy]):
             raise GraphError(f"{where} computes {heavy}, it is made around {kernel.heavy!r}")
+        for node in kernel.body:
+            for x in inputs(node):
+                if x not in kernel.body and x not in kernel.loads and not _is_known(x):
+                    raise GraphError(f"{where} needs {x!r}, which it neither loads nor computes")
+        _require_entrywise(program, kernel, where)
         for node in kernel.stores:
             if node not in kernel.body:
                 raise GraphError(f"{where} stores {node!r}, which it does not compute")
@@ -39,6 +45,26 @@ def verify(program: Program) -> Program:
         if name in program.updates and holds[variable] is variable:
             raise GraphError(f"program: the next value of {name} is not stored")
     return program
+
+
+def inputs(node: Node) -> list[Node]:
+    """What a node is computed from; for a product what it reads in memory."""
+    if node.gate.name == "matmul":
+        return [operand(node, i) for i in range(2)]
+    return list(node.inputs)
+
+
+def _is_known(node: Node) -> bool:
+    return node.gate is CONSTANT and is_number(node)
+
+
+def _require_entrywise(program: Program, kernel: Kernel, where: str) -> None:
+    stored = dict.fromkeys(kernel.loads)
+    overwritten = {program.in_place[x] for x in kernel.stores if x in program.in_place}
+    for node in kernel.stores if overwritten & stored.keys() else ():
+        for x, is_same in reads(node, stored).items():
+            if x in overwritten and not is_same:
+                raise GraphError(f"{where} overwrites {x!r}, which {node!r} reads elsewhere")
 
 
 def _home(program: Program, node: Node) -> object:

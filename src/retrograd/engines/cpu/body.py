@@ -67,7 +67,7 @@ class Body:
     - `places`: of the nodes in memory; `loads`: those of them that are read, not computed.
     - `rows`: the number of rows. `n`: lanes of a vector.
     - `has_fma`: whether the processor multiplies and adds at once.
-    - `error`: where a number not 0 is written if the data are not legal.
+    - `error`: where two numbers, the first not 0, are written if an index is out of range.
     - `heavy`: the value of the heavy gate, given by the kernel's loops.
     """
 
@@ -433,6 +433,25 @@ def _concatenate(body: Body, node: Node, index: Index) -> Operand:
     return result
 
 
+PICKING = ("take", "scatter_add")
+
+
+def legal_place(body: Body, gate: str, index: Any, size: Int) -> tuple[At, Any]:
+    """The place that an index of a gate names, and whether there is none.
+
+    Then the place is 0, and the error tells the gate, the size and the index.
+    """
+    b = body.builder
+    negative = b.icmp_signed("<", index, as_value(0))
+    i = b.select(negative, b.add(index, as_value(size)), index)
+    is_out = b.or_(b.icmp_signed("<", i, as_value(0)), b.icmp_signed(">=", i, as_value(size)))
+    code = body.integers.add(body.integers.mul(size, len(PICKING)), PICKING.index(gate) + 1)
+    second = body.gep(body.error, I64, 1)
+    for place, value in ((body.error, as_value(code)), (second, index)):
+        b.store(b.select(is_out, value, b.load(place, typ=I64)), place)
+    return At(b.select(is_out, as_value(0), i)), is_out
+
+
 def _take(body: Body, node: Node, index: Index) -> Operand:
     x, indices = node.inputs
     axis = node.params["axis"]
@@ -442,15 +461,7 @@ def _take(body: Body, node: Node, index: Index) -> Operand:
     found = body.value(indices, mine)
     if found.is_wide:
         raise NeedsScalarsError
-    b = body.builder
-    negative = b.icmp_signed("<", found.value, as_value(0))
-    i = b.select(negative, b.add(found.value, as_value(number)), found.value)
-    is_out = b.or_(
-        b.icmp_signed("<", i, as_value(0)), b.icmp_signed(">=", i, as_value(number))
-    )
-    old = b.load(body.error, typ=I64)
-    b.store(b.select(is_out, as_value(1), old), body.error)
-    at = At(b.select(is_out, as_value(0), i))
+    at, _ = legal_place(body, "take", found.value, number)
     place = HERE if size == 1 else at
     return body.value(x, (*index[:axis], place, *index[axis + indices.ndim :]))
 
@@ -471,10 +482,8 @@ def _one_hot(body: Body, node: Node, index: Index) -> Operand:
         is_it = b.icmp_signed("==", label.value, wide_place)
     else:
         is_it = b.icmp_signed("==", label.value, place)
-    if node.dtype.kind != "f":
-        raise GraphError("one_hot: the cpu engine makes floats only")
-    lanes = body.lanes(node.dtype, is_wide=is_wide)
-    return Operand(b.select(is_it, lanes.const(1.0), lanes.const(0.0)), node.dtype, is_wide)
+    bit = Operand(is_it, np.dtype(np.bool_), is_wide)
+    return Operand(_converted(body, bit, node.dtype), node.dtype, is_wide)
 
 
 def _row_count(body: Body, node: Node, index: Index) -> Operand:
@@ -491,6 +500,8 @@ def _cast(body: Body, node: Node, index: Index) -> Operand:
 
 def _converted(body: Body, x: Operand, dtype: np.dtype[Any]) -> Any:
     b, to = body.builder, body._kind(dtype, is_wide=x.is_wide, is_bit=True)
+    if x.dtype == dtype:
+        return x.value
     kinds = x.dtype.kind + dtype.kind
     if kinds == "ff":
         narrower = dtype.itemsize < x.dtype.itemsize

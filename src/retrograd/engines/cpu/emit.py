@@ -23,6 +23,7 @@ from retrograd.engines.cpu.table import Table
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.threads import emit_barrier
 from retrograd.engines.cpu.tile import run_product
+from retrograd.errors import GraphError
 from retrograd.graph.node import CONSTANT, Node
 from retrograd.graph.shape import Rows, has_rows
 from retrograd.plan.program import Kernel, Program, is_number, squeezed
@@ -45,7 +46,8 @@ class Call:
 
 
 def emit(program: Program, target: Target, table: Table, name: str = "run") -> ir.Module:
-    """The module of a program, for a processor."""
+    """The module of a program, for a processor. GraphError where it cannot be made."""
+    _require_real(program)
     module = ir.Module(name="retrograd", context=ir.Context())
     calls = [
         emit_kernel(module, kernel, f"kernel_{i}", table, target)
@@ -53,6 +55,16 @@ def emit(program: Program, target: Target, table: Table, name: str = "run") -> i
     ]
     _emit_run(module, name, calls, table, target)
     return module
+
+
+def _require_real(program: Program) -> None:
+    for kernel in program.kernels:
+        for node in kernel.body:
+            if any(x.dtype.kind == "c" for x in (node, *node.inputs)):
+                raise GraphError(
+                    f"{node.gate.name}: the cpu engine takes no complex numbers, got {node!r}; "
+                    "use engine='numpy'"
+                )
 
 
 def emit_kernel(

@@ -16,12 +16,19 @@ from retrograd.engines.cpu.team import together
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
 from retrograd.graph.order import order
-from retrograd.graph.shape import has_rows, with_rows
+from retrograd.graph.shape import Rows, has_rows, with_rows
 from retrograd.plan.rows import is_row_by_row
 from retrograd.plan.schedule import plan_of
 
 BLOCK = 128  # rows worked on at once where rows do not depend on each other
 SHARED = 1 << 22  # operations of a call from which on several threads share it
+
+
+def _is_largest_row(node: Node) -> bool:
+    """Whether a node is the largest entry over rows, which there must be then."""
+    return node.gate.name == "max" and any(
+        isinstance(node.inputs[0].shape[axis], Rows) for axis in node.params["axes"]
+    )
 
 
 class CpuFunction:
@@ -40,6 +47,7 @@ class CpuFunction:
         )
         self._executable = Executable(self._program, target, is_direct=True)
         self._is_row_by_row = bool(leading) and is_row_by_row(self._program)
+        self._needs_rows = any(map(_is_largest_row, order(outputs)))
         self._flops = sum(
             node.gate.flops(node, *node.inputs, n_rows=1) for node in order(outputs)
         )
@@ -61,6 +69,8 @@ class CpuFunction:
     def _call(self, values: Sequence[Array]) -> list[Array]:
         arrays = [np.asarray(value, order="C") for value in values]
         n = count_rows(self._inputs, arrays)
+        if n == 0 and self._needs_rows:
+            raise DataError("max: there is no largest entry of no rows")
         size = min(n, BLOCK) if self._is_row_by_row else n
         n_threads = 1
         if self._is_row_by_row and n > size and self._flops * n > SHARED:
@@ -112,8 +122,6 @@ class CpuFunction:
 
     def _require_legal(self) -> None:
         for memory in self._memories:
-            if memory.error[0]:
-                memory.error[0] = 0
-                raise DataError("take: an index is out of range")
+            memory.require_legal()
 
 

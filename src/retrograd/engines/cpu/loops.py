@@ -12,8 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.engines.cpu.body import HERE, At, Body, Index, Operand, broadcast_index, full_index
-from retrograd.engines.cpu.indices import I64, Int, as_value, loop
+from retrograd.engines.cpu.body import (
+    HERE,
+    At,
+    Body,
+    Index,
+    Operand,
+    broadcast_index,
+    full_index,
+    legal_place,
+)
+from retrograd.engines.cpu.indices import Int, as_value, loop
 from retrograd.engines.cpu.lanes import Lanes
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
@@ -456,14 +465,7 @@ def run_scatter_add(body: Body, kernel: Kernel, part: Part) -> None:
         body.forget()
         index = full_index(short, x.shape)
         found = body.value(indices, broadcast_index(index[axis : axis + indices.ndim], indices.shape))
-        i = b.select(
-            b.icmp_signed("<", found.value, as_value(0)), b.add(found.value, as_value(size)), found.value
-        )
-        is_out = b.or_(
-            b.icmp_signed("<", i, as_value(0)), b.icmp_signed(">=", i, as_value(size))
-        )
-        b.store(b.select(is_out, as_value(1), b.load(body.error, typ=I64)), body.error)
-        at = At(b.select(is_out, as_value(0), i))
+        at, is_out = legal_place(body, "scatter_add", found.value, size)
         where = pointer((*index[:axis], at, *index[axis + indices.ndim :]))
         value = body.value(x, index).value
         old = b.load(where, typ=v.type)

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from retrograd.engines.cpu import cache
+from retrograd.engines.cpu.body import PICKING
 from retrograd.engines.cpu.emit import emit
 from retrograd.engines.cpu.machine import Code, assemble, load, machine, optimize
 from retrograd.engines.cpu.table import Table
 from retrograd.engines.cpu.target import Target
+from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
 from retrograd.plan.program import Program, signature
 
@@ -75,7 +77,7 @@ class Memory:
         self._table = table = executable.table
         self.pointers = np.zeros(len(table.cells), np.uintp)
         self.arrays: dict[object, Array] = {}
-        self.error = np.zeros(1, np.int64)
+        self.error = np.zeros(2, np.int64)
         self._keep("error", self.error)
         self._keep("barrier", allocate(64, np.dtype(np.int64)))
         for node in table.arrays():
@@ -88,6 +90,16 @@ class Memory:
             key = table.memory(node)
             if key not in self.arrays:
                 self._keep(key, allocate(table.layout(node).entries(rows), node.dtype))
+
+    def require_legal(self) -> None:
+        """Raise DataError if an index was out of range in what ran."""
+        code, index = map(int, self.error)
+        if code:
+            self.error[:] = 0
+            size, gate = divmod(code - 1, len(PICKING))
+            raise DataError(
+                f"{PICKING[gate]}: index {index} is out of range for an axis of size {size}"
+            )
 
     def _keep(self, key: object, array: Array) -> None:
         self.arrays[key] = array
