@@ -26,7 +26,8 @@ from retrograd.training.validation import Validation, hold_out
 
 Callback = Callable[[Network, History], bool | None]
 
-PRECISIONS = ("auto", "float32", "float64")
+MIXED = "bfloat16"
+PRECISIONS = ("auto", "float32", "float64", MIXED)
 
 
 def train(
@@ -97,6 +98,8 @@ def train(
             assigned in between are gone on from, with the optimizer's state of then.
         engine: "auto", "cpu" or "numpy".
         precision: "auto" (X's float type), "float32" or "float64". The parameters take it.
+            "bfloat16": float32, but the operands of every product are rounded to bfloat16 while
+            training; scores and predictions are float32's.
 
     Returns:
         The `History`: J, validation score, gradient norm, learning rate and seconds of each epoch.
@@ -131,7 +134,8 @@ def train(
         resume, chosen_optimizer, random_starts, seed, validates=validation is not None
     )
 
-    dtype = None if precision == "auto" else precision
+    is_mixed = precision == MIXED
+    dtype = None if precision == "auto" else "float32" if is_mixed else precision
     data = check_rows(network, chosen_loss, X, Y, sample_weight, dtype=dtype)
     require_two_classes(chosen_loss, data.target)
     data, train_rows, validation_rows = hold_out(
@@ -146,6 +150,7 @@ def train(
         optimizer=None if isinstance(chosen_optimizer, LBFGS) else chosen_optimizer,
         l2=l2,
         engine=engine,
+        is_mixed=is_mixed,
     )
     with (
         Interrupt() as interrupted,
