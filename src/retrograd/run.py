@@ -75,7 +75,6 @@ class Function:
         arrays = [as_value(node, value) for node, value in zip(self.inputs, values, strict=True)]
         return [result if result.ndim else result.item() for result in self.call(arrays)]
 
-
     @property
     def graph(self) -> str:
         """The graph of the outputs: one line a node."""
@@ -151,7 +150,9 @@ def compile(outputs: Sequence[Node], inputs: Sequence[Node], *, engine: str = AU
             raise GraphError(f"{describe(node)} needs a value: it was made without one")
     is_complex = any(node.dtype.kind == "c" for node in order(outputs))
     # The compiled engine takes real numbers only.
-    return Function(outputs, inputs, find_engine(REFERENCE if engine == AUTO and is_complex else engine))
+    return Function(
+        outputs, inputs, find_engine(REFERENCE if engine == AUTO and is_complex else engine)
+    )
 
 
 @overload

@@ -8,4 +8,6 @@ from tests.plan.steps import STEPS
 
 if __name__ == "__main__":
     for name, step in STEPS.items():
-        (Path(__file__).parent / "programs" / f"{name}.txt").write_text(f"{as_text(plan(step()))}\n")
+        (Path(__file__).parent / "programs" / f"{name}.txt").write_text(
+            f"{as_text(plan(step()))}\n"
+        )

@@ -23,6 +23,7 @@ def test_X_is_not_copied():
     X = np.random.default_rng(0).normal(size=(100_000, 20))
     Y = X[:, :1].copy()
     assert X.nbytes > 15e6
+
     def train(n):
         rg.train(rg.MLP([20, 4, 1]), X[:n], Y[:n], epochs=1, batch_size=1000)
 

@@ -77,7 +77,7 @@ class Program:
             yield from kernel.stores
 
     def constants(self) -> list[Node]:
-        """The arrays that are part of the program, in order of use: constants, variables' values."""
+        """The arrays that are part of the program: constants, and values of variables."""
         given = {*self.inputs.values(), *self.scalars.values(), *self.state.values()}
         loads = dict.fromkeys(x for kernel in self.kernels for x in kernel.loads if is_source(x))
         return [x for x in loads if x not in given]
@@ -117,8 +117,8 @@ def signature(program: Program) -> str:
                 lines.append(f"{number[node]} {kind} {value} {node.shape} {node.dtype}")
         return str(number[node])
 
-    for group in (program.inputs, program.scalars, program.state):
-        lines.append(" ".join(map(name, group.values())))
+    given = (program.inputs, program.scalars, program.state)
+    lines += [" ".join([name(node) for node in group.values()]) for group in given]
     for kernel in program.kernels:
         for node in kernel.body:
             inputs = " ".join(map(name, node.inputs))

@@ -78,9 +78,7 @@ def remez(fit: Fit, fixed: dict[int, Any]) -> list[Any]:
         *solution, error = mpmath.lu_solve(mpmath.matrix(rows), mpmath.matrix(right))
         found = fixed | dict(zip(free, solution, strict=True))
         p = [found[k] for k in range(fit.degree + 1)]
-        errors = [
-            w * (polynomial(p, x) - f) for x, f, w in zip(grid, values, weights, strict=True)
-        ]
+        errors = [w * (polynomial(p, x) - f) for x, f, w in zip(grid, values, weights, strict=True)]
         largest = max(abs(e) for e in errors)
         if largest < least:
             least, best = largest, p

@@ -7,7 +7,6 @@ order names, then calls the kernels. `memory` is a table of pointers, `numbers` 
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,9 +67,7 @@ def _require_real(program: Program) -> None:
                 )
 
 
-def emit_kernel(
-    module: ir.Module, kernel: Kernel, name: str, table: Table, target: Target
-) -> Call:
+def emit_kernel(module: ir.Module, kernel: Kernel, name: str, table: Table, target: Target) -> Call:
     """The function of a kernel: with vectors, or number by number where lanes cannot follow."""
     try:
         return _kernel(module, kernel, name, table, target, lanes_of(kernel, target))
@@ -80,7 +77,7 @@ def emit_kernel(
 
 
 def lanes_of(kernel: Kernel, target: Target) -> int:
-    """How many numbers the kernel's vectors have: as many of its widest float as fill a register."""
+    """How many numbers a vector has: as many of the kernel's widest float as fill a register."""
     nodes = [node for node in (*kernel.body, *kernel.loads) if not is_number(node)]
     is_double = any(node.dtype == np.float64 for node in nodes)
     return target.bytes // (8 if is_double or not nodes else 4)

@@ -1,4 +1,4 @@
-"""A compiled function of arrays: a graph run once over arrays that stay where the caller has them."""
+"""A compiled function of arrays: a graph run over arrays that stay where the caller has them."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ class CpuFunction:
         self._executable = Executable(self._program, target, is_direct=True)
         self._is_row_by_row = bool(leading) and is_row_by_row(self._program)
         self._needs_rows = any(map(_is_largest_row, order(outputs)))
-        self._flops = sum(
-            node.gate.flops(node, *node.inputs, n_rows=1) for node in order(outputs)
-        )
+        self._flops = sum(node.gate.flops(node, *node.inputs, n_rows=1) for node in order(outputs))
         self._lock = threading.Lock()  # the memory of a call is used by the next
         self._memories: list[Memory] = []
         self._seen: list[Any] = [None] * len(self._inputs)
@@ -123,5 +121,3 @@ class CpuFunction:
     def _require_legal(self) -> None:
         for memory in self._memories:
             memory.require_legal()
-
-
