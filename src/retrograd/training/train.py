@@ -84,7 +84,7 @@ def train(
         tolerance: stop when J has not fallen by more than this over `patience` (or 10) epochs.
         gradient_tolerance: stop when the norm of the gradient of an epoch's last step is at most
             this; with `batch_size=None` that is the gradient of J over all rows.
-        max_seconds: stop at the end of the step in which this time is over.
+        max_seconds: stop at the end of a step, once this time is over.
         random_starts: train from so many initial weights (the present ones, then fresh ones) and
             keep the best by validation score, or by J. A start that diverges is left out. The
             epochs are for each start, the seconds for all.
@@ -109,7 +109,7 @@ def train(
         DivergenceError: J or the weights left the finite numbers; names epoch and step. The network
             keeps the last finite weights.
 
-    Ctrl-C ends training after the current step and returns as usual, with the best weights so far
+    Ctrl-C ends training at the end of a step and returns as usual, with the best weights so far
     by validation, or the newest without; a second Ctrl-C raises KeyboardInterrupt.
 
     >>> X = np.linspace(-1, 1, 50)[:, None]
