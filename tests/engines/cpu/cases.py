@@ -118,7 +118,8 @@ def unsliced(x: Node, y: Node, label: Node) -> list[Node]:
     n: Any = x.shape[1]
     places = [(0, n, 1, n), (1, n + 1, 1, n + 3), (1, 2 * n, 2, 2 * n), (n - 1, -1, -1, n)]
     return [
-        apply(UNSLICE, x * y, axis=1, start=a, stop=b, step=c, size=size) for a, b, c, size in places
+        apply(UNSLICE, x * y, axis=1, start=a, stop=b, step=c, size=size)
+        for a, b, c, size in places
     ]
 
 

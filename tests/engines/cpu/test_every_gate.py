@@ -21,9 +21,7 @@ def step_of(names, n, dtype):
     x, y = (rg.variable(name, shape=(rg.rows, n), dtype=dtype) for name in "xy")
     label = rg.variable("label", shape=(rg.rows,), dtype="int64")
     outputs = {
-        f"{name} {i}": node
-        for name in names
-        for i, node in enumerate(CASES[name](x, y, label))
+        f"{name} {i}": node for name in names for i, node in enumerate(CASES[name](x, y, label))
     }
     return Step({"x": x, "y": y, "label": label}, {}, outputs)
 
