@@ -5,6 +5,7 @@ JOBS ?= 2
 
 VENV := .venv
 LOWEST := .venv-lowest
+BENCH := .venv-bench
 BIN := $(VENV)/bin
 
 # One thread of linear algebra in each test process: the processes share the cores already.
@@ -16,6 +17,7 @@ PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(1)/bin/pytest -n $(JOBS) --d
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo "With another Python: make PYTHON=python3.12 ..."
+	@echo "A short look: make bench BENCH_OPTIONS=--quick"
 
 demo: $(VENV)/.demo ## train on the handwritten digits, print the test accuracy, draw the loss
 	@mkdir -p demo
@@ -37,8 +39,8 @@ format: $(VENV)/.dev ## mend what ruff can mend
 test-lowest: $(LOWEST)/.test ## run the tests on the oldest dependencies allowed (with Python 3.11)
 	$(call PYTEST,$(LOWEST)) --ignore=tests/packaging/test_wheel.py
 
-bench: $(VENV)/.dev ## time training beside scikit-learn
-	$(BIN)/python benchmarks/run.py
+bench: $(BENCH)/.bench ## measure beside JAX, PyTorch, onnxruntime, scikit-learn, NumPy (an hour)
+	$(BENCH)/bin/python -m benchmarks $(BENCH_OPTIONS)
 
 wheel: $(VENV)/.made ## build the wheel into dist/
 	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps --wheel-dir dist .
@@ -57,7 +59,7 @@ NO_VENV = $(PYTHON) comes without its venv module: install it (Debian, Ubuntu: a
 
 # A venv is kept while it runs, is of the Python asked for, and its last install came to its end;
 # otherwise it is made anew. The stamp of a kept one keeps its date, so nothing is installed again.
-$(VENV)/.made $(LOWEST)/.made: FORCE
+$(VENV)/.made $(LOWEST)/.made $(BENCH)/.made: FORCE
 	@$(if $(shell $(PYTHON) -c '$(TELL_VERSION)' 2>/dev/null),,$(error $(NO_PYTHON)))
 	@$(if $(shell $(PYTHON) -c 'import ensurepip, venv; print(1)' 2>/dev/null),,$(error $(NO_VENV)))
 	@wanted=$$($(PYTHON) -c '$(TELL_VERSION)'); found=$$($(@D)/bin/python -c '$(TELL_VERSION)' 2>/dev/null); \
@@ -83,5 +85,8 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml
 
 $(LOWEST)/.test: $(LOWEST)/.made pyproject.toml tests/lowest-constraints.txt
 	$(call INSTALL,test,--constraint tests/lowest-constraints.txt --only-binary numpy$(comma)scipy)
+
+$(BENCH)/.bench: $(BENCH)/.made pyproject.toml benchmarks/requirements.txt
+	$(call INSTALL,plots,--requirement benchmarks/requirements.txt)
 
 comma := ,

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from retrograd.cli.main import main
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -27,6 +29,16 @@ def test_the_readmes_python_runs_and_prints_what_it_says(
     printed = capsys.readouterr().out
     assert printed.startswith("[44.0, 4.0, 8.0]\n2.0\n")
     assert float(printed.splitlines()[-1]) > 0.9
+
+
+def test_the_readme_shows_the_program_that_explain_prints(capsys: pytest.CaptureFixture[str]):
+    text = (ROOT / "README.md").read_text("utf-8")
+    (shown,) = re.findall(r"```\n(kernel 0.*?)```", text, re.DOTALL)
+    assert main(["explain", "digits", "--hidden", "100"]) == 0
+    printed = capsys.readouterr().out
+    assert all(part in printed for part in shown.split("...\n"))
+    counts, _, _ = printed.splitlines()[1].partition(";")
+    assert counts in text
 
 
 def test_every_link_of_the_readme_leads_to_a_file():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.errors import DataError, GraphError, ShapeError, UnknownNameError
+from retrograd.errors import DataError, GraphError, OptionError, ShapeError, UnknownNameError
 from retrograd.run import find_engine
 
 x = rg.variable("x", 2.0)
@@ -89,7 +89,8 @@ def test_a_function_knows_what_it_was_made_of():
     function = rg.compile([x * y], [y])
     assert function.inputs == (y,)
     assert function.outputs[0].gate.name == "multiply"
-    assert function.engine == "numpy"
+    assert function.engine == "cpu"
+    assert rg.compile([x * y], [y], engine="numpy").engine == "numpy"
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_threads_that_call_one_function_at_once_get_their_own_answers():
     function = rg.compile([rg.sum(rg.tanh(batch @ batch.T) * 2.0, axis=1)], [batch])
     rng = np.random.default_rng(0)
     values = [rng.normal(size=(60 + i % 2, 2)) for i in range(32)]
-    expected = [np.sum(np.tanh(value @ value.T) * 2.0, axis=1) for value in values]
+    expected = [function(value)[0] for value in values]
 
     def call(i):
         return all(np.array_equal(function(values[i])[0], expected[i]) for _ in range(10))
@@ -162,9 +163,13 @@ def test_threads_that_call_one_function_at_once_get_their_own_answers():
         (
             lambda: rg.evaluate(x, engine="nunpy"),
             UnknownNameError,
-            r"unknown engine 'nunpy' \(did you mean 'numpy'\?\); known: auto, numpy",
+            r"unknown engine 'nunpy' \(did you mean 'numpy'\?\); known: auto, cpu, numpy",
         ),
-        (lambda: find_engine("tpu"), UnknownNameError, "unknown engine 'tpu'; known: auto, numpy"),
+        (
+            lambda: find_engine("tpu"),
+            UnknownNameError,
+            "unknown engine 'tpu' .*known: auto, cpu, numpy",
+        ),
     ],
 )
 def test_what_cannot_be_run_says_why(call, error, message):
@@ -192,3 +197,36 @@ def test_a_node_where_a_list_is_wanted_is_a_clear_error():
         rg.compile([x * 2.0], x)
     with pytest.raises(GraphError, match=r"got 3\.0"):
         rg.evaluate(3.0)
+
+
+def test_a_compiled_function_shows_its_stages_as_text():
+    w = rg.variable("w", np.ones((2, 3)))
+    outputs = [rg.relu(batch @ w + 1.0)]
+    function, again = (rg.compile(outputs, [batch, w], engine="cpu") for _ in range(2))
+    assert function.graph.splitlines()[-1].startswith("%5 = relu %4")
+    assert "kernel 0: matmul (rows, 3), fused with add, relu" in function.program
+    assert "output_0 = relu(batch @ w + 1) " in function.program
+    assert "define void @run(ptr" in function.llvm_ir
+    assert "kernel_0:" in function.assembly
+    for stage in ("graph", "program", "llvm_ir", "assembly"):
+        assert getattr(function, stage) == getattr(again, stage)
+
+
+def test_a_stage_is_made_only_when_it_is_asked_for(monkeypatch):
+    from retrograd.engines.cpu import listing
+
+    made = []
+    emit = listing.emit
+    monkeypatch.setattr(listing, "emit", lambda *given: made.append(1) or emit(*given))
+    function = rg.compile([batch * 2.0], [batch], engine="cpu")
+    function(np.ones((3, 2)))
+    assert not made
+    assert function.llvm_ir and made
+
+
+def test_the_reference_engine_has_a_graph_and_no_code():
+    function = rg.compile([x * y], [x, y], engine="numpy")
+    assert "multiply" in function.graph
+    for stage in ("program", "llvm_ir", "assembly"):
+        with pytest.raises(OptionError, match=rf"engine='cpu'\)\.{stage}"):
+            getattr(function, stage)

@@ -8,12 +8,12 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retrograd.engines.base import Engine
+from retrograd.engines.base import Engine, Listed, Listing
 from retrograd.engines.numpy import NumpyEngine
-from retrograd.errors import DataError, GraphError, unknown_name
+from retrograd.errors import DataError, GraphError, OptionError, unknown_name
 from retrograd.graph.node import VARIABLE, Array, Node, describe
 from retrograd.graph.order import order, variables
-
+from retrograd.graph.text import as_text
 
 
 def _cpu() -> Engine:
@@ -45,6 +45,20 @@ class Function:
 
     `call(values)` is the engine's own function, without the checks: it takes a sequence of arrays
     that already have the inputs' dtypes, and returns arrays.
+
+    What it is made of can be read, stage by stage, as text: `graph` on every engine; `program`,
+    `llvm_ir` and `assembly` where the engine is "cpu", else they raise OptionError. Each is made
+    when it is asked for.
+
+    >>> x, w = rg.variable("x", shape=(rg.rows, 3)), rg.variable("w", np.ones((3, 2)))
+    >>> fn = rg.compile([rg.relu(x @ w + 1.0)], [x, w], engine="cpu")
+    >>> print(fn.program)
+    1 kernel for 3 gates; 1 value goes to memory
+    inputs    x  (rows, 3) float64
+    state     w  (3, 2) float64
+    <BLANKLINE>
+    kernel 0: matmul (rows, 2), fused with add, relu
+      output_0 = relu(x @ w + 1)           (rows, 2) float64  -> output
     """
 
     def __init__(self, outputs: Sequence[Node], inputs: Sequence[Node], engine: Engine) -> None:
@@ -60,6 +74,34 @@ class Function:
             raise DataError(f"expected {len(self.inputs)} values ({names}), got {len(values)}")
         arrays = [as_value(node, value) for node, value in zip(self.inputs, values, strict=True)]
         return [result if result.ndim else result.item() for result in self.call(arrays)]
+
+    @property
+    def graph(self) -> str:
+        """The graph of the outputs: one line a node."""
+        return as_text(self.outputs)
+
+    @property
+    def program(self) -> str:
+        """The plan: the kernels in order, what is fused in each, and what goes to memory."""
+        return self._listing("program").program
+
+    @property
+    def llvm_ir(self) -> str:
+        """The optimised module in LLVM's intermediate language."""
+        return self._listing("llvm_ir").llvm_ir
+
+    @property
+    def assembly(self) -> str:
+        """The machine code for this processor."""
+        return self._listing("assembly").assembly
+
+    def _listing(self, stage: str) -> Listing:
+        if not isinstance(self.call, Listed):
+            raise OptionError(
+                f"engine {self.engine!r} walks the graph and makes no {stage}; the engine 'cpu' "
+                f"does: rg.compile(outputs, inputs, engine='cpu').{stage}"
+            )
+        return self.call.listing
 
 
 def as_value(node: Node, value: ArrayLike) -> Array:
@@ -83,7 +125,7 @@ def compile(outputs: Sequence[Node], inputs: Sequence[Node], *, engine: str = AU
     Args:
         outputs: nodes to compute.
         inputs: variables that become arguments, in this order. Other variables must have a value.
-        engine: "auto" or "numpy".
+        engine: "auto", "cpu" or "numpy".
 
     >>> x, y = rg.variable("x", shape=()), rg.variable("y", 3.0)
     >>> fn = rg.compile([x * y, x + y], inputs=[x])
@@ -108,7 +150,9 @@ def compile(outputs: Sequence[Node], inputs: Sequence[Node], *, engine: str = AU
             raise GraphError(f"{describe(node)} needs a value: it was made without one")
     is_complex = any(node.dtype.kind == "c" for node in order(outputs))
     # The compiled engine takes real numbers only.
-    return Function(outputs, inputs, find_engine(REFERENCE if engine == AUTO and is_complex else engine))
+    return Function(
+        outputs, inputs, find_engine(REFERENCE if engine == AUTO and is_complex else engine)
+    )
 
 
 @overload

@@ -10,7 +10,7 @@ import pytest
 
 Run = Callable[..., Any]
 
-COMMANDS = ["train", "predict", "check", "lecture"]
+COMMANDS = ["train", "predict", "check", "explain", "lecture"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -81,7 +81,9 @@ def test_the_version_and_the_help_are_printed(tmp_path: Path):
     assert finish(start(tmp_path, "--version")) == (0, f"retrograd {rg.__version__}\n", "")
     for arguments in ([], ["--help"], ["-h"]):
         code, out, _ = finish(start(tmp_path, *arguments))
-        assert code == 0 and all(name in out for name in ("train", "predict", "check", "lecture"))
+        assert code == 0 and all(
+            name in out for name in ("train", "predict", "check", "explain", "lecture")
+        )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is asked for")

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 from retrograd.plan.schedule import plan
+from retrograd.plan.text import as_text
 from tests.plan.steps import STEPS
 
 if __name__ == "__main__":
     for name, step in STEPS.items():
-        (Path(__file__).parent / "programs" / f"{name}.txt").write_text(f"{plan(step())}\n")
+        (Path(__file__).parent / "programs" / f"{name}.txt").write_text(
+            f"{as_text(plan(step()))}\n"
+        )

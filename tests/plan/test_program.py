@@ -10,6 +10,7 @@ from retrograd.errors import GraphError
 from retrograd.graph.step import Step
 from retrograd.plan.program import signature
 from retrograd.plan.schedule import plan
+from retrograd.plan.text import as_text
 from retrograd.plan.verify import verify
 from tests.compare import require_same_runs
 from tests.plan.steps import STEPS, array
@@ -20,7 +21,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 @pytest.mark.parametrize("name", STEPS)
 def test_the_program_is_the_one_on_file(name):
     """If the planner is meant to do otherwise now: python -m tests.plan.make_programs."""
-    assert f"{plan(STEPS[name]())}\n" == (PROGRAMS / f"{name}.txt").read_text()
+    assert f"{as_text(plan(STEPS[name]()))}\n" == (PROGRAMS / f"{name}.txt").read_text()
 
 
 def test_a_weight_gradient_goes_into_the_update_and_is_not_stored():

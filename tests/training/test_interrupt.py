@@ -62,7 +62,7 @@ def test_ctrl_c_between_batches_ends_the_epoch(monkeypatch):
     asked = []
     monkeypatch.setattr(Interrupt, "__call__", lambda self: asked.append(1) or len(asked) > 2)
     net, other = rg.MLP([3, 1]), rg.MLP([3, 1])
-    history = rg.train(net, X, Y, epochs=5, batch_size=8, shuffle=False)
+    history = rg.train(net, X, Y, epochs=5, batch_size=8, shuffle=False, engine="numpy")
     assert history.stopped == "interrupted"
     assert history.epochs == 0
     monkeypatch.undo()

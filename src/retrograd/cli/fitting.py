@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from retrograd.cli import scores
 from retrograd.cli.data import Data
 from retrograd.errors import DataError, OptionError, unknown_name
 from retrograd.files.table import Table, is_text, missing, unknown_column
+from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss
 from retrograd.nn.network import MLP, Network
 from retrograd.optim.adam import Adam, AdamW
@@ -28,7 +29,8 @@ from retrograd.tabular.scaling import finite_numbers
 from retrograd.tabular.split import Split, split
 from retrograd.tabular.target import ClassTarget, NumberTarget, Target, Task, fit_target
 from retrograd.training.history import History
-from retrograd.training.step import objective
+from retrograd.training.session import check_rows
+from retrograd.training.step import descent_steps, objective
 from retrograd.training.train import train
 
 # The batch size by the number of training rows, up to each: few rows need many steps an epoch.
@@ -58,15 +60,15 @@ class Choices:
 
     hidden: tuple[int, ...] | None
     activation: str | None
-    epochs: int
-    batch_size: int | None
-    learning_rate: float | None
     optimizer: str
-    patience: int | None
     l2: float | None
-    max_seconds: float | None
     seed: int
-    engine: str
+    epochs: int = 200
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    patience: int | None = None
+    max_seconds: float | None = None
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
@@ -140,14 +142,15 @@ def prepare(
     *,
     target: str | None,
     drop: Sequence[str],
-    task: Task,
+    task: str,
     validation: float,
     test: float,
     seed: int,
 ) -> Prepared:
     """Choose the target, hold out rows, and learn from the training rows how to encode columns.
 
-    Raises DataError or OptionError for what does not fit the table.
+    `task`: as in `fit_target`, which refuses an unknown one with the known ones. Raises DataError
+    or OptionError for what does not fit the table.
     """
     table = data.table
     name = target or data.target
@@ -174,7 +177,7 @@ def prepare(
 
     values = table.column(name)
     asked = data.task if task == "auto" and name == data.target else task
-    fitted = fit_target(values, name=name, task=asked)
+    fitted = fit_target(values, name=name, task=cast(Task, asked))
     is_classes = isinstance(fitted, ClassTarget)
     labels = fitted.encode(values) if is_classes else None
     rows = split(table.n_rows, y=labels, validation=validation, test=test, seed=seed)
@@ -257,6 +260,20 @@ def fit(
         scores={f"test {name}": value for name, value in test.items() if math.isfinite(value)},
     )
     return Fit(model, history, observed, test, baseline, guess)
+
+
+def training_step(prepared: Prepared, network: Network, choices: Choices) -> tuple[str, Step]:
+    """The step that `fit` runs again and again, and its name: "train", for L-BFGS "gradient"."""
+    X, Y = prepared.arrays(prepared.rows.train)
+    _require_two_classes(prepared.target, Y)
+    loss = find_loss("auto", network)
+    rows = check_rows(network, loss, X, Y)
+    network.parameters.cast(rows.X.dtype)
+    J = objective(network, loss, rows.target, is_penalised=bool(choices.l2))
+    optimizer = _optimizer(choices)
+    if isinstance(optimizer, LBFGS):
+        return "gradient", descent_steps(J, None)["gradient"]
+    return "train", descent_steps(J, optimizer)["train"]
 
 
 def _require_two_classes(target: Target, Y: Array) -> None:

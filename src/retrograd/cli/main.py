@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 import retrograd
 from retrograd.cli.check import check
+from retrograd.cli.explain import explain
 from retrograd.cli.lecture import lecture
 from retrograd.cli.predict import predict
 from retrograd.cli.train import train
@@ -45,7 +46,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, predict, check, lecture):
+for command in (train, predict, check, explain, lecture):
     app.command()(command)
 
 

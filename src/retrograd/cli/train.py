@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
 from retrograd.cli import summary
-from retrograd.cli.data import DataArgument, NoiseOption, Task, read_data
+from retrograd.cli.data import DataArgument, NoiseOption, read_data
 from retrograd.cli.fitting import Choices, build, fit, prepare
+from retrograd.cli.options import (
+    ActivationOption,
+    DropOption,
+    HiddenOption,
+    L2Option,
+    OptimizerOption,
+    SeedOption,
+    TargetOption,
+    TaskOption,
+    TestOption,
+    ValidationOption,
+    sizes,
+)
 from retrograd.cli.outputs import require_writable
 from retrograd.errors import FileError, MissingDependencyError, OptionError
 from retrograd.plots import losses
 
 NONE = "none"
-MOST_UNITS = 1_000_000  # of a layer; more would not fit into memory
 NOT_DRAWN = f"picture: not drawn, {losses.INSTALL}"
 
 
 def train(
     data: DataArgument,
     *,
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="What to predict. A bundled set knows its own."),
-    ] = None,
+    target: TargetOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -44,32 +53,12 @@ def train(
             show_default=False,
         ),
     ] = None,
-    task: Annotated[
-        str, typer.Option(help="auto, classification or regression: auto looks at the target.")
-    ] = "auto",
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="Leave a column out. Can be given several times."),
-    ] = None,
+    task: TaskOption = "auto",
+    drop: DropOption = None,
     noise: NoiseOption = None,
-    hidden: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N,N,...",
-            help="Units of each hidden layer, 0 for none. "
-            "(default: 300 for classes, 64,64 for numbers)",
-            show_default=False,
-        ),
-    ] = None,
-    activation: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the hidden layers: relu, tanh, sigmoid, softplus, ... "
-            "(default: relu for classes, tanh for numbers)",
-            show_default=False,
-        ),
-    ] = None,
-    optimizer: Annotated[str, typer.Option(help="adam, adamw, sgd or lbfgs.")] = "adam",
+    hidden: HiddenOption = None,
+    activation: ActivationOption = None,
+    optimizer: OptimizerOption = "adam",
     learning_rate: Annotated[
         float | None,
         typer.Option(help="(default: 0.001; 0.01 for sgd)", show_default=False),
@@ -83,30 +72,17 @@ def train(
             show_default=False,
         ),
     ] = None,
-    l2: Annotated[
-        float | None,
-        typer.Option(
-            help="The penalty l2/2 times the sum of the squared weights. "
-            "(default: 0.002 for classes, 0.00001 for numbers)",
-            show_default=False,
-        ),
-    ] = None,
-    validation: Annotated[
-        float, typer.Option(help="The share of rows that tell which epoch was best.")
-    ] = 0.15,
-    test: Annotated[
-        float, typer.Option(help="The share of rows that only score the trained model.")
-    ] = 0.15,
+    l2: L2Option = None,
+    validation: ValidationOption = 0.15,
+    test: TestOption = 0.15,
     patience: Annotated[
         int, typer.Option(min=1, help="Stop after so many epochs without a better validation loss.")
     ] = 20,
     max_seconds: Annotated[
         float | None, typer.Option(help="Stop after this time.", show_default=False)
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Of the held-out rows, the first weights and the shuffling.")
-    ] = 0,
-    engine: Annotated[str, typer.Option(help="auto or numpy.")] = "auto",
+    seed: SeedOption = 0,
+    engine: Annotated[str, typer.Option(help="auto, cpu or numpy.")] = "auto",
 ) -> None:
     """Train a network on a table: tell the kind of task, train, test, write one model file.
 
@@ -118,7 +94,7 @@ def train(
     Example: retrograd train measurements.csv --target strength --output strength.model
     """
     choices = Choices(
-        hidden=_sizes(hidden),
+        hidden=sizes(hidden),
         activation=activation,
         epochs=epochs,
         batch_size=batch_size,
@@ -140,7 +116,7 @@ def train(
         found,
         target=target,
         drop=drop or [],
-        task=cast(Task, task),  # an unknown one is refused with the known ones
+        task=task,
         validation=validation,
         test=test,
         seed=seed,
@@ -174,23 +150,6 @@ def train(
         typer.echo(NOT_DRAWN)
     if replaced:
         typer.echo(f"replaced: {', '.join(replaced)}")
-
-
-def _sizes(hidden: str | None) -> tuple[int, ...] | None:
-    if hidden is None:
-        return None
-    try:
-        sizes = tuple(int(word) for word in hidden.split(","))
-    except ValueError:
-        sizes = (-1,)
-    if sizes == (0,):
-        return ()
-    if min(sizes) < 1 or max(sizes) > MOST_UNITS:
-        raise OptionError(
-            f"--hidden: expected the units of each layer, as in 100,50 (or 0), "
-            f"at most {MOST_UNITS:,} each; got {hidden!r}"
-        )
-    return sizes
 
 
 def _picture_path(picture: str | None, model_path: Path) -> Path | None:

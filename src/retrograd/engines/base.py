@@ -8,7 +8,7 @@ of a run: before the axis of batches, or before the rows. Each copy computes wha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from retrograd.graph.node import Array, Node
 from retrograd.graph.step import Step
@@ -61,6 +61,35 @@ class Session(Protocol):
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring back the state of a snapshot."""
+        ...
+
+
+class Listing(Protocol):
+    """What an engine that compiles makes of a graph, as text: made when it is asked for."""
+
+    @property
+    def program(self) -> str:
+        """The kernels in order: what each computes, what is fused, where values are stored."""
+        ...
+
+    @property
+    def llvm_ir(self) -> str:
+        """The optimised module in LLVM's intermediate language."""
+        ...
+
+    @property
+    def assembly(self) -> str:
+        """The machine code for the engine's processor, as an assembler reads it."""
+        ...
+
+
+@runtime_checkable
+class Listed(Protocol):
+    """A function of an engine that compiles."""
+
+    @property
+    def listing(self) -> Listing:
+        """What the function is made of."""
         ...
 
 

@@ -94,7 +94,8 @@ def checked_order(order: Array, n_rows: int | None, copies: int | None = None) -
         if low < 0 or high >= n_rows:
             bad = low if low < 0 else high
             raise DataError(f"session: order names row {bad} of {n_rows} rows")
-    return np.broadcast_to(rows.astype(np.int64, copy=False), shapes[0])
+    rows = rows.astype(np.int64, copy=False)
+    return rows if rows.shape == shapes[0] else np.broadcast_to(rows, shapes[0])
 
 
 def checked_scalars(
@@ -103,7 +104,7 @@ def checked_scalars(
     n_batches: int,
     copies: int | None = None,
 ) -> dict[str, Array]:
-    """For each scalar of a step (n_batches,) numbers; with copies (copies, n_batches)."""
+    """For each scalar of a step a number, or (n_batches,); with copies also (copies, n_batches)."""
     missing = [name for name in step.scalars if name not in scalars]
     if missing:
         raise GraphError(f"session: scalars without a value: {', '.join(missing)}")
@@ -116,5 +117,5 @@ def checked_scalars(
             raise DataError(
                 f"scalar {name}: expected 1 or {n_batches} numbers{several}, got {value.shape}"
             )
-        arrays[name] = np.broadcast_to(value, whole)
+        arrays[name] = value
     return arrays

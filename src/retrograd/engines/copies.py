@@ -60,7 +60,9 @@ class CopiedSession:
         rows = checked_order(order, self._n_rows, self.copies)
         size = batch_size or max(1, rows.shape[1])
         n_batches = -(-rows.shape[1] // size)
-        rates = checked_scalars(self._steps[step], scalars or {}, n_batches, self.copies)
+        found = checked_scalars(self._steps[step], scalars or {}, n_batches, self.copies)
+        whole = (self.copies, n_batches)
+        rates = {name: np.broadcast_to(rate, whole) for name, rate in found.items()}
         # Where all may be stopped they go batch by batch, so that all have run equally many.
         at_once = max(1, n_batches) if stop is None else 1
         pieces: list[dict[str, Array]] = []
@@ -68,7 +70,7 @@ class CopiedSession:
             if stop is not None and first > 0 and stop():
                 break
             last = first + at_once
-            found = [
+            runs = [
                 session.run(
                     step,
                     rows[m, first * size : last * size],
@@ -77,7 +79,7 @@ class CopiedSession:
                 )
                 for m, session in enumerate(self._sessions)
             ]
-            pieces.append({name: np.stack([one[name] for one in found]) for name in found[0]})
+            pieces.append({name: np.stack([one[name] for one in runs]) for name in runs[0]})
         return {name: _joined([piece[name] for piece in pieces]) for name in pieces[0]}
 
     def read(self, name: str) -> Array:

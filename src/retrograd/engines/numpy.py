@@ -151,7 +151,8 @@ class NumpySession:
         this, rows = self._steps[step], checked_order(order, self._n_rows)
         size = max(1, len(rows)) if batch_size is None else batch_size
         n_batches = -(-len(rows) // size)
-        rates = checked_scalars(this, scalars or {}, n_batches).values()
+        found = checked_scalars(this, scalars or {}, n_batches)
+        rates = [np.broadcast_to(rate, n_batches) for rate in found.values()]
         results: dict[str, list[Array]] = {name: [] for name in this.outputs}
         for i in range(n_batches):
             if stop is not None and i > 0 and stop():

@@ -20,6 +20,7 @@ from retrograd.estimators.form import Form, initial, named, outputs
 from retrograd.estimators.losses import loss_of
 from retrograd.estimators.quasi_newton import minimise
 from retrograd.nn.losses import Target
+from retrograd.nn.network import Network
 from retrograd.training.session import Rows
 
 STOCHASTIC = ("sgd", "adam")
@@ -225,6 +226,11 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not 
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def network_of(model: BaseMLP) -> Network:
+    """The network of a fitted estimator, its weights 0: what is computed, not with what."""
+    return model._form().network(model.coefs_[0].dtype)
 
 
 def _hidden_sizes(value: Any) -> list[int]:

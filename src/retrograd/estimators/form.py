@@ -12,8 +12,6 @@ import numpy as np
 
 from retrograd.arrays import Array
 from retrograd.gates import exp
-from retrograd.graph.node import variable
-from retrograd.graph.shape import rows
 from retrograd.nn.activations import Activation
 from retrograd.nn.network import MLP, Network
 from retrograd.run import Function, compile
@@ -114,6 +112,5 @@ def _dense(X: Any) -> Array:
 
 @lru_cache(maxsize=64)
 def _predictor(form: Form, dtype: np.dtype[Any]) -> Function:
-    network = form.network(dtype)
-    x, own = variable("X", shape=(rows, network.n_inputs), dtype=dtype), network.variables()
-    return compile([network.forward(x, own).output], [x, *own.values()])
+    output, inputs = form.network(dtype).prediction()
+    return compile([output], inputs)

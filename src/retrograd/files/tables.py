@@ -11,7 +11,7 @@ from retrograd.files.csv_table import read_csv
 from retrograd.files.parquet_table import read_parquet
 from retrograd.files.table import Table
 
-__all__ = ["Table", "read_table"]
+__all__ = ["SUFFIXES", "Table", "read_table"]
 
 _READERS: dict[str, Callable[[Path, Collection[str]], Table]] = {
     ".csv": read_csv,
@@ -19,6 +19,8 @@ _READERS: dict[str, Callable[[Path, Collection[str]], Table]] = {
     ".txt": read_csv,
     ".parquet": read_parquet,
 }
+SUFFIXES = tuple(_READERS)
+"""What the name of a table ends in."""
 
 
 def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> Table:
@@ -44,7 +46,7 @@ def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> T
     path = Path(path)
     read = _READERS.get(path.suffix.lower())
     if read is None:
-        known = " ".join(_READERS)
+        known = " ".join(SUFFIXES)
         raise TableError(f"{path}: a table's suffix is one of {known}, not {path.suffix!r}")
     try:
         if path.is_dir():

@@ -40,7 +40,11 @@ class Step:
                 raise GraphError(
                     f"step: input {name} must lead with rows, it is {show(node.shape)}"
                 )
-        self._require_outputs_led_by_rows()
+        for name, node in self.outputs.items():
+            if has_rows(node.shape[1:]):
+                raise GraphError(
+                    f"step: output {name} may have rows only in front, it is {show(node.shape)}"
+                )
         for name, node in self.scalars.items():
             if node.shape:
                 raise GraphError(f"step: scalar {name} must be 0-d, it is {show(node.shape)}")
@@ -55,17 +59,15 @@ class Step:
             if (node.shape, node.dtype) != (old.shape, old.dtype):
                 raise GraphError(f"step: the next value of {name} is {node!r}, it was {old!r}")
 
-    def _require_outputs_led_by_rows(self) -> None:
-        for name, node in self.outputs.items():
-            if has_rows(node.shape[1:]):
-                raise GraphError(
-                    f"step: output {name} may have rows only in front, it is {show(node.shape)}"
-                )
-
     @property
     def results(self) -> list[Node]:
         """All that the step computes: outputs, then updates."""
         return [*self.outputs.values(), *self.updates.values()]
+
+    @property
+    def named(self) -> dict[str, Node]:
+        """The results by name: an output's own, W' for the next value of W."""
+        return {**self.outputs, **{f"{name}'": node for name, node in self.updates.items()}}
 
     def order(self) -> list[Node]:
         """The nodes of the step in order of evaluation."""

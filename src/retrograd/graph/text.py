@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from retrograd.graph.node import CONSTANT, VARIABLE, Node
 from retrograd.graph.order import order
@@ -18,8 +18,8 @@ def label(node: Node) -> str:
     return node.gate.name
 
 
-def as_text(outputs: Iterable[Node]) -> str:
-    """One line a node, in order.
+def as_text(outputs: Iterable[Node] | Mapping[str, Node]) -> str:
+    """One line a node, in order; an arrow leads to the name of an output that has one.
 
     >>> w, x = rg.variable("w", 5.0), rg.variable("x", 3.0)
     >>> print(as_text([w * x + 1.0]))
@@ -29,6 +29,11 @@ def as_text(outputs: Iterable[Node]) -> str:
     %3 = constant 1      () float64
     %4 = add %2 %3       () float64
     """
+    names: dict[Node, list[str]] = {}
+    if isinstance(outputs, Mapping):
+        for name, node in outputs.items():
+            names.setdefault(node, []).append(name)
+        outputs = outputs.values()
     number: dict[Node, str] = {}
     left, right = [], []
     for node in order(outputs):
@@ -38,7 +43,8 @@ def as_text(outputs: Iterable[Node]) -> str:
             operands = [label(node)]
         params = [f"{key}={_show(value)}" for key, value in node.params.items()]
         left.append(" ".join([number[node], "=", node.gate.name, *operands, *params]))
-        right.append(f"{show(node.shape)} {node.dtype}")
+        arrow = f"  -> {', '.join(names[node])}" if node in names else ""
+        right.append(f"{show(node.shape)} {node.dtype}{arrow}")
     width = max(map(len, left), default=0)
     return "\n".join(f"{a:{width}}  {b}" for a, b in zip(left, right, strict=True))
 

@@ -147,12 +147,18 @@ class Network:
             layers.append(LayerNodes(z, a))
         return Forward(tuple(layers), a, find_activation(self.output)(a))
 
+    def prediction(self) -> tuple[Node, list[Node]]:
+        """The graph of `predict`: its output, and the variables X and the parameters."""
+        x = variable("X", shape=(rows, self.n_inputs), dtype=self.dtype)
+        own = self.variables()
+        return self.forward(x, own).output, [x, *own.values()]
+
     def predict(self, X: ArrayLike, *, engine: str = AUTO) -> Array:
         """The network's output for each row of X: (n, n_outputs).
 
         X is (n, n_inputs); computed in the dtype of the parameters. Probabilities if the output is
         "softmax" or "sigmoid". Raises DataError for another number of columns, NaN or infinity.
-        `engine`: "auto" or "numpy".
+        `engine`: "auto", "cpu" or "numpy".
 
         >>> rg.MLP([2, 8, 3], output="softmax").predict([[0.0, 0.0]]).round(2)
         array([[0.33, 0.33, 0.33]])
@@ -172,9 +178,8 @@ class Network:
 
     def _compile_predict(self, engine: str) -> Predict:
         """The function from X and the parameters to the output, made once and kept."""
-        x = variable("X", shape=(rows, self.n_inputs), dtype=self.dtype)
-        own = self.variables()
-        made = compile([self.forward(x, own).output], [x, *own.values()], engine=engine).call
+        output, inputs = self.prediction()
+        made = compile([output], inputs, engine=engine).call
         self._predict[engine, self.dtype] = made
         return made
 
@@ -208,7 +213,7 @@ class Network:
                 raise ModelFileError(f"has parameters {found}, its layers need {_shapes(layers)}")
             network = cls(layers, output=output, dtype=spec["dtype"])
             network.parameters.update(parameters)
-            network.predict(np.zeros((1, network.n_inputs)))  # stored functions must run too
+            network.predict(np.zeros((1, network.n_inputs)), engine="numpy")  # they must run too
         except ModelFileError:
             raise
         except (RetrogradError, LookupError, TypeError, ValueError, AttributeError) as error:

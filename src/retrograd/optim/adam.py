@@ -51,9 +51,9 @@ class Adam(Optimizer):
         beta1, beta2 = scalars["beta1"], scalars["beta2"]
         m = beta1 * m + (1.0 - beta1) * g
         v = beta2 * v + (1.0 - beta2) * square(g)
-        # The corrections are numbers, so they meet the rate before they meet an array.
-        rate = learning_rate / (1.0 - beta1**t)
-        w = w - rate * m / (sqrt(v / (1.0 - beta2**t)) + epsilon)
+        # The corrections are numbers, so they are divided before they meet an array.
+        rate, correction = learning_rate / (1.0 - beta1**t), 1.0 / (1.0 - beta2**t)
+        w = w - rate * m / (sqrt(correction * v) + epsilon)
         return w, {"m": m, "v": v}
 
 

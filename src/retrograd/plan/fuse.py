@@ -201,7 +201,7 @@ def reads(node: Node, stored: Mapping[Node, object]) -> dict[Node, bool]:
     if node.gate.name == "matmul":
         return {operand(node, i): False for i in range(2)}
     if is_heavy(node):
-        inner = {x: None for x in node.inputs}
+        inner = dict.fromkeys(node.inputs)
         found = {x: False for x in inner if x in stored or is_heavy(x) or is_source(x)}
         rest = [x for x in inner if x not in found]
         return found | dict.fromkeys(leaves(rest, stored), False)
@@ -236,7 +236,11 @@ def _join(
     for group in candidates:
         fits = group.keeps_lanes and squeezed(group.space) == squeezed(node.shape)
         waits = before >> group.number & 1
-        if fits and not waits and not any(g.number == group.number for g in makers if not makers[g]):
+        if (
+            fits
+            and not waits
+            and not any(g.number == group.number for g in makers if not makers[g])
+        ):
             return group
     return None
 

@@ -1,4 +1,4 @@
-"""Lower a graph to the gates that kernels are made of: softmax becomes max, exp, sum and a quotient.
+"""Lower a graph to the gates that kernels are made of: softmax becomes max, exp, sum, quotient.
 
 Law: `run(lower(g)) == run(g)` for every graph, up to rounding.
 """

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from retrograd.graph.node import CONSTANT, VARIABLE, Node
-from retrograd.graph.shape import Shape, show
-from retrograd.graph.text import label
+from retrograd.graph.shape import Shape
 
 HEAVY = frozenset({"matmul", "sum", "max", "first_max", "scatter_add"})
 """Gates that need a loop of their own; all others are computed where they are used."""
@@ -78,66 +77,10 @@ class Program:
             yield from kernel.stores
 
     def constants(self) -> list[Node]:
-        """The arrays that are part of the program, in order of use: constants, variables' values."""
+        """The arrays that are part of the program: constants, and values of variables."""
         given = {*self.inputs.values(), *self.scalars.values(), *self.state.values()}
         loads = dict.fromkeys(x for kernel in self.kernels for x in kernel.loads if is_source(x))
         return [x for x in loads if x not in given]
-
-    def __str__(self) -> str:
-        return as_text(self)
-
-
-def as_text(program: Program) -> str:
-    """The program, a few lines a kernel: what is computed, and where what is stored goes."""
-    names = Names(program)
-    lines = []
-    for kind in ("inputs", "scalars", "state"):
-        for name, node in getattr(program, kind).items():
-            lines.append(f"{kind:8} {names(node)} = {name} {show(node.shape)} {node.dtype}")
-    for number, kernel in enumerate(program.kernels):
-        what = kernel.heavy.gate.name if kernel.heavy is not None else "map"
-        lines.append(f"kernel {number}: {what} {show(kernel.space)}")
-        for node in kernel.body:
-            params = [f"{key}={_show(value)}" for key, value in node.params.items()]
-            words = [node.gate.name, *(names.operand(node, x) for x in node.inputs), *params]
-            to = f"  -> {names.place(node)}" if node in kernel.stores else ""
-            lines.append(f"  {names(node)} = {' '.join(words)}  {show(node.shape)} {node.dtype}{to}")
-    lines += [f"output {name} = {names(node)}" for name, node in program.outputs.items()]
-    return "\n".join(lines)
-
-
-def _show(value: object) -> str:
-    return show(value) if isinstance(value, tuple) else str(value)
-
-
-class Names:
-    """Names for the nodes of a program's text: variables by theirs, others numbered in order."""
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._names: dict[Node, str] = {}
-        self._outputs = {node: name for name, node in program.outputs.items()}
-
-    def __call__(self, node: Node) -> str:
-        """`W1` for a variable, a number for a constant of one entry, `%3` for another node."""
-        if node not in self._names:
-            is_short = node.gate is VARIABLE or (node.gate is CONSTANT and is_number(node))
-            self._names[node] = label(node) if is_short else f"%{len(self._names)}"
-        return self._names[node]
-
-    def operand(self, node: Node, x: Node) -> str:
-        """The name of an input; what a product reads transposed has a T."""
-        if node.gate.name == "matmul" and x not in self._names and x.gate.name == "transpose":
-            return f"{self(x.inputs[0])}.T"
-        return self(x)
-
-    def place(self, node: Node) -> str:
-        """Where a stored node goes: a state variable, an output, or a numbered slot."""
-        if node in self._program.in_place:
-            return f"state {self(self._program.in_place[node])}"
-        if node in self._outputs:
-            return f"output {self._outputs[node]}"
-        return f"slot {self._program.slots[node]}"
 
 
 def bodies(stores: Iterable[Node], loads: Mapping[Node, object]) -> list[Node]:
@@ -174,8 +117,8 @@ def signature(program: Program) -> str:
                 lines.append(f"{number[node]} {kind} {value} {node.shape} {node.dtype}")
         return str(number[node])
 
-    for group in (program.inputs, program.scalars, program.state):
-        lines.append(" ".join(map(name, group.values())))
+    given = (program.inputs, program.scalars, program.state)
+    lines += [" ".join([name(node) for node in group.values()]) for group in given]
     for kernel in program.kernels:
         for node in kernel.body:
             inputs = " ".join(map(name, node.inputs))

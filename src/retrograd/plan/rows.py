@@ -7,7 +7,6 @@ from retrograd.graph.shape import has_rows
 from retrograd.plan.program import Program
 
 
-
 def is_row_by_row(program: Program) -> bool:
     """Whether every output leads with rows, and each row of it needs only that row of the inputs.
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from retrograd.gates.layout import RESHAPE
 from retrograd.graph.node import Node, apply
 from retrograd.graph.order import order
 from retrograd.graph.shape import has_rows
 from retrograd.graph.step import Step
-from retrograd.plan.fuse import Group, fuse, leaves, operand, reads
+from retrograd.plan.fuse import Group, fuse, operand, reads
 from retrograd.plan.lower import lower
 from retrograd.plan.program import Kernel, Program, bodies, is_source, squeezed
 from retrograd.plan.share import share
 from retrograd.plan.verify import verify
+
+NOTHING: Mapping[str, Node] = MappingProxyType({})
 
 
 def plan(step: Step) -> Program:
@@ -21,18 +24,25 @@ def plan(step: Step) -> Program:
 
     Law: running the program equals walking the graph, up to rounding, for every graph.
     """
-    results = distinct(merged(lower(step.results)))
-    outputs = dict(zip(step.outputs, results, strict=False))
-    updates = dict(zip(step.updates, results[len(outputs) :], strict=True))
+    return plan_of(step.inputs, step.state, step.outputs, step.scalars, step.updates)
+
+
+def plan_of(
+    inputs: Mapping[str, Node],
+    state: Mapping[str, Node],
+    outputs: Mapping[str, Node],
+    scalars: Mapping[str, Node] = NOTHING,
+    updates: Mapping[str, Node] = NOTHING,
+) -> Program:
+    """The program that computes outputs and updates; the arguments are those of a `Step`."""
+    results = distinct(merged(lower([*outputs.values(), *updates.values()])))
+    made = dict(zip(outputs, results, strict=False))
+    new = dict(zip(updates, results[len(made) :], strict=True))
     groups = fuse(results)
-    in_place = settle(groups, {step.state[name]: node for name, node in updates.items()})
+    in_place = settle(groups, {state[name]: node for name, node in new.items()})
     kernels = _kernels(arrange(groups), {*results, *in_place})
-    slots = place(kernels, {*outputs.values(), *in_place})
-    return verify(
-        Program(
-            kernels, step.inputs, step.scalars, step.state, outputs, updates, in_place, slots
-        )
-    )
+    slots = place(kernels, {*made.values(), *in_place})
+    return verify(Program(kernels, inputs, scalars, state, made, new, in_place, slots))
 
 
 def merged(outputs: Iterable[Node]) -> list[Node]:

@@ -18,7 +18,6 @@ from retrograd.arrays import (
     require_same_rows,
 )
 from retrograd.engines.base import Session
-from retrograd.graph.step import Step
 from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer, rates
@@ -26,11 +25,9 @@ from retrograd.run import find_engine
 from retrograd.training.step import (
     COUNT,
     Objective,
-    gradient_step,
+    descent_steps,
     initial_state,
     objective,
-    score_step,
-    training_steps,
 )
 
 
@@ -117,14 +114,10 @@ class TrainingSession:
         )
         self.names = tuple(network.parameters)
         self.optimizer, self._l2, self._rows = optimizer, l2, rows
-        steps: dict[str, Step]
-        state: Mapping[str, Array]
-        if optimizer is None:
-            state = network.parameters
-            steps = {"gradient": gradient_step(self.objective), "score": score_step(self.objective)}
-        else:
+        steps = descent_steps(self.objective, optimizer)
+        state: Mapping[str, Array] = network.parameters
+        if optimizer is not None:
             state = initial_state(network, optimizer)
-            steps = training_steps(self.objective, optimizer)
         self.engine: Session = opened_on.open(steps, state, rows.named())
 
     def epoch(self, order: Array, batch_size: int, stop: Callable[[], bool]) -> Epoch:

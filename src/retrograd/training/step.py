@@ -122,6 +122,13 @@ def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step
     }
 
 
+def descent_steps(objective: Objective, optimizer: Optimizer | None) -> dict[str, Step]:
+    """The steps that a run opens: those of an optimizer, or where a solver asks for gradients."""
+    if optimizer is not None:
+        return training_steps(objective, optimizer)
+    return {"gradient": gradient_step(objective), "score": score_step(objective)}
+
+
 def score_step(objective: Objective) -> Step:
     """The step "score": the loss of each row, without penalties, and the network's output."""
     inputs = {name: node for name, node in objective.inputs.items() if name != "sample_weight"}

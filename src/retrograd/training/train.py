@@ -95,7 +95,7 @@ def train(
             on where it stopped, and the history returned has the epochs of both. 5 epochs and 5
             resumed ones are 10 epochs, bit for bit (L-BFGS forgets its curvature). Parameters
             assigned in between are gone on from, with the optimizer's state of then.
-        engine: "auto" or "numpy".
+        engine: "auto", "cpu" or "numpy".
         precision: "auto" (X's float type), "float32" or "float64". The parameters take it.
 
     Returns:

@@ -20,18 +20,19 @@ mpmath.mp.dps = 60
 
 Function = Callable[[Any], Any]
 GRID = 60  # points of the grid for every coefficient
+REFITTED = 3  # coefficients, the lowest
+ROUNDS = 20  # with some coefficients given, exchange may go round in a circle
 
 
 @dataclass(frozen=True)
 class Fit:
-    """numerator(x) / denominator(x) ~ f(x) on [low, high], with the least weight(x) |error|."""
+    """P(x) ~ f(x) on [low, high], of the degree, with the least weight(x) |error|."""
 
     f: Function
     low: Any
     high: Any
     degree: int
     weight: Function
-    denominator: int = 0  # its degree; its constant is 1
 
 
 def polynomial(coefficients: list[Any], x: Any) -> Any:
@@ -57,78 +58,47 @@ def exchange(errors: list[Any], n: int) -> list[int]:
     return runs
 
 
-def remez(fit: Fit, fixed: dict[int, Any], fixed_below: dict[int, Any]) -> tuple[Any, Any, Any]:
-    """The numerator, the denominator and the largest weighted error; some coefficients given."""
+def remez(fit: Fit, fixed: dict[int, Any]) -> list[Any]:
+    """The coefficients of the minimax fit; some of them given."""
     free = [k for k in range(fit.degree + 1) if k not in fixed]
-    below = [k for k in range(1, fit.denominator + 1) if k not in fixed_below]
-    n = len(free) + len(below) + 1
-    grid = chebyshev(mpf(fit.low), mpf(fit.high), GRID * (fit.degree + fit.denominator + 2) + 1)
+    n = len(free) + 1
+    grid = chebyshev(mpf(fit.low), mpf(fit.high), GRID * (fit.degree + 2) + 1)
     grid = [x for x in grid if abs(x) > mpf(10) ** -30]
     values, weights = [fit.f(x) for x in grid], [fit.weight(x) for x in grid]
     # The grid is Chebyshev's, so places even along it are good ones; but where f is 0, so is w.
-    enough = max(weights) / 100
-    usable = [i for i, w in enumerate(weights) if w >= enough]
+    usable = [i for i, w in enumerate(weights) if w >= max(weights) / 100]
     chosen = [usable[i * (len(usable) - 1) // max(n - 1, 1)] for i in range(n)]
-    top = dict(fixed)
-    bottom = {0: mpf(1)} | fixed_below
-    error = mpf(0)
-    for _ in range(60):
-        previous = mpf(0)
-        for _ in range(30 if below else 1):
-            rows, right = [], []
-            for sign, i in enumerate(chosen):
-                x, w = grid[i], weights[i]
-                lifted = values[i] + (-1) ** sign * error / w  # what the quotient must be here
-                row = [x**k for k in free] + [-lifted * x**k for k in below]
-                known = sum((c * x**k for k, c in fixed.items()), mpf(0))
-                known_below = 1 + sum((c * x**k for k, c in fixed_below.items()), mpf(0))
-                rows.append([*row, -((-1) ** sign) * known_below / w])
-                right.append(values[i] * known_below - known)
-            solution = list(mpmath.lu_solve(mpmath.matrix(rows), mpmath.matrix(right)))
-            error = solution[-1]
-            if abs(error - previous) <= abs(error) * mpf(10) ** -12:
-                break
-            previous = error
-        top = fixed | dict(zip(free, solution, strict=False))
-        bottom = {0: mpf(1)} | fixed_below | dict(zip(below, solution[len(free) :], strict=False))
-        p = [top[k] for k in range(fit.degree + 1)]
-        q = [bottom[k] for k in range(fit.denominator + 1)]
-        errors = [
-            w * (polynomial(p, x) / polynomial(q, x) - f)
-            for x, f, w in zip(grid, values, weights, strict=True)
-        ]
+    least, best = mpf("inf"), []
+    for _ in range(ROUNDS):
+        rows, right = [], []
+        for sign, i in enumerate(chosen):
+            known = sum((c * grid[i] ** k for k, c in fixed.items()), mpf(0))
+            rows.append([grid[i] ** k for k in free] + [(-1) ** sign / weights[i]])
+            right.append(values[i] - known)
+        *solution, error = mpmath.lu_solve(mpmath.matrix(rows), mpmath.matrix(right))
+        found = fixed | dict(zip(free, solution, strict=True))
+        p = [found[k] for k in range(fit.degree + 1)]
+        errors = [w * (polynomial(p, x) - f) for x, f, w in zip(grid, values, weights, strict=True)]
         largest = max(abs(e) for e in errors)
-        if largest <= abs(error) * mpf("1.0001"):
+        if largest < least:
+            least, best = largest, p
+        if largest <= abs(error) * mpf("1.001"):
             break
-        found = exchange(errors, n)
-        if len(found) < n or found == chosen:
-            break
-        chosen = found
-    return p, q, largest
+        chosen = exchange(errors, n)
+    return best
 
 
-def rounded(fit: Fit, dtype: Any, fixed: dict[int, Any] | None = None) -> tuple[Any, Any, Any]:
+def rounded(fit: Fit, dtype: Any, fixed: dict[int, Any]) -> tuple[list[Any], Any]:
     """The coefficients as numbers of the dtype, and the largest error with them."""
-    top, bottom = dict(fixed or {}), {}
-    if fit.low < 0:  # powers that lack the lowest have a common zero inside: no exchange then
-        p, q, _ = remez(fit, top, bottom)
-        top = {k: mpf(float(dtype(float(c)))) for k, c in enumerate(p)}
-        bottom = {k: mpf(float(dtype(float(c)))) for k, c in enumerate(q)}
-    for k in range(max(fit.degree, fit.denominator) + 1):
-        if k <= fit.degree and k not in top:
-            p, q, _ = remez(fit, top, bottom)
-            top[k] = mpf(float(dtype(float(p[k]))))
-        if 1 <= k <= fit.denominator:
-            p, q, _ = remez(fit, top, bottom)
-            bottom[k] = mpf(float(dtype(float(q[k]))))
-    p = [top[k] for k in range(fit.degree + 1)]
-    q = [mpf(1)] + [bottom[k] for k in range(1, fit.denominator + 1)]
-    largest = max(
-        abs(fit.weight(x) * (polynomial(p, x) / polynomial(q, x) - fit.f(x)))
-        for x in chebyshev(mpf(fit.low), mpf(fit.high), 2000)
-        if abs(x) > mpf(10) ** -30
-    )
-    return p, q, largest
+    known = dict(fixed)
+    # Powers that lack the lowest have a common zero at 0: no exchange then, if 0 lies inside.
+    for k in range(REFITTED if fit.low >= 0 else 0):
+        if k not in known:
+            known[k] = mpf(float(dtype(float(remez(fit, known)[k]))))
+    p = [mpf(float(dtype(float(c)))) for c in remez(fit, known)]
+    points = chebyshev(mpf(fit.low), mpf(fit.high), 2000)[1:-1]
+    largest = max(abs(fit.weight(x) * (polynomial(p, x) - fit.f(x))) for x in points)
+    return p, largest
 
 
 LN2 = mpmath.log(2)
@@ -162,15 +132,55 @@ def log1p_fit(low: Any, high: Any, degree: int) -> Fit:
     )
 
 
-def odd_fit(f: Function, high: Any, numerator: int, denominator: int) -> Fit:
-    """f(x) = x P(x**2) / Q(x**2) for |x| <= high, in relative error."""
+def erf_fit(high: Any, degree: int) -> Fit:
+    """erf(a) = -expm1(-(a + a P(a))) for 0 <= a <= high; beyond, it is 1."""
+    return Fit(
+        lambda a: -mpmath.log(mpmath.erfc(a)) / a - 1,
+        0,
+        high,
+        degree,
+        lambda a: a * mpmath.erfc(a) / mpmath.erf(a),
+    )
+
+
+def sin_fit(degree: int) -> Fit:
+    """sin(r) = r + r z P(z), z = r**2, for |r| <= REDUCED"""
+    return Fit(
+        lambda z: (mpmath.sin(mpmath.sqrt(z)) / mpmath.sqrt(z) - 1) / z,
+        0,
+        REDUCED**2,
+        degree,
+        lambda z: z * mpmath.sqrt(z) / mpmath.sin(mpmath.sqrt(z)),
+    )
+
+
+def cos_fit(degree: int) -> Fit:
+    """cos(r) = 1 - z / 2 + z**2 P(z), z = r**2, for |r| <= REDUCED"""
+    return Fit(
+        lambda z: (mpmath.cos(mpmath.sqrt(z)) - 1 + z / 2) / z**2,
+        0,
+        REDUCED**2,
+        degree,
+        lambda z: z**2 / mpmath.cos(mpmath.sqrt(z)),
+    )
+
+
+def artanh_fit(degree: int) -> Fit:
+    """artanh(s) = s + s z (1/3 + z P(z)), z = s**2, 0 <= s <= (sqrt 2 - 1) / (sqrt 2 + 1)"""
 
     def quotient(z: Any) -> Any:
-        return f(mpmath.sqrt(z)) / mpmath.sqrt(z)
+        return mpmath.atanh(mpmath.sqrt(z)) / mpmath.sqrt(z)
 
-    return Fit(quotient, 0, high**2, numerator, lambda z: 1 / quotient(z), denominator)
+    return Fit(
+        lambda z: (quotient(z) - 1 - z / 3) / z**2,
+        0,
+        ((ROOT - 1) / (ROOT + 1)) ** 2,
+        degree,
+        lambda z: z**2 / quotient(z),
+    )
 
 
+REDUCED = mpmath.pi / 4 * mpf("1.05")
 LOG = (1 / ROOT - 1, ROOT - 1)
 FITS: dict[str, tuple[Fit, Any, dict[int, Any]]] = {
     "exp32": (exp_fit(6), np.float32, {0: mpf(1)}),
@@ -180,18 +190,23 @@ FITS: dict[str, tuple[Fit, Any, dict[int, Any]]] = {
     "log32": (log1p_fit(*LOG, 7), np.float32, {}),
     "log64": (log1p_fit(*LOG, 18), np.float64, {}),
     "softplus32": (log1p_fit(0, 1, 7), np.float32, {}),
+    "erf32": (erf_fit(4, 8), np.float32, {}),
+    "erf64": (erf_fit(6, 23), np.float64, {}),
+    "sin32": (sin_fit(2), np.float32, {}),
+    "sin64": (sin_fit(5), np.float64, {}),
+    "cos32": (cos_fit(2), np.float32, {}),
+    "cos64": (cos_fit(5), np.float64, {}),
+    "artanh32": (artanh_fit(2), np.float32, {}),
+    "artanh64": (artanh_fit(6), np.float64, {}),
     "softplus64": (log1p_fit(0, 1, 18), np.float64, {}),
 }
 
 
 def main(names: list[str]) -> None:
     for name in names or FITS:
-        fit, dtype, fixed = FITS[name]
-        p, q, largest = rounded(fit, dtype, fixed)
+        p, largest = rounded(*FITS[name])
         print(f"{name}: largest error 2**{mpmath.nstr(mpmath.log(largest, 2), 4)}")
-        for line in (p, q[1:]):
-            if line:
-                print("    " + ", ".join(repr(float(c)) for c in line))
+        print("    " + ", ".join(repr(float(c)) for c in p))
 
 
 if __name__ == "__main__":

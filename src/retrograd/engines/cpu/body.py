@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from retrograd.engines.cpu.gates import GATES
 from retrograd.engines.cpu.indices import BOOL, I8, I64, Int, Integers, as_value
 from retrograd.engines.cpu.lanes import Lanes
 from retrograd.engines.cpu.layout import Layout
@@ -171,8 +172,6 @@ class Body:
 
     def elementwise(self, node: Node, operands: Sequence[Operand]) -> Operand:
         """A gate applied to the values of its inputs."""
-        from retrograd.engines.cpu.gates import GATES
-
         name = node.gate.name
         if name not in GATES:
             raise GraphError(f"the cpu engine does not know the gate {name}")
@@ -182,7 +181,9 @@ class Body:
         values = [self.widen(operand).value if is_wide else operand.value for operand in operands]
         dtype = operands[-1].dtype
         return Operand(
-            GATES[name](self.lanes(dtype if dtype.kind == "f" else np.float64, is_wide=is_wide), *values),
+            GATES[name](
+                self.lanes(dtype if dtype.kind == "f" else np.float64, is_wide=is_wide), *values
+            ),
             node.dtype,
             is_wide,
         )
@@ -282,7 +283,9 @@ class Body:
         name = f"llvm.masked.{what}.v{self.n}{letter}{bits}.p0"
         module = self.builder.module
         function = module.globals.get(name)
-        operands = [value, pointer, mask] if what == "store" else [pointer, mask, ir.Constant(kind, None)]
+        operands = (
+            [value, pointer, mask] if what == "store" else [pointer, mask, ir.Constant(kind, None)]
+        )
         if function is None:
             returns = ir.VoidType() if what == "store" else kind
             signature = ir.FunctionType(returns, [operand.type for operand in operands])
@@ -515,10 +518,17 @@ def _converted(body: Body, x: Operand, dtype: np.dtype[Any]) -> Any:
     if kinds == "bi":
         return b.zext(x.value, to)
     if kinds == "fb":
-        return b.fcmp_unordered("!=", x.value, ir.Constant(x.value.type, 0.0) if not x.is_wide or body.n == 1
-                                else ir.Constant(x.value.type, [ir.Constant(x.value.type.element, 0.0)] * body.n))
+        return b.fcmp_unordered(
+            "!=",
+            x.value,
+            ir.Constant(x.value.type, 0.0)
+            if not x.is_wide or body.n == 1
+            else ir.Constant(x.value.type, [ir.Constant(x.value.type.element, 0.0)] * body.n),
+        )
     if kinds == "ib":
-        return b.icmp_signed("!=", x.value, ir.Constant(x.value.type, None if x.is_wide and body.n > 1 else 0))
+        return b.icmp_signed(
+            "!=", x.value, ir.Constant(x.value.type, None if x.is_wide and body.n > 1 else 0)
+        )
     raise GraphError(f"cast: the cpu engine cannot turn {x.dtype} into {dtype}")
 
 

@@ -7,7 +7,6 @@ order names, then calls the kernels. `memory` is a table of pointers, `numbers` 
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,7 @@ from retrograd.engines.cpu.table import Table
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.threads import emit_barrier
 from retrograd.engines.cpu.tile import run_product
+from retrograd.engines.cpu.transpose import is_transposition, run_transposition
 from retrograd.errors import GraphError
 from retrograd.graph.node import CONSTANT, Node
 from retrograd.graph.shape import Rows, has_rows
@@ -67,9 +67,7 @@ def _require_real(program: Program) -> None:
                 )
 
 
-def emit_kernel(
-    module: ir.Module, kernel: Kernel, name: str, table: Table, target: Target
-) -> Call:
+def emit_kernel(module: ir.Module, kernel: Kernel, name: str, table: Table, target: Target) -> Call:
     """The function of a kernel: with vectors, or number by number where lanes cannot follow."""
     try:
         return _kernel(module, kernel, name, table, target, lanes_of(kernel, target))
@@ -79,7 +77,7 @@ def emit_kernel(
 
 
 def lanes_of(kernel: Kernel, target: Target) -> int:
-    """How many numbers the kernel's vectors have: as many of its widest float as fill a register."""
+    """How many numbers a vector has: as many of the kernel's widest float as fill a register."""
     nodes = [node for node in (*kernel.body, *kernel.loads) if not is_number(node)]
     is_double = any(node.dtype == np.float64 for node in nodes)
     return target.bytes // (8 if is_double or not nodes else 4)
@@ -104,7 +102,9 @@ def _kernel(
     start = function.append_basic_block("start")
     builder.position_at_end(start)
     part = Part(low, high)
-    if kernel.heavy is None:
+    if kernel.heavy is None and is_transposition(body, kernel):
+        run_transposition(body, kernel, low, high)
+    elif kernel.heavy is None:
         run_map(body, kernel, part)
     elif kernel.heavy.gate.name == "matmul":
         run_product(body, kernel, part, target.tile)

@@ -9,12 +9,14 @@ import numpy as np
 from retrograd.engines.base import Session
 from retrograd.engines.copies import CopiedSession
 from retrograd.engines.cpu.function import CpuFunction
+from retrograd.engines.cpu.listing import CpuListing
 from retrograd.engines.cpu.machine import host
 from retrograd.engines.cpu.session import CpuSession
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.team import available
 from retrograd.graph.node import Array, Node
 from retrograd.graph.step import Step
+from retrograd.plan.schedule import plan
 
 
 class CpuEngine:
@@ -51,3 +53,7 @@ class CpuEngine:
     ) -> Callable[[Sequence[Array]], list[Array]]:
         """See `Engine.function`."""
         return CpuFunction(outputs, inputs, self._target, self._n_threads)
+
+    def listing(self, step: Step) -> CpuListing:
+        """What a session runs for a batch of this step, as text."""
+        return CpuListing(plan(step), self._target)

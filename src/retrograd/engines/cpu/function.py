@@ -1,4 +1,4 @@
-"""A compiled function of arrays: a graph run once over arrays that stay where the caller has them."""
+"""A compiled function of arrays: a graph run over arrays that stay where the caller has them."""
 
 from __future__ import annotations
 
@@ -9,25 +9,19 @@ from typing import Any
 import numpy as np
 
 from retrograd.engines.checks import count_rows
+from retrograd.engines.cpu.listing import CpuListing
 from retrograd.engines.cpu.memory import Executable, Memory, address
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.team import together
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
+from retrograd.graph.order import order
 from retrograd.graph.shape import Rows, has_rows, with_rows
-from retrograd.graph.step import Step
 from retrograd.plan.rows import is_row_by_row
-from retrograd.plan.schedule import plan
+from retrograd.plan.schedule import plan_of
 
 BLOCK = 128  # rows worked on at once where rows do not depend on each other
 SHARED = 1 << 22  # operations of a call from which on several threads share it
-
-
-class _Call(Step):
-    """A step that runs once over all rows: an output may have them anywhere."""
-
-    def _require_outputs_led_by_rows(self) -> None:
-        pass
 
 
 def _is_largest_row(node: Node) -> bool:
@@ -43,25 +37,27 @@ class CpuFunction:
     def __init__(
         self, outputs: Sequence[Node], inputs: Sequence[Node], target: Target, n_threads: int
     ) -> None:
-        self._inputs, self._n_threads = list(inputs), n_threads
+        self._inputs, self._target, self._n_threads = list(inputs), target, n_threads
         leading = [i for i, node in enumerate(inputs) if has_rows(node.shape[:1])]
-        step = _Call(
+        self._leading = leading
+        self._program = plan_of(
             inputs={f"input {i}": inputs[i] for i in leading},
             state={f"input {i}": node for i, node in enumerate(inputs) if i not in leading},
             outputs={f"output {i}": node for i, node in enumerate(outputs)},
         )
-        self._leading = leading
-        self._executable = Executable(plan(step), target, is_direct=True)
-        self._program = self._executable.program
+        self._executable = Executable(self._program, target, is_direct=True)
         self._is_row_by_row = bool(leading) and is_row_by_row(self._program)
-        self._needs_rows = any(map(_is_largest_row, step.order()))
-        self._flops = sum(
-            node.gate.flops(node, *node.inputs, n_rows=1) for node in step.order()
-        )
+        self._needs_rows = any(map(_is_largest_row, order(outputs)))
+        self._flops = sum(node.gate.flops(node, *node.inputs, n_rows=1) for node in order(outputs))
         self._lock = threading.Lock()  # the memory of a call is used by the next
         self._memories: list[Memory] = []
         self._seen: list[Any] = [None] * len(self._inputs)
         self._strides = [0] * len(leading)
+
+    @property
+    def listing(self) -> CpuListing:
+        """What this function is made of, as text."""
+        return CpuListing(self._program, self._target, is_direct=True)
 
     def __call__(self, values: Sequence[Array]) -> list[Array]:
         """The outputs for these inputs, as new arrays."""
@@ -88,8 +84,7 @@ class CpuFunction:
             self._memories.append(Memory(self._executable, size))
             self._seen = [None] * len(self._inputs)
         self._hand_over(arrays, outputs)
-        # A graph without rows runs once, as a batch of one row that nothing reads; no rows too are
-        # a batch: their sum is 0.
+        # Of no rows there is one batch too: a sum over none is 0.
         n_batches = max(1, -(-n // max(1, size)))
         bounds = [n_batches * t // n_threads for t in range(n_threads + 1)]
         numbers = [
@@ -126,5 +121,3 @@ class CpuFunction:
     def _require_legal(self) -> None:
         for memory in self._memories:
             memory.require_legal()
-
-

@@ -184,6 +184,10 @@ class Lanes:
         """The bits set in one only; of masks, where one alone holds."""
         return self.builder.xor(i, j)
 
+    def int_ne(self, i: Value, j: Value) -> Value:
+        """i != j"""
+        return self.builder.icmp_unsigned("!=", i, j)
+
     def shift_left(self, i: Value, places: int) -> Value:
         """i * 2**places, modulo 2**bits"""
         return self.builder.shl(i, self.int_const(places))

@@ -1,4 +1,4 @@
-"""Loops of maps and reductions: which axis the lanes lie along, and what is done at the end of rows.
+"""Loops of maps and reductions: which axis the lanes lie along, and what the end of a row needs.
 
 A kernel's first axis runs from `low` to `high`, the part of one thread; the others run whole.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 
 from retrograd.engines.cpu.body import (
     HERE,
@@ -26,6 +27,7 @@ from retrograd.engines.cpu.indices import Int, as_value, loop
 from retrograd.engines.cpu.lanes import Lanes
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
+from retrograd.plan.fuse import MOVING
 from retrograd.plan.program import Kernel, is_number, squeezed
 
 GROUP = 4  # vectors that are worked on at once where a sum would wait for itself
@@ -80,11 +82,11 @@ def _flat_stride(body: Body, kernel: Kernel) -> Int | None:
     layouts = {(body.places[x].layout.shape, body.places[x].layout.unit) for x in arrays}
     short = squeezed(kernel.space)
     moved = any(
-        squeezed(x.shape) != short for node in kernel.body for x in (node, *node.inputs)
+        squeezed(x.shape) != short
+        for node in kernel.body
+        for x in (node, *node.inputs)
         if not is_number(x)
     )
-    from retrograd.plan.fuse import MOVING
-
     if len(layouts) != 1 or moved or any(n.gate.name in MOVING for n in kernel.body):
         return None
     layout = body.places[arrays[0]].layout
@@ -102,9 +104,8 @@ def _nest(body: Body, sizes: Sequence[Size], part: Part) -> Iterator[list[At]]:
     if not sizes:
         yield []
         return
-    with loop(body.builder, part.low, part.high) as turn:
-        with _inner(body, sizes[1:]) as rest:
-            yield [At(turn.i), *rest]
+    with loop(body.builder, part.low, part.high) as turn, _inner(body, sizes[1:]) as rest:
+        yield [At(turn.i), *rest]
 
 
 @contextmanager
@@ -234,7 +235,9 @@ def _columns(
             v = body.lanes(x.dtype)
             start = [v.const(fold.start)] * len(vectors)
 
-            def turn(here: dict[int, At], sums: list[Any], vectors: Any = vectors, v: Lanes = v) -> list[Any]:
+            def turn(
+                here: dict[int, At], sums: list[Any], vectors: Any = vectors, v: Lanes = v
+            ) -> list[Any]:
                 new = []
                 for (at, count), total in zip(vectors, sums, strict=True):
                     body.count = count
@@ -309,7 +312,7 @@ def _fold_over(
 def _across(
     body: Body, kernel: Kernel, x: Node, places: dict[int, At], gone: Sequence[int]
 ) -> None:
-    """The last axis is reduced: each lane adds up its share, and the lanes are added up in the end."""
+    """The last axis is reduced: each lane adds up its share, and in the end all are added up."""
     assert kernel.heavy is not None
     fold = FOLDS[kernel.heavy.gate.name]
     v = body.lanes(x.dtype)
@@ -378,12 +381,15 @@ def _along_row(
 def across_lanes(body: Body, v: Lanes, value: Any, fold: Fold) -> Any:
     """The lanes of a vector folded into one number: halves upon each other, in a fixed tree."""
     b, n = body.builder, body.n
-    from llvmlite import ir
-
     while n > 1:
         n //= 2
-        picks = [ir.Constant(ir.VectorType(ir.IntType(32), n), [ir.Constant(ir.IntType(32), i + k) for i in range(n)])
-                 for k in (0, n)]
+        picks = [
+            ir.Constant(
+                ir.VectorType(ir.IntType(32), n),
+                [ir.Constant(ir.IntType(32), i + k) for i in range(n)],
+            )
+            for k in (0, n)
+        ]
         low, high = (b.shuffle_vector(value, value, pick) for pick in picks)
         half = Lanes(b, v.dtype, n, has_fma=v.has_fma)
         if n == 1:
@@ -421,7 +427,9 @@ def run_first_max(body: Body, kernel: Kernel, part: Part) -> None:
         def better(here: dict[int, At], best: list[Any]) -> list[Any]:
             value = body.value(x, _index(x, {**places, **here})).value
             is_first = b.icmp_signed("<", best[1], as_value(0))
-            is_more = b.or_(v.lt(best[0], value), b.and_(v.is_nan(value), b.not_(v.is_nan(best[0]))))
+            is_more = b.or_(
+                v.lt(best[0], value), b.and_(v.is_nan(value), b.not_(v.is_nan(best[0])))
+            )
             wins = b.or_(is_first, is_more)
             return [v.select(wins, value, best[0]), b.select(wins, flat(here), best[1])]
 
@@ -464,7 +472,9 @@ def run_scatter_add(body: Body, kernel: Kernel, part: Part) -> None:
     with _inner(body, [s for s in x.shape if s != 1]) as short:
         body.forget()
         index = full_index(short, x.shape)
-        found = body.value(indices, broadcast_index(index[axis : axis + indices.ndim], indices.shape))
+        found = body.value(
+            indices, broadcast_index(index[axis : axis + indices.ndim], indices.shape)
+        )
         at, is_out = legal_place(body, "scatter_add", found.value, size)
         where = pointer((*index[:axis], at, *index[axis + indices.ndim :]))
         value = body.value(x, index).value

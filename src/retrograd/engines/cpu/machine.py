@@ -41,7 +41,7 @@ def runnable() -> list[Target]:
 
 @cache
 def _processor(target: Target) -> tuple[str, str, str]:
-    """Triple, processor and features for LLVM: of this machine itself, or of a target in general."""
+    """Triple, processor and features for LLVM: this machine's own, or a target's in general."""
     _initialized()
     triple = llvm.get_process_triple()
     if target == host():
@@ -112,7 +112,9 @@ class Code:
 @cache
 def _jit() -> Any:
     _initialized()
-    return llvm.create_lljit_compiler(llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(jit=True))
+    return llvm.create_lljit_compiler(
+        llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(jit=True)
+    )
 
 
 def load(object_code: bytes, symbol: str) -> Code:

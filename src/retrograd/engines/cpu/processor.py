@@ -1,4 +1,4 @@
-"""What differs between processor families in generated code: the floating-point mode, and waiting."""
+"""What differs between processor families in generated code: floating-point mode, and waiting."""
 
 from __future__ import annotations
 
@@ -52,5 +52,3 @@ def pause(builder: ir.IRBuilder, target: Target) -> None:
         _intrinsic(builder, "llvm.x86.sse2.pause", ir.VoidType())
     else:
         _intrinsic(builder, "llvm.aarch64.hint", ir.VoidType(), ir.Constant(I32, 1))
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -16,19 +15,14 @@ from retrograd.engines.checks import (
     checked_state,
     state_nodes,
 )
-from retrograd.engines.cpu.emit import FIRST, LAST, THREAD, THREADS
 from retrograd.engines.cpu.layout import Layout
-from retrograd.engines.cpu.memory import Executable, Memory, address, allocate, line
+from retrograd.engines.cpu.memory import allocate, line
+from retrograd.engines.cpu.runner import Runner
 from retrograd.engines.cpu.target import Target
-from retrograd.engines.cpu.team import together
 from retrograd.errors import GraphError, OptionError, ShapeError, unknown_name
 from retrograd.graph.node import Array
 from retrograd.graph.shape import has_rows, show
 from retrograd.graph.step import Step
-from retrograd.plan.schedule import plan
-
-SLICE = 0.05  # seconds between two questions whether to stop
-WORTH = 40e-6  # seconds of a step from which on several threads are tried
 
 
 class CpuSession:
@@ -67,7 +61,7 @@ class CpuSession:
             if name not in state:
                 raise GraphError(f"session: state {name} has no value")
             self.write(name, state[name])
-        self._loaded: dict[str, _Loaded] = {}
+        self._runners: dict[str, Runner] = {}
 
     def run(
         self,
@@ -88,11 +82,12 @@ class CpuSession:
         n = rows.shape[-1]
         size = max(1, n) if batch_size is None else min(batch_size, max(1, n))
         rates = checked_scalars(this, scalars or {}, -(-n // size), self._copies)
-        if step not in self._loaded:
-            self._loaded[step] = _Loaded(this, self._target, self._n_threads)
-        loaded = self._loaded[step]
-        run = loaded.run_expanded if self._is_sparse else loaded.run
-        done, outputs = run(self._state, self._data, np.atleast_2d(rows), size, rates, stop)
+        if step not in self._runners:
+            self._runners[step] = Runner(this, self._target, self._state, self._n_threads)
+        runner = self._runners[step]
+        run = runner.run_expanded if self._is_sparse else runner.run
+        orders = rows[None] if self._copies is None else rows
+        done, outputs = run(self._data, orders, size, rates, stop)
         results = {}
         for name, node in this.outputs.items():
             ran = min(done * size, n) if has_rows(node.shape[:1]) else done
@@ -133,142 +128,3 @@ class CpuSession:
         """See `Session.restore`."""
         for name, value in snapshot.items():
             self.write(name, value)
-
-
-class _Loaded:
-    """A step of a session: its code, its memory, and how long a batch takes."""
-
-    def __init__(self, step: Step, target: Target, n_threads: int) -> None:
-        self._step = step
-        self._executable = Executable(plan(step), target)
-        self._memories: list[Memory] = []
-        self._n_threads = n_threads
-        self._pace: dict[int, float] = {}  # seconds a batch, by the number of threads
-
-    def run(
-        self,
-        states: list[dict[str, Array]],
-        data: Mapping[str, Array],
-        orders: Array,
-        size: int,
-        rates: Mapping[str, Array],
-        stop: Callable[[], bool] | None,
-    ) -> tuple[int, dict[str, Array]]:
-        """Run the batches of all copies: how many batches ran, and the outputs of each copy."""
-        n_copies, n = len(states), orders.shape[-1]
-        n_batches = -(-n // size)
-        outputs = {
-            name: np.zeros(
-                (n_copies, n, *node.shape[1:])
-                if has_rows(node.shape[:1])
-                else (n_copies, n_batches, *node.shape),
-                node.dtype,
-            )
-            for name, node in self._executable.program.outputs.items()
-        }
-        if not self._memories or self._memories[0].rows < size:
-            self._memories = [Memory(self._executable, size) for _ in states]
-        numbers = [
-            self._hand_over(i, states[i], data, orders[i], size, rates, outputs)
-            for i in range(n_copies)
-        ]
-        done = 0
-        while done < n_batches:
-            if stop is not None and done > 0 and stop():
-                break
-            turns, n_threads = self._next(n_batches - done, is_stoppable=stop is not None)
-            for own in numbers:
-                own[FIRST], own[LAST] = done, done + turns
-            begin = time.perf_counter()
-            self._call(numbers, n_threads)
-            pace = (time.perf_counter() - begin) / turns
-            self._pace[n_threads] = min(pace, self._pace.get(n_threads, pace))
-            done += turns
-        for memory in self._memories:
-            memory.require_legal()
-        return done, outputs
-
-    def run_expanded(
-        self,
-        states: list[dict[str, Array]],
-        data: Mapping[str, Array],
-        orders: Array,
-        size: int,
-        rates: Mapping[str, Array],
-        stop: Callable[[], bool] | None,
-    ) -> tuple[int, dict[str, Array]]:
-        """The same over sparse rows: each batch is expanded before it runs, never the whole."""
-        pieces = []
-        for done, start in enumerate(range(0, orders.shape[-1], size)):
-            if stop is not None and done > 0 and stop():
-                break
-            batch = orders[0, start : start + size]
-            dense = {name: np.ascontiguousarray(rows.take(batch, 0)) for name, rows in data.items()}
-            here = {name: rate[..., done : done + 1] for name, rate in rates.items()}
-            places = np.arange(len(batch))[None]
-            pieces.append(self.run(states, dense, places, len(batch), here, None)[1])
-        if not pieces:
-            none = {name: rows.take(orders[0], 0) for name, rows in data.items()}
-            return self.run(states, none, orders, size, rates, None)
-        joined = {name: np.concatenate([p[name] for p in pieces], axis=1) for name in pieces[0]}
-        return len(pieces), joined
-
-    def _hand_over(
-        self,
-        copy: int,
-        state: Mapping[str, Array],
-        data: Mapping[str, Array],
-        order: Array,
-        size: int,
-        rates: Mapping[str, Array],
-        outputs: Mapping[str, Array],
-    ) -> Array:
-        """Point the code at the arrays of one copy; its table of numbers."""
-        memory, program = self._memories[copy], self._executable.program
-        memory.point("order", order)
-        strides = []
-        for name, node in program.scalars.items():
-            rate = rates[name] if rates[name].ndim < 2 else rates[name][copy]
-            memory.point(node, rate)
-            strides.append(rate.strides[0])
-        for name in program.inputs:
-            memory.point(("data", name), data[name])
-            strides.append(data[name].strides[0])
-        for name, node in program.state.items():
-            memory.point(node, state[name])
-        for name, node in program.outputs.items():
-            memory.point(node, outputs[name][copy])
-        return np.array([len(order), size, 0, 0, 0, 1, *strides], np.int64)
-
-    def _call(self, numbers: list[Array], n_threads: int) -> None:
-        """One native call for each thread: of its part of a batch, or of its copies."""
-        call = self._executable.code.call
-        tables = [address(memory.pointers) for memory in self._memories]
-        if len(tables) == 1:
-            own = [numbers[0].copy() for _ in range(n_threads)]
-            for i, figures in enumerate(own):
-                figures[THREAD], figures[THREADS] = i, n_threads
-            together([lambda f=f: call(tables[0], address(f)) for f in own])  # type: ignore[misc]
-            return
-
-        def run_copies(first: int) -> None:
-            for i in range(first, len(tables), n_threads):
-                call(tables[i], address(numbers[i]))
-
-        together([lambda t=t: run_copies(t) for t in range(n_threads)])  # type: ignore[misc]
-
-    def _next(self, n_left: int, *, is_stoppable: bool) -> tuple[int, int]:
-        """How many batches to run in the next call, and on how many threads.
-
-        Several threads are tried once a step is known to be long enough, and kept if they are
-        faster; the numbers that come out are the same.
-        """
-        if 1 not in self._pace:
-            return min(n_left, 2 if is_stoppable or self._n_threads > 1 else n_left), 1
-        alone = self._pace[1]
-        tries = self._n_threads > 1 and alone > WORTH
-        if tries and self._n_threads not in self._pace:
-            return min(n_left, max(1, int(SLICE / 5 / alone))), self._n_threads
-        best = min(self._pace, key=lambda t: self._pace[t])
-        limit = max(1, int(SLICE / self._pace[best]))
-        return (min(n_left, limit) if is_stoppable else n_left), best

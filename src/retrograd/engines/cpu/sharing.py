@@ -7,6 +7,8 @@ first thread runs alone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from retrograd.engines.cpu.table import Table
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size, has_rows
@@ -14,12 +16,32 @@ from retrograd.plan.fuse import MOVING, operand
 from retrograd.plan.program import Kernel, squeezed
 
 
+@dataclass(frozen=True)
+class Use:
+    """A kernel's reading or writing of some memory.
+
+    - `cut`: how the kernel's work is cut into parts; None where the first thread does it alone.
+    - `is_own`: whether each thread keeps to its own part of the memory.
+    """
+
+    cut: object
+    is_write: bool
+    is_own: bool
+
+
+def _clash(before: Use, now: Use) -> bool:
+    """Whether a thread could see, or spoil, what another has not done with."""
+    is_alone = before.cut is None and now.cut is None
+    is_same_part = before.is_own and now.is_own and now.cut is not None and before.cut == now.cut
+    return (before.is_write or now.is_write) and not is_alone and not is_same_part
+
+
 class Sharing:
     """Follows what was read and written since the threads last waited for each other."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._since: dict[object, list[tuple[bool, object, bool]]] = {}
+        self._since: dict[object, list[Use]] = {}
 
     def bounds(self, kernel: Kernel) -> Size | None:
         """The size that is cut into parts; None for a kernel that one thread runs."""
@@ -32,46 +54,46 @@ class Sharing:
         if name in ("first_max", "scatter_add"):
             return None
         if name == "matmul":
-            return short[0] if len(squeezed(kernel.heavy.shape[:-2])) == 0 and (
-                kernel.heavy.shape[-2] != 1
-            ) else None
+            return (
+                short[0]
+                if len(squeezed(kernel.heavy.shape[:-2])) == 0 and (kernel.heavy.shape[-2] != 1)
+                else None
+            )
         return short[0]
 
     def write_rows(self, node: Node) -> None:
         """Note that each thread wrote its rows of an input."""
-        self._note(self._table.memory(node), True, _cut(squeezed(node.shape)[0]), True)
+        use = Use(_cut(squeezed(node.shape)[0]), is_write=True, is_own=True)
+        self._since.setdefault(self._table.memory(node), []).append(use)
 
     def needs_barrier(self, kernel: Kernel) -> bool:
         """Whether all threads must be done with what came before; notes the kernel."""
         size = self.bounds(kernel)
         cut = _cut(size)
         uses = [
-            (self._table.memory(x), False, self._is_own(kernel, x, size))
+            (self._table.memory(x), Use(cut, is_write=False, is_own=self._is_own(kernel, x, size)))
             for x in kernel.loads
         ]
-        uses += [(self._table.memory(x), True, size is not None) for x in kernel.stores]
-        must = any(self._clash(memory, write, cut, own) for memory, write, own in uses)
+        uses += [
+            (self._table.memory(x), Use(cut, is_write=True, is_own=size is not None))
+            for x in kernel.stores
+        ]
+        must = any(
+            _clash(before, use) for memory, use in uses for before in self._since.get(memory, [])
+        )
         if must:
             self._since.clear()
-        for memory, write, own in uses:
-            self._note(memory, write, cut, own)
+        for memory, use in uses:
+            self._since.setdefault(memory, []).append(use)
         return must
-
-    def _clash(self, memory: object, write: bool, cut: object, own: bool) -> bool:
-        for was_write, was_cut, was_own in self._since.get(memory, []):
-            is_alone = cut is None and was_cut is None
-            is_same_part = own and was_own and cut == was_cut and cut is not None
-            if (write or was_write) and not is_alone and not is_same_part:
-                return True
-        return False
-
-    def _note(self, memory: object, write: bool, cut: object, own: bool) -> None:
-        self._since.setdefault(memory, []).append((write, cut, own))
 
     def _is_own(self, kernel: Kernel, x: Node, size: Size | None) -> bool:
         """Whether a thread reads only its own part of an array."""
         short = squeezed(x.shape)
         if size is None or not short or short[0] != size:
+            return False
+        # Where rows meet rows, one row needs all the others.
+        if any(has_rows(squeezed(node.shape)[1:]) for node in (*kernel.body, *kernel.loads)):
             return False
         if any(node.gate.name in MOVING for node in kernel.body if node.gate.name != "one_hot"):
             heavy = kernel.heavy

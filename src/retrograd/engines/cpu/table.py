@@ -47,7 +47,9 @@ class Table:
 
     def layout(self, node: Node) -> Layout:
         """The layout of a node's memory."""
-        is_dense = node in self.program.outputs.values() or (self.is_direct and is_given(self, node))
+        is_dense = node in self.program.outputs.values() or (
+            self.is_direct and is_given(self, node)
+        )
         unit = 1 if is_dense else self.unit
         return Layout.of(node.shape, node.dtype, unit)
 

@@ -18,7 +18,7 @@ def available() -> int:
 
 
 def together(calls: Sequence[Callable[[], None]]) -> None:
-    """Run the calls at the same time, the first of them on this thread; return when all are done."""
+    """Run the calls at the same time, the first on this thread; return when all are done."""
     others = [threading.Thread(target=call, daemon=True) for call in calls[1:]]
     for thread in others:
         thread.start()

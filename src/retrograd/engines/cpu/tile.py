@@ -100,7 +100,7 @@ def _matrix(body: Body, product: Node, i: int, stack: Sequence[At]) -> Matrix:
 
 @dataclass(frozen=True)
 class Corner:
-    """Where a block begins, (i, j); how many rows are left, where the columns end; vectors across."""
+    """Where a block begins, (i, j); how many rows are left; where the columns end; its vectors."""
 
     i: Int
     left: Int
@@ -142,7 +142,7 @@ class Tile:
                     self._follow(at, is_swapped=is_swapped)
 
     def _panels(self, across: Part) -> list[tuple[Int, Int, int]]:
-        """Ranges of columns, and how many vectors wide the blocks in each are: as even as can be."""
+        """Ranges of columns, and how many vectors wide the blocks in each: all much the same."""
         n, low, high = self.body.n, across.low, across.high
         if not (isinstance(low, int) and isinstance(high, int)):
             return [(low, high, 1)]
@@ -157,9 +157,7 @@ class Tile:
         body, integers = self.body, self.body.integers
         if b.is_padded or body.n == 1:
             return None
-        return [
-            body.mask(integers.sub(high, integers.add(j, w * body.n))) for w in range(width)
-        ]
+        return [body.mask(integers.sub(high, integers.add(j, w * body.n))) for w in range(width)]
 
     def _sums_of_rows(
         self, a: Matrix, b: Matrix, sizes: Sizes, at: Corner, masks: list[Any] | None
@@ -188,17 +186,17 @@ class Tile:
             for x in (*self.kernel.loads, *self.kernel.stores)
             if not is_number(x) and x in body.places
         )
-        with loop(builder, 0, integers.min(at.left, self.rows), 1) as row:
-            with loop(builder, 0, at.width, 1) as vector:
-                body.forget()
-                slot = integers.add(integers.mul(row.i, at.width), vector.i)
-                value = builder.load(self._slot(slot), align=64, typ=self.v.type)
-                j = integers.add(at.j, integers.mul(vector.i, n))
-                if not is_padded and n > 1:
-                    body.count = integers.sub(at.high, j)
-                places = At(integers.add(at.i, row.i)), At(j, 1)
-                self._finish(value, *(reversed(places) if is_swapped else places))
-                body.count = None
+        rows = integers.min(at.left, self.rows)
+        with loop(builder, 0, rows) as row, loop(builder, 0, at.width) as vector:
+            body.forget()
+            slot = integers.add(integers.mul(row.i, at.width), vector.i)
+            value = builder.load(self._slot(slot), align=64, typ=self.v.type)
+            j = integers.add(at.j, integers.mul(vector.i, n))
+            if not is_padded and n > 1:
+                body.count = integers.sub(at.high, j)
+            places = At(integers.add(at.i, row.i)), At(j, 1)
+            self._finish(value, *(reversed(places) if is_swapped else places))
+            body.count = None
 
     def _slot(self, number: Int) -> Any:
         return self.body.gep(self.scratch, self.v.type, number)
@@ -232,12 +230,11 @@ class Tile:
                 for w in range(width)
             ]
             step = integers.mul(turn.i, a.right)
-            new = []
+            new: list[Any] = []
             for r in range(height):
                 entry = builder.load(body.gep(starts[r], v.scalar, step), align=item, typ=v.scalar)
-                wide = v.splat(entry)
-                for w in range(width):
-                    new.append(v.fma(wide, columns[w], turn.values[r * width + w]))
+                wide, sums = v.splat(entry), turn.values[r * width : (r + 1) * width]
+                new += [v.fma(wide, x, total) for x, total in zip(columns, sums, strict=True)]
             turn.carry(new)
         for place, value in enumerate(turn.values):
             builder.store(value, self._slot(place), align=64)

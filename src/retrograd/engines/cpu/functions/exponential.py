@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from retrograd.engines.cpu.functions.reduction import LOG2_E, less_ln2, power_of_two, whole
@@ -57,32 +59,42 @@ _TANH_IS_ONE = {_F: 9.5, _D: 19.5}  # there, and above
 
 def exp(v: Lanes, x: Value) -> Value:
     """e**x"""
-    # x = n log 2 + r with r in [0, log 2): P(r) is in [1, 2), and P 2**n overflows and underflows
-    # where e**x does.
     low, high = _RANGE[v.dtype]
-    x = v.max(v.const(low), v.min(v.const(high), x))
-    # A little less than 1/2, so that 0 is not taken for -log 2 + r.
+    return _exp(v, v.max(v.const(low), v.min(v.const(high), x)))
+
+
+def _exp(v: Lanes, x: Value) -> Value:
+    """e**x for x within _RANGE"""
+    # x = n log 2 + r with r in [0, log 2): P(r) is in [1, 2), so P 2**n overflows and underflows
+    # where e**x does. A little less than 1/2, so that 0 is not taken for -log 2 + r.
     below_half = float(np.nextafter(v.dtype.type(0.5), v.dtype.type(0)))
-    n, shifted = whole(v, v.fma(x, v.const(LOG2_E), v.const(-below_half)), v.bias)
+    down = v.fma(x, v.const(LOG2_E), v.const(-below_half))
+    n, bits = whole(v, down, 1.0, v.bias)
     p = v.polynomial(less_ln2(v, x, n), _EXP[v.dtype])
-    return v.mul(p, power_of_two(v, shifted))
-
-
-def _half_expm1(v: Lanes, x: Value) -> Value:
-    """(e**x - 1) / 2, for x that is neither very large nor very small."""
-    # x = n log 2 + r, |r| <= log(2) / 2: 2**(n-1) expm1(r) + (2**(n-1) - 1/2)
-    n, shifted = whole(v, v.mul(x, v.const(LOG2_E)), v.bias - 1)
-    r = less_ln2(v, x, n)
-    q = v.fma(v.mul(r, r), v.polynomial(r, _EXPM1[v.dtype]), r)
-    scale = power_of_two(v, shifted)
-    return v.fma(scale, q, v.sub(scale, v.const(0.5)))
+    return v.mul(p, power_of_two(v, bits))
 
 
 def expm1(v: Lanes, x: Value) -> Value:
     """e**x - 1, accurate for small x"""
     low, high = _EXPM1_IS_MINUS_ONE[v.dtype], _RANGE[v.dtype][1]
-    half = _half_expm1(v, v.max(v.const(low), v.min(v.const(high), x)))
-    return v.copysign(v.add(half, half), x)
+    return v.copysign(expm1_inside(v, v.max(v.const(low), v.min(v.const(high), x))), x)
+
+
+def expm1_inside(v: Lanes, x: Value) -> Value:
+    """e**x - 1 for x from _EXPM1_IS_MINUS_ONE to the end of _RANGE; +0 for x = -0"""
+    # x = n log 2 + r, |r| <= log(2) / 2: e**x - 1 = 2 (2**(n-1) expm1(r) + (2**(n-1) - 1/2)),
+    # where the halves keep n = 128 (1024) within the range of exponents.
+    n, bits = whole(v, x, LOG2_E, v.bias - 1)
+    q, scale = expm1_reduced(v, less_ln2(v, x, n)), power_of_two(v, bits)
+    half = v.fma(scale, q, v.sub(scale, v.const(0.5)))
+    # For n = 0 this is q but for the least of all x, whose halves would be flushed to 0.
+    return v.select(v.eq(n, v.const(0)), q, v.add(half, half))
+
+
+def expm1_reduced(v: Lanes, r: Value, *, times: int = 1) -> Value:
+    """expm1(times r) / times, for times |r| <= log(2) / 2."""
+    p = [c * times ** (k + 1) for k, c in enumerate(_EXPM1[v.dtype])]
+    return v.fma(v.mul(r, r), v.polynomial(r, p), r)
 
 
 def sigmoid(v: Lanes, x: Value) -> Value:
@@ -93,14 +105,18 @@ def sigmoid(v: Lanes, x: Value) -> Value:
 
 def tanh(v: Lanes, x: Value) -> Value:
     """The hyperbolic tangent."""
-    # tanh |x| = m / (m + 2) = (m/2) / (m/2 + 1), where m = expm1(2 |x|); never beyond 1
+    # tanh |x| = m / (m + 1), m = expm1(2 |x|) / 2: never beyond 1. With 2 |x| = n log 2 + 2 r:
+    # m = 2**n (expm1(2 r) / 2) + 2**(n-1) - 1/2
     a = v.min(v.const(_TANH_IS_ONE[v.dtype]), v.abs(x))
-    half = _half_expm1(v, v.add(a, a))
-    return v.copysign(v.div(half, v.add(half, v.const(1))), x)
+    n, bits = whole(v, a, 2 * LOG2_E, v.bias)
+    r = v.fma(n, v.const(-math.log(2) / 2), a)  # the rest of log 2 is lost in m + 1
+    scale = power_of_two(v, bits)
+    m = v.fma(scale, expm1_reduced(v, r, times=2), v.fma(scale, v.const(0.5), v.const(-0.5)))
+    return v.copysign(v.div(m, v.add(m, v.const(1))), x)
 
 
 def softplus(v: Lanes, x: Value) -> Value:
     """log(1 + e**x) = max(x, 0) + log1p(e**-|x|)"""
-    e = exp(v, v.neg(v.abs(x)))
+    e = _exp(v, v.max(v.const(_RANGE[v.dtype][0]), v.neg(v.abs(x))))
     log1p = v.fma(v.mul(e, e), v.polynomial(e, _LOG1P[v.dtype]), e)
     return v.add(v.max(x, v.const(0)), log1p)

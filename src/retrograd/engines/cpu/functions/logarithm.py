@@ -30,7 +30,7 @@ _LOG = {
 }
 
 
-def _split(v: Lanes, x: Value) -> tuple[Value, Value]:
+def split(v: Lanes, x: Value) -> tuple[Value, Value]:
     """k and m with x = 2**k m, m in [sqrt(1/2), sqrt 2), for a normal x > 0."""
     # Adding the distance of sqrt(1/2) below 1 to the bits of x carries into the exponent where m
     # would be sqrt 2 or more.
@@ -63,7 +63,7 @@ def _at_the_ends(v: Lanes, x: Value, positive: Value, result: Value) -> Value:
 
 def log(v: Lanes, x: Value) -> Value:
     """The natural logarithm: -inf at 0, NaN below."""
-    k, m = _split(v, x)
+    k, m = split(v, x)
     return _at_the_ends(v, x, x, _log(v, k, v.sub(m, v.const(1))))
 
 
@@ -71,10 +71,10 @@ def log1p(v: Lanes, x: Value) -> Value:
     """log(1 + x), accurate for small x: -inf at -1, NaN below."""
     one = v.const(1)
     u = v.add(one, x)
-    k, m = _split(v, u)
+    k, m = split(v, u)
     # What u has lost is given back to f, scaled as m is. 2**(1-k) is a number for every k.
     lost = v.sub(x, v.sub(u, one))
     two = v.int_const((v.bias + 1) << v.mantissa)
     scale = v.from_bits(v.int_add(v.int_sub(v.as_bits(m), v.as_bits(u)), two))
-    f = v.fma(v.mul(lost, v.const(0.5)), scale, v.sub(m, one))
+    f = v.fma(lost, v.mul(scale, v.const(0.5)), v.sub(m, one))
     return v.copysign(_at_the_ends(v, x, u, _log(v, k, f)), x)

@@ -1,4 +1,4 @@
-"""Whole multiples of a constant taken off an argument, and powers of two: the frame of every exp."""
+"""Whole multiples of a constant taken off an argument, and powers of two: what exp is made of."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ LN2 = {
 LOG2_E = 1 / math.log(2)
 
 
-def whole(v: Lanes, x: Value, bias: int) -> tuple[Value, Value]:
-    """The whole number n nearest to x, for |x| < 2**22 (float64: 2**51), and its bits n + bias.
+def whole(v: Lanes, x: Value, factor: float, bias: int) -> tuple[Value, Value]:
+    """The whole number n nearest to factor x, below 2**22 (float64: 2**51); n + bias as last bits.
 
-    Adding 1.5 * 2**23 (2**52) leaves no place for a fraction, and n + bias in the last bits.
+    Adding 1.5 * 2**23 (2**52) + bias leaves no place for a fraction, and n + bias in the last bits.
     """
     shift = v.const(1.5 * 2**v.mantissa + bias)
-    shifted = v.add(x, shift)
-    return v.sub(shifted, shift), shifted
+    shifted = v.fma(x, v.const(factor), shift)
+    return v.sub(shifted, shift), v.as_bits(shifted)
 
 
-def power_of_two(v: Lanes, shifted: Value) -> Value:
-    """2**n from the bits n + v.bias of `whole`; 0 for n = -v.bias, inf for n = v.bias + 1."""
-    return v.from_bits(v.shift_left(v.as_bits(shifted), v.mantissa))
+def power_of_two(v: Lanes, bits: Value) -> Value:
+    """2**n from the bits n + v.bias of `whole`: 0 for n = -v.bias, inf for n = v.bias + 1."""
+    return v.from_bits(v.shift_left(bits, v.mantissa))
 
 
 def less_ln2(v: Lanes, x: Value, n: Value) -> Value:
