@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 import retrograd as rg
 from retrograd.arrays import SparseRows
-from retrograd.engines.cpu import session as cpu_session
+from retrograd.engines.cpu import runner
 from retrograd.engines.cpu.emit import emit
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine import assemble, optimize
@@ -87,6 +87,16 @@ def test_training_is_that_of_the_reference():
         require_close(ALONE[name], value, length=N, depth=20, what=name, made_in=made_in)
 
 
+def test_rates_may_be_numbers_or_arrays_from_run_to_run():
+    session, reference = opened(), NumpyEngine().open(TRAIN, STATE, DATA)
+    rates = [np.array([0.1, 0.2, 0.3, 0.4]), np.broadcast_to(0.5, 4), 0.1, np.arange(8.0)[::-2]]
+    for rate in [*rates, np.array([0.3, np.inf, 0.2, np.inf])[::2].repeat(2), 0.2]:
+        found, expected = (
+            s.run("train", ORDER, {"rate": 0.1 * rate}, batch_size=40) for s in (session, reference)
+        )
+        require_close(found["z"], expected["z"], length=N, depth=300)
+
+
 def test_what_was_returned_is_not_overwritten_by_the_next_run():
     session = opened()
     first = session.run("train", ORDER, RATE, batch_size=40)
@@ -111,7 +121,7 @@ def test_smaller_and_larger_batches_follow_each_other():
 def always_threaded(monkeypatch):
     """Threads where they do not pay, too."""
     everything_at_once = lambda self, n_left, **_: (n_left, self._n_threads)  # noqa: E731
-    monkeypatch.setattr(cpu_session._Loaded, "_next", everything_at_once)
+    monkeypatch.setattr(runner.Runner, "_next", everything_at_once)
 
 
 @pytest.mark.parametrize("n_threads", [2, 3])
@@ -138,9 +148,9 @@ def test_several_threads_give_the_same_bits_for_every_gate(dtype, always_threade
 
 def test_threads_are_tried_where_a_step_is_long_enough(monkeypatch):
     calls = []
-    together = cpu_session.together
-    monkeypatch.setattr(cpu_session, "WORTH", 0.0)
-    monkeypatch.setattr(cpu_session, "together", lambda t: (calls.append(len(t)), together(t)))
+    together = runner.together
+    monkeypatch.setattr(runner, "WORTH", 0.0)
+    monkeypatch.setattr(runner, "together", lambda t: (calls.append(len(t)), together(t)))
     require_equal(
         everything(opened(n_threads=2), batch_size=10), everything(opened(), batch_size=10)
     )
@@ -188,6 +198,19 @@ def test_a_session_may_be_used_after_a_fork(n_threads, always_threaded):
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
     require_equal(everything(session), ALONE)
+
+
+def test_rows_that_meet_rows_wait_for_all_threads(always_threaded):
+    x, w = rg.variable("x", shape=(rg.rows, 4)), rg.variable("w", shape=(4, 4))
+    u = rg.sum(rg.exp(x @ w), axis=1)
+    near = rg.exp(-rg.square(rg.reshape(u, (rg.rows, 1)) - rg.reshape(u, (1, rg.rows))))
+    outputs = {"a": rg.sum(near, axis=1), "b": rg.sum(near * rg.tanh(near), 0), "c": near @ x}
+    step = Step({"x": x}, {"w": w}, outputs)
+    data, state = values_of(step.inputs, rng, 300), values_of(step.state, rng)
+    alone = CpuEngine(n_threads=1).open({"step": step}, state, data).run("step", np.arange(300))
+    for _ in range(3):  # each with memory that nothing was written to yet
+        session = CpuEngine(n_threads=2).open({"step": step}, state, data)
+        require_equal(session.run("step", np.arange(300)), alone)
 
 
 # Copies.
@@ -382,6 +405,15 @@ def test_an_index_out_of_range_is_the_references_error(gate, index):
         messages.append(str(caught.value))
         session.run("step", np.array([0, 1, 3]))  # the error is not raised again
     assert messages[0] == messages[1]
+
+
+def test_an_error_is_of_one_run_only_in_all_copies():
+    i, s = rg.variable("i", shape=(rg.rows,), dtype="int64"), rg.variable("s", shape=())
+    step = Step({"i": i}, {"s": s}, {"y": s * rg.take(rg.constant(np.arange(3.0)), i)})
+    session = CpuEngine().open({"step": step}, {"s": np.ones(M)}, {"i": np.array([0, 7])}, copies=M)
+    with pytest.raises(DataError, match="index 7"):
+        session.run("step", np.array([1]))
+    assert not session.run("step", np.array([0]))["y"].any()
 
 
 # State variables.
