@@ -146,7 +146,7 @@ def test_a_kernel_loads_what_it_does_not_compute():
 def test_a_kernel_overwrites_a_variable_only_entry_by_entry():
     a = array("a", 3)
     program = plan(Step({}, {"a": a}, {}, {}, {"a": a[::-1]}))
-    (first, _) = program.kernels  # reversed elsewhere, then copied back
+    first, _ = program.kernels  # reversed elsewhere, then copied back
     in_place = {first.stores[0]: a}
     with pytest.raises(GraphError, match=r"kernel 0 overwrites .*'a'.* reads elsewhere"):
         verify(replace(program, kernels=(first,), in_place=in_place, slots={}))

@@ -37,9 +37,9 @@ class Session(Protocol):
             scalars: for each scalar of the step a number, or (n_batches,) with one for each batch.
                 With copies also (M, n_batches).
             batch_size: rows in a batch, the last may be shorter; all of `order` by default.
-            stop: asked between batches; once it says yes, no further batch runs. An engine may ask
-                less often: about every 50 ms, or every two batches where these take longer. All
-                copies have then run equally many.
+            stop: asked between batches, before each but the first, or at least every 0.1 seconds
+                where batches are shorter; once it says yes, no further batch runs. All copies have
+                then run equally many.
 
         Returns:
             For each output of the step an array with one entry for each batch that ran; an output

@@ -10,7 +10,7 @@ import numpy as np
 
 from retrograd.engines.checks import count_rows
 from retrograd.engines.cpu.listing import CpuListing
-from retrograd.engines.cpu.memory import Executable, Memory, address
+from retrograd.engines.cpu.memory import Executable, Memory, address, require_legal
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.team import together
 from retrograd.errors import DataError
@@ -99,7 +99,7 @@ class CpuFunction:
             together(
                 [lambda t=t: call(tables[t], address(numbers[t])) for t in range(n_threads)]  # type: ignore[misc]
             )
-        self._require_legal()
+        require_legal(self._memories)
         return outputs
 
     def _hand_over(self, arrays: list[Array], outputs: list[Array]) -> None:
@@ -117,7 +117,3 @@ class CpuFunction:
         for node, array in zip(program.outputs.values(), outputs, strict=True):
             for memory in self._memories:
                 memory.point(node, array)
-
-    def _require_legal(self) -> None:
-        for memory in self._memories:
-            memory.require_legal()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -91,16 +92,6 @@ class Memory:
             if key not in self.arrays:
                 self._keep(key, allocate(table.layout(node).entries(rows), node.dtype))
 
-    def require_legal(self) -> None:
-        """Raise DataError if an index was out of range in what ran."""
-        code, index = map(int, self.error)
-        if code:
-            self.error[:] = 0
-            size, gate = divmod(code - 1, len(PICKING))
-            raise DataError(
-                f"{PICKING[gate]}: index {index} is out of range for an axis of size {size}"
-            )
-
     def _keep(self, key: object, array: Array) -> None:
         self.arrays[key] = array
         self.point(key, array)
@@ -108,6 +99,19 @@ class Memory:
     def point(self, key: object, array: Array) -> None:
         """Hand an array to the code that the caller keeps alive."""
         self.pointers[self._table.cells[key]] = address(array)
+
+
+def require_legal(memories: Iterable[Memory]) -> None:
+    """Raise DataError if an index was out of range in what ran with any of these memories."""
+    wrong = [memory.error for memory in memories if memory.error[0]]
+    if wrong:
+        code, index = map(int, wrong[0])
+        for error in wrong:
+            error[:] = 0  # the next run starts afresh
+        size, gate = divmod(code - 1, len(PICKING))
+        raise DataError(
+            f"{PICKING[gate]}: index {index} is out of range for an axis of size {size}"
+        )
 
 
 def packed(table: Table, node: Node, value: Array) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.engines.cpu.emit import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
-from retrograd.engines.cpu.memory import Executable, Memory, address
+from retrograd.engines.cpu.memory import Executable, Memory, address, require_legal
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.team import together
 from retrograd.graph.node import Array
@@ -77,8 +77,7 @@ class Runner:
             pace = (time.perf_counter() - begin) / turns
             self._pace[n_threads] = min(pace, self._pace.get(n_threads, pace))
             done += turns
-        for copy in self._copies:
-            copy.memory.require_legal()
+        require_legal(copy.memory for copy in self._copies)
         return done, outputs
 
     def run_expanded(
@@ -184,6 +183,7 @@ class _Copy:
                     self._figures[place] = 0
                     self.memory.point(node, self._numbers[name])
             else:
+                rate = rate if rate.strides[0] else rate.copy()  # a stride of 0 means a number
                 self._kept.append(rate)
                 self._figures[place] = rate.strides[0]
                 self.memory.point(node, rate)

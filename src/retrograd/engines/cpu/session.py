@@ -19,7 +19,7 @@ from retrograd.engines.cpu.layout import Layout
 from retrograd.engines.cpu.memory import allocate, line
 from retrograd.engines.cpu.runner import Runner
 from retrograd.engines.cpu.target import Target
-from retrograd.errors import OptionError, ShapeError, unknown_name
+from retrograd.errors import GraphError, OptionError, ShapeError, unknown_name
 from retrograd.graph.node import Array
 from retrograd.graph.shape import has_rows, show
 from retrograd.graph.step import Step
@@ -59,7 +59,7 @@ class CpuSession:
             state = checked_state(steps, state)
         for name in self._nodes:
             if name not in state:
-                checked_state(steps, {})
+                raise GraphError(f"session: state {name} has no value")
             self.write(name, state[name])
         self._runners: dict[str, Runner] = {}
 

@@ -92,6 +92,9 @@ class Sharing:
         short = squeezed(x.shape)
         if size is None or not short or short[0] != size:
             return False
+        # Where rows meet rows, one row needs all the others.
+        if any(has_rows(squeezed(node.shape)[1:]) for node in (*kernel.body, *kernel.loads)):
+            return False
         if any(node.gate.name in MOVING for node in kernel.body if node.gate.name != "one_hot"):
             heavy = kernel.heavy
             if heavy is None or heavy.gate.name != "matmul":
