@@ -236,11 +236,7 @@ def _join(
     for group in candidates:
         fits = group.keeps_lanes and squeezed(group.space) == squeezed(node.shape)
         waits = before >> group.number & 1
-        if (
-            fits
-            and not waits
-            and not any(g.number == group.number for g in makers if not makers[g])
-        ):
+        if fits and not waits:
             return group
     return None
 

@@ -31,7 +31,11 @@ def _keeps_rows(node: Node) -> bool:
         return node.ndim == 2 and not has_rows(node.inputs[1].shape)
     if name == "transpose":
         return bool(node.params["axes"][0] == 0)
-    if name in ("take", "scatter_add"):
-        return bool(node.params["axis"] > 0)
+    if name in ("slice", "unslice", "concatenate", "take", "scatter_add"):
+        return bool(node.params["axis"] > 0) and node.inputs[0] in touched
+    if name in ("sum", "max", "first_max"):
+        return 0 not in node.params["axes"]
+    if name in ("reshape", "one_hot"):
+        return True
     # Broadcasting aligns axes from the right: rows stay first only where nothing comes before.
-    return all(x.ndim == node.ndim for x in touched) or name in ("reshape", "sum", "max", "one_hot")
+    return all(x.ndim == node.ndim for x in touched)

@@ -61,7 +61,8 @@ def _is_known(node: Node) -> bool:
 def _require_entrywise(program: Program, kernel: Kernel, where: str) -> None:
     stored = dict.fromkeys(kernel.loads)
     overwritten = {program.in_place[x] for x in kernel.stores if x in program.in_place}
-    for node in kernel.stores if overwritten & stored.keys() else ():
+    computed = (*kernel.stores, *([] if kernel.heavy is None else [kernel.heavy]))
+    for node in computed if overwritten & stored.keys() else ():
         for x, is_same in reads(node, stored).items():
             if x in overwritten and not is_same:
                 raise GraphError(f"{where} overwrites {x!r}, which {node!r} reads elsewhere")

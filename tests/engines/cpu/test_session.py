@@ -235,8 +235,8 @@ def test_copies_give_the_bits_of_sessions_of_their_own(n_threads, order, rate, a
 
 
 def test_copies_without_a_state_variable_say_which():
+    opened_without = {name: value for name, value in MANY.items() if name != "t"}
     with pytest.raises(GraphError, match="state t has no value"):
-        opened_without = {name: value for name, value in MANY.items() if name != "t"}
         CpuEngine().open(TRAIN, opened_without, DATA, copies=M)
 
 
@@ -364,11 +364,10 @@ def test_rows_that_are_one_row_repeated_are_read_as_such():
 def test_sparse_rows_give_what_the_same_rows_give_dense(copies, batch_size):
     state = STATE if copies is None else MANY
     sparse = X * (rng.random(X.shape) < 0.2)
-    results = [
-        everything(CpuEngine(n_threads=1).open(TRAIN, state, {"x": x, "label": LABEL}, copies=copies),
-                   batch_size=batch_size)
-        for x in (SparseRows(csr_array(sparse)), sparse)
-    ]  # fmt: skip
+    engine, results = CpuEngine(n_threads=1), []
+    for x in (SparseRows(csr_array(sparse)), sparse):
+        session = engine.open(TRAIN, state, {"x": x, "label": LABEL}, copies=copies)
+        results.append(everything(session, batch_size=batch_size))
     require_equal(*results)
 
 

@@ -450,8 +450,9 @@ def legal_place(body: Body, gate: str, index: Any, size: Int) -> tuple[At, Any]:
     is_out = b.or_(b.icmp_signed("<", i, as_value(0)), b.icmp_signed(">=", i, as_value(size)))
     code = body.integers.add(body.integers.mul(size, len(PICKING)), PICKING.index(gate) + 1)
     second = body.gep(body.error, I64, 1)
-    for place, value in ((body.error, as_value(code)), (second, index)):
-        b.store(b.select(is_out, value, b.load(place, typ=I64)), place)
+    with b.if_then(is_out, likely=False):
+        b.store(as_value(code), body.error)
+        b.store(index, second)
     return At(b.select(is_out, as_value(0), i)), is_out
 
 

@@ -12,10 +12,14 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from functools import cache
+import time
 from pathlib import Path
 
+import llvmlite
+import platformdirs
+
 LIMIT = 256 << 20  # bytes that are kept; the entries used longest ago go first
+ABANDONED = 3600.0  # seconds after which an unfinished file is nobody's
 MAGIC = b"retrograd code 1\n"
 
 
@@ -27,22 +31,22 @@ def folder() -> Path | None:
     if named:
         return Path(named)
     try:
-        import platformdirs
-
         return Path(platformdirs.user_cache_dir("retrograd"))
     except RuntimeError:  # there is no home folder
         return None
 
 
-@cache
-def generator() -> bytes:
+def _generator() -> bytes:
     """A hash of the code generator itself: code of another version is another entry."""
     package = Path(__file__).parents[2]
     files = sorted([*package.glob("plan/*.py"), *package.glob("engines/cpu/**/*.py")])
-    total = hashlib.sha256()
+    total = hashlib.sha256(f"{llvmlite.__version__}\n".encode())
     for file in files:
         total.update(file.read_bytes())
     return total.digest()
+
+
+GENERATOR = _generator()  # now: a file may be changed after it was imported
 
 
 def entry(key: str) -> Path | None:
@@ -50,7 +54,7 @@ def entry(key: str) -> Path | None:
     where = folder()
     if where is None:
         return None
-    return where / f"{hashlib.sha256(generator() + key.encode()).hexdigest()}.o"
+    return where / f"{hashlib.sha256(GENERATOR + key.encode()).hexdigest()}.o"
 
 
 def read(key: str) -> bytes | None:
@@ -93,6 +97,10 @@ def write(key: str, code: bytes) -> None:
 def _trim(where: Path) -> None:
     """Delete the entries used longest ago until the rest is within the limit."""
     found = []
+    for file in where.glob("*.new"):  # of a process that was ended while it wrote
+        with contextlib.suppress(OSError):
+            if file.stat().st_mtime < time.time() - ABANDONED:
+                file.unlink()
     for file in where.glob("*.o"):
         with contextlib.suppress(OSError):
             stat = file.stat()

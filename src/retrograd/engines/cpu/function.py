@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,12 +95,7 @@ class CpuFunction:
         ]
         call = self._executable.code.call
         tables = [address(memory.pointers) for memory in self._memories]
-        if n_threads == 1:
-            call(tables[0], address(numbers[0]))
-        else:
-            together(
-                [lambda t=t: call(tables[t], address(numbers[t])) for t in range(n_threads)]  # type: ignore[misc]
-            )
+        together([partial(call, tables[t], address(numbers[t])) for t in range(n_threads)])
         require_legal(self._memories)
         return outputs
 
@@ -106,9 +103,10 @@ class CpuFunction:
         """Point the code at the caller's arrays, those that are not the same as last time."""
         program = self._program
         for i, (node, array) in enumerate(zip(self._inputs, arrays, strict=True)):
-            if self._seen[i] is array:
+            seen = self._seen[i]
+            if seen is not None and seen() is array:
                 continue
-            self._seen[i] = array
+            self._seen[i] = weakref.ref(array)  # the caller's: it is not kept alive
             key = ("data", f"input {i}") if i in self._leading else node
             for memory in self._memories:
                 memory.point(key, array)

@@ -56,7 +56,8 @@ def _processor(target: Target) -> tuple[str, str, str]:
 def machine(target: Target) -> str:
     """All that code for a target depends on besides the program, as text."""
     version = ".".join(map(str, llvm.llvm_version_info))
-    return " ".join([target.name, *_processor(target), "LLVM", version])
+    made_for = (target.name, *_processor(target), target.bytes, target.has_fma, target.tile)
+    return " ".join([*map(str, made_for), "LLVM", version])
 
 
 @cache

@@ -33,7 +33,8 @@ class Runner:
         self._program = self._executable.program
         self._states = states
         self._n_threads = n_threads
-        self._pace: dict[int, float] = {}  # seconds a batch, by the number of threads
+        self._pace: dict[int, float] = {}  # seconds a batch of this size, by the number of threads
+        self._size = 0
         self._data: dict[str, Array] = {}  # that the code was last pointed at
         self._copies: list[_Copy] = []
 
@@ -67,6 +68,8 @@ class Runner:
                 if self._data.get(name) is not array:
                     copy.hand_over_data(name, array)
         self._data = dict(data)
+        if size != self._size:
+            self._size, self._pace = size, {}
         done = 0
         while done < n_batches:
             if stop is not None and done > 0 and stop():
@@ -121,7 +124,7 @@ class Runner:
             for i in range(start, len(copies), n_threads):
                 call(copies[i].table, parts[i])
 
-        together([partial(run_copies, t) for t in range(n_threads)])
+        together([partial(run_copies, t) for t in range(min(n_threads, len(copies)))])
 
     def _next(self, n_left: int, *, is_stoppable: bool) -> tuple[int, int]:
         """How many batches to run in the next call, and on how many threads.

@@ -95,10 +95,14 @@ class Sharing:
         # Where rows meet rows, one row needs all the others.
         if any(has_rows(squeezed(node.shape)[1:]) for node in (*kernel.body, *kernel.loads)):
             return False
-        if any(node.gate.name in MOVING for node in kernel.body if node.gate.name != "one_hot"):
-            heavy = kernel.heavy
-            if heavy is None or heavy.gate.name != "matmul":
-                return False
+        read_through = () if kernel.heavy is None else kernel.heavy.inputs
+        if any(
+            node.gate.name in MOVING
+            and node.gate.name != "one_hot"
+            and not (node.gate.name == "transpose" and node in read_through)
+            for node in kernel.body
+        ):
+            return False
         if kernel.heavy is None:
             return len(short) == len(squeezed(kernel.space)) or isinstance(size, Rows)
         if kernel.heavy.gate.name == "matmul":

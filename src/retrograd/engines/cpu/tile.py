@@ -69,17 +69,13 @@ def run_product(body: Body, kernel: Kernel, part: Part, shape: tuple[int, int]) 
         if sizes.n == 1 and sizes.m != 1 and a.down == 1 and body.n > 1:
             whole = Part(0, 1)
             tile.run(b.T, a.T, Sizes(1, sizes.m, sizes.k), whole, part, is_swapped=True)
-        elif sizes.n == 1 and a.right == 1 and _along(b) == 1 and body.n > 1:
+        elif sizes.n == 1 and a.right == 1 and b.down == 1 and body.n > 1:
             tile.dots(a, b, sizes, part)
         elif b.right == 1 or body.n == 1:
             columns = Part(0, number(body, sizes.n))
             tile.run(a, b, sizes, part, columns, is_swapped=False)
         else:
             raise NeedsScalarsError
-
-
-def _along(b: Matrix) -> Int:
-    return b.down
 
 
 def _matrix(body: Body, product: Node, i: int, stack: Sequence[At]) -> Matrix:
