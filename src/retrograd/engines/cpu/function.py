@@ -117,4 +117,3 @@ class CpuFunction:
         for node, array in zip(program.outputs.values(), outputs, strict=True):
             for memory in self._memories:
                 memory.point(node, array)
-
