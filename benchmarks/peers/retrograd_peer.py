@@ -12,6 +12,7 @@ from benchmarks.workloads import Prediction as PredictionTask
 from benchmarks.workloads import Problem, Workload
 from retrograd.errors import OptionError
 from retrograd.nn.losses import find_loss
+from retrograd.plan.precision import in_bfloat16
 from retrograd.run import find_engine
 from retrograd.training.session import check_rows
 from retrograd.training.step import initial_state, objective, training_steps
@@ -36,12 +37,14 @@ class SessionTraining:
         loss = find_loss(work.loss, network)
         rows = check_rows(network, loss, problem.X, problem.Y)
         steps = training_steps(objective(network, loss, rows.target, is_penalised=False), optimizer)
+        if work.precision == "bfloat16":
+            steps = {name: in_bfloat16(step) for name, step in steps.items()}
         states = [initial_state(work.network(seed), optimizer) for seed in range(work.copies)]
         self.work, self.order = work, problem.order
         self.numbers = {**optimizer.numbers(), "l2": 0.0}
         if work.copies == 1:
             self.state: Any = states[0]
-            more = {} if work.precision == "float32" else {"precision": work.precision}
+            more = {}
         else:
             self.state = {name: np.stack([state[name] for state in states]) for name in states[0]}
             more = {"copies": work.copies}

@@ -27,6 +27,13 @@ AUTO = "auto"
 REFERENCE = "numpy"
 
 
+def _best() -> Engine:
+    try:
+        return _cpu()
+    except OptionError:  # there is no code for this processor
+        return NumpyEngine()
+
+
 def find_engine(name: str = AUTO) -> Engine:
     """The engine of a name; "auto" is the fastest that is present.
 
@@ -34,7 +41,7 @@ def find_engine(name: str = AUTO) -> Engine:
     'cpu'
     """
     if name == AUTO:
-        name = next(iter(ENGINES))
+        return _best()
     if name not in ENGINES:
         raise unknown_name("engine", name, [AUTO, *ENGINES])
     return ENGINES[name]()

@@ -357,7 +357,15 @@ LINEAR_IN_PIECES: dict[str, Callable[[Draw], Case]] = {
     "minimum": grid(rg.minimum, np.minimum, 0.0, 0.5),
     "max": reduction(rg.max, np.max, distinct=True),
 }
+
+
+def _to_bfloat16(x: Array) -> Array:
+    part, exponent = np.frexp(x.astype(np.float32))
+    return np.ldexp(np.rint(part * 256) / 256, exponent)  # part is in [1/2, 1): 8 binary digits
+
+
 CONSTANT_IN_PIECES: dict[str, Callable[[Draw], Case]] = {
+    "round_bfloat16": grid(rg.round_bfloat16, _to_bfloat16, 0.1),
     "sign": grid(rg.sign, np.sign, 0.0),
     "equal": grid(rg.equal, np.equal, 0.0, 0.0),
     "not_equal": grid(rg.not_equal, np.not_equal, 0.0, 0.0),

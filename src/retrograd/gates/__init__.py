@@ -35,6 +35,7 @@ from retrograd.gates.reduce import (
     sum,
     sum_to,
 )
+from retrograd.gates.rounding import round_bfloat16
 from retrograd.gates.select import one_hot, scatter_add, take
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "power",
     "relu",
     "reshape",
+    "round_bfloat16",
     "row_count",
     "scatter_add",
     "sigmoid",

@@ -1,4 +1,4 @@
-"""Ctrl-C during training: finish the current step, then stop."""
+"""Ctrl-C during training: stop at the end of a step."""
 
 from __future__ import annotations
 

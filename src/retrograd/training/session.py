@@ -21,6 +21,7 @@ from retrograd.engines.base import Session
 from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer, rates
+from retrograd.plan.precision import in_bfloat16
 from retrograd.run import find_engine
 from retrograd.training.step import (
     COUNT,
@@ -88,6 +89,7 @@ class TrainingSession:
     """Steps of a network on an engine: run epochs, score rows, read and write the state.
 
     The weight of a batch is its number of rows, or the sum of their sample weights.
+    `is_mixed`: products in bfloat16, all else in float32.
     `optimizer` may be replaced between epochs by one that differs in its numbers only.
     """
 
@@ -100,6 +102,7 @@ class TrainingSession:
         optimizer: Optimizer | None,
         l2: Penalty = 0.0,
         engine: str = "auto",
+        is_mixed: bool = False,
     ) -> None:
         opened_on = find_engine(engine)
         network.parameters.cast(rows.X.dtype)
@@ -118,6 +121,8 @@ class TrainingSession:
         state: Mapping[str, Array] = network.parameters
         if optimizer is not None:
             state = initial_state(network, optimizer)
+        if is_mixed:  # scores are taken in full precision
+            steps = {n: s if n == "score" else in_bfloat16(s) for n, s in steps.items()}
         self.engine: Session = opened_on.open(steps, state, rows.named())
 
     def epoch(self, order: Array, batch_size: int, stop: Callable[[], bool]) -> Epoch:

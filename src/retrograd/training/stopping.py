@@ -19,7 +19,7 @@ class Rules:
     - `tolerance`: stop when J has not fallen by more than this over `patience` epochs.
     - `patience`: stop when the validation score has not improved for so many epochs.
     - `gradient_tolerance`: stop when the gradient's norm is at most this.
-    - `max_seconds`: stop at the end of the step in which this time is over.
+    - `max_seconds`: stop at the end of a step, once this time is over.
     """
 
     epochs: int

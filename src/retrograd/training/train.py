@@ -26,7 +26,8 @@ from retrograd.training.validation import Validation, hold_out
 
 Callback = Callable[[Network, History], bool | None]
 
-PRECISIONS = ("auto", "float32", "float64")
+MIXED = "bfloat16"
+PRECISIONS = ("auto", "float32", "float64", MIXED)
 
 
 def train(
@@ -83,7 +84,7 @@ def train(
         tolerance: stop when J has not fallen by more than this over `patience` (or 10) epochs.
         gradient_tolerance: stop when the norm of the gradient of an epoch's last step is at most
             this; with `batch_size=None` that is the gradient of J over all rows.
-        max_seconds: stop at the end of the step in which this time is over.
+        max_seconds: stop at the end of a step, once this time is over.
         random_starts: train from so many initial weights (the present ones, then fresh ones) and
             keep the best by validation score, or by J. A start that diverges is left out. The
             epochs are for each start, the seconds for all.
@@ -97,6 +98,8 @@ def train(
             assigned in between are gone on from, with the optimizer's state of then.
         engine: "auto", "cpu" or "numpy".
         precision: "auto" (X's float type), "float32" or "float64". The parameters take it.
+            "bfloat16": float32, but the operands of every product are rounded to bfloat16 while
+            training; scores and predictions are float32's.
 
     Returns:
         The `History`: J, validation score, gradient norm, learning rate and seconds of each epoch.
@@ -106,7 +109,7 @@ def train(
         DivergenceError: J or the weights left the finite numbers; names epoch and step. The network
             keeps the last finite weights.
 
-    Ctrl-C ends training after the current step and returns as usual, with the best weights so far
+    Ctrl-C ends training at the end of a step and returns as usual, with the best weights so far
     by validation, or the newest without; a second Ctrl-C raises KeyboardInterrupt.
 
     >>> X = np.linspace(-1, 1, 50)[:, None]
@@ -131,7 +134,8 @@ def train(
         resume, chosen_optimizer, random_starts, seed, validates=validation is not None
     )
 
-    dtype = None if precision == "auto" else precision
+    is_mixed = precision == MIXED
+    dtype = None if precision == "auto" else "float32" if is_mixed else precision
     data = check_rows(network, chosen_loss, X, Y, sample_weight, dtype=dtype)
     require_two_classes(chosen_loss, data.target)
     data, train_rows, validation_rows = hold_out(
@@ -146,6 +150,7 @@ def train(
         optimizer=None if isinstance(chosen_optimizer, LBFGS) else chosen_optimizer,
         l2=l2,
         engine=engine,
+        is_mixed=is_mixed,
     )
     with (
         Interrupt() as interrupted,

@@ -188,6 +188,7 @@ CASES: dict[str, Case] = {
     ],
     "power": both(lambda x, y: positive(x) ** y),
     "relu": each(rg.relu),
+    "round_bfloat16": each(rg.round_bfloat16),
     "reshape": reshaped,
     "row_count": lambda x, y, label: [
         rg.row_count(), rg.row_count("float32") * x, rg.row_count("int64")

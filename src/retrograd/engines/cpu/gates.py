@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from retrograd.engines.cpu.functions.bfloat16 import round_bfloat16
 from retrograd.engines.cpu.functions.exponential import exp, expm1, sigmoid, softplus, tanh
 from retrograd.engines.cpu.functions.logarithm import log, log1p
 from retrograd.engines.cpu.functions.power import power
@@ -52,6 +53,7 @@ GATES: dict[str, Callable[..., Any]] = {
     "not_equal": Lanes.ne,
     "power": power,
     "relu": _relu,
+    "round_bfloat16": round_bfloat16,
     "sigmoid": sigmoid,
     "sign": _sign,
     "softplus": softplus,

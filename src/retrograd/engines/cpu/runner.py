@@ -130,7 +130,7 @@ class Runner:
         faster; the numbers that come out are the same.
         """
         if 1 not in self._pace:
-            return min(n_left, 2 if is_stoppable or self._n_threads > 1 else n_left), 1
+            return 1 if is_stoppable or self._n_threads > 1 else n_left, 1
         alone = self._pace[1]
         if self._n_threads > 1 and alone > WORTH and self._n_threads not in self._pace:
             return min(n_left, max(1, int(SLICE / 5 / alone))), self._n_threads

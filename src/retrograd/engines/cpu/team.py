@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 
 
 def available() -> int:
-    """How many processors this process may use."""
+    """How many threads a call may have: RETROGRAD_THREADS, or the processors of this process."""
+    named = os.environ.get("RETROGRAD_THREADS", "")
+    if named.isdigit() and int(named) > 0:
+        return int(named)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

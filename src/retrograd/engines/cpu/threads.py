@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from llvmlite import ir
@@ -56,7 +57,7 @@ def _barrier(module: ir.Module, target: Target) -> ir.Function:
             more = builder.add(spins, as_value(1))
             is_long = builder.icmp_signed(">", more, as_value(SPINS))
             with builder.if_then(is_long, likely=False):
-                name = "sched_yield"
+                name = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
                 give_way = module.globals.get(name) or ir.Function(
                     module, ir.FunctionType(I32, []), name
                 )
