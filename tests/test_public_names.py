@@ -8,8 +8,8 @@ import retrograd as rg
 GATES = """
 abs add broadcast_to cast clip concatenate divide equal exp expm1 greater greater_equal less
 less_equal log log1p log_softmax logsumexp matmul max maximum mean min minimum multiply negative
-not_equal one_hot power relu reshape round_bfloat16 row_count scatter_add sigmoid sign softmax softplus sqrt square
-subtract sum sum_to take tanh transpose where zeros
+not_equal one_hot power relu reshape round_bfloat16 row_count scatter_add sigmoid sign softmax
+softplus sqrt square subtract sum sum_to take tanh transpose where zeros
 """.split()
 
 OTHERS = """
