@@ -150,6 +150,7 @@ JUMPS: list[Callable[[Any, Node, Node], Node]] = [
     lambda choose, a, b: rg.where(choose(COMPARE)(a, b), a, b),
     lambda choose, a, b: rg.cast(choose(COMPARE)(a, b), a.dtype),
     lambda choose, a, b: rg.sign(a),
+    lambda choose, a, b: rg.round_bfloat16(a),
     lambda choose, a, b: rg.cast(apply(FIRST_MAX, a, axes=(choose(range(a.ndim)),)), a.dtype),
     lambda choose, a, b: rg.where(
         apply(FIRST_MAX, a, axes=axes_of(choose, a) or (a.ndim - 1,)), b, -a

@@ -64,8 +64,8 @@ def test_one_function_may_be_called_from_several_threads_at_once():
     wrong = []
 
     def work(i):
-        same = [np.array_equal(call([data[i], W])[0], expected[i]) for _ in range(100)]
-        wrong.extend([i] * same.count(False))
+        found = [call([data[i], W])[0] for _ in range(100)]
+        wrong.extend(i for one in found if not np.array_equal(one, expected[i]))
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
     for thread in threads:

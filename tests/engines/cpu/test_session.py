@@ -89,12 +89,12 @@ def test_training_is_that_of_the_reference():
 
 def test_rates_may_be_numbers_or_arrays_from_run_to_run():
     session, reference = opened(), NumpyEngine().open(TRAIN, STATE, DATA)
-    rates = [np.array([0.1, 0.2, 0.3, 0.4]), np.broadcast_to(0.5, 4), 0.1, np.arange(8.0)[::-2]]
-    for rate in [*rates, np.array([0.3, np.inf, 0.2, np.inf])[::2].repeat(2), 0.2]:
+    several, one = np.array([0.01, 0.02, 0.03, 0.04]), np.broadcast_to(0.05, 4)
+    for rate in (several, one, 0.01, several[::-1], 0.02, one, np.float32(0.03), 0.01):
         found, expected = (
-            s.run("train", ORDER, {"rate": 0.1 * rate}, batch_size=40) for s in (session, reference)
+            s.run("train", ORDER, {"rate": rate}, batch_size=40) for s in (session, reference)
         )
-        require_close(found["z"], expected["z"], length=N, depth=300)
+        require_close(found["z"], expected["z"], length=N, depth=100)
 
 
 def test_what_was_returned_is_not_overwritten_by_the_next_run():
@@ -213,6 +213,43 @@ def test_rows_that_meet_rows_wait_for_all_threads(always_threaded):
         require_equal(session.run("step", np.arange(300)), alone)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_while_another_thread_compiles_leaves_a_child_that_can_compile(monkeypatch):
+    monkeypatch.setenv("RETROGRAD_CACHE", "off")
+
+    def compile_one(size):
+        x = rg.variable("x", shape=(size,))
+        call = CpuEngine(n_threads=1).function([rg.exp(x) * 2.0], [x])
+        np.testing.assert_allclose(call([np.zeros(size)])[0], 2.0)
+
+    sizes, done = iter(range(1000, 2000)), threading.Event()
+
+    def work():
+        while not done.is_set():
+            compile_one(next(sizes))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for size in range(5):
+            time.sleep(0.01)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                child = os.fork()
+            if child == 0:
+                status = 1
+                try:
+                    signal.alarm(10)
+                    compile_one(2000 + size)
+                    status = 0
+                finally:
+                    os._exit(status)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        done.set()
+        thread.join()
+
+
 # Copies.
 
 M = 3
@@ -235,9 +272,9 @@ def test_copies_give_the_bits_of_sessions_of_their_own(n_threads, order, rate, a
 
 
 def test_copies_without_a_state_variable_say_which():
-    opened_without = {name: value for name, value in MANY.items() if name != "t"}
+    without = {name: value for name, value in MANY.items() if name != "t"}
     with pytest.raises(GraphError, match="state t has no value"):
-        CpuEngine().open(TRAIN, opened_without, DATA, copies=M)
+        CpuEngine().open(TRAIN, without, DATA, copies=M)
 
 
 # Stopping.
@@ -364,9 +401,10 @@ def test_rows_that_are_one_row_repeated_are_read_as_such():
 def test_sparse_rows_give_what_the_same_rows_give_dense(copies, batch_size):
     state = STATE if copies is None else MANY
     sparse = X * (rng.random(X.shape) < 0.2)
-    engine, results = CpuEngine(n_threads=1), []
+    results = []
     for x in (SparseRows(csr_array(sparse)), sparse):
-        session = engine.open(TRAIN, state, {"x": x, "label": LABEL}, copies=copies)
+        data = {"x": x, "label": LABEL}
+        session = CpuEngine(n_threads=1).open(TRAIN, state, data, copies=copies)
         results.append(everything(session, batch_size=batch_size))
     require_equal(*results)
 

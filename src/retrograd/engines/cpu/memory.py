@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -46,6 +47,10 @@ class Executable:
 _CODES: OrderedDict[str, Code] = OrderedDict()
 _KEPT = 256  # programs whose code stays loaded
 _LOCK = threading.Lock()
+if hasattr(os, "register_at_fork"):  # a lock held in a fork would never be released in the child
+    os.register_at_fork(
+        before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release
+    )
 
 
 def code_of(program: Program, target: Target, table: Table) -> Code:
