@@ -7,6 +7,7 @@ from typing import Any
 
 from retrograd.engines.cpu.functions.exponential import exp, expm1, sigmoid, softplus, tanh
 from retrograd.engines.cpu.functions.logarithm import log, log1p
+from retrograd.engines.cpu.functions.power import power
 from retrograd.engines.cpu.lanes import Lanes, Value
 
 
@@ -48,7 +49,7 @@ GATES: dict[str, Callable[..., Any]] = {
     "multiply": Lanes.mul,
     "negative": Lanes.neg,
     "not_equal": Lanes.ne,
-    "power": lambda v, x, y: v.call("pow", x, y),
+    "power": power,
     "relu": _relu,
     "sigmoid": sigmoid,
     "sign": _sign,

@@ -1,4 +1,4 @@
-"""Whole multiples of a constant taken off an argument, and powers of two: the frame of every exp."""
+"""Whole multiples of a constant taken off an argument, and powers of two."""
 
 from __future__ import annotations
 

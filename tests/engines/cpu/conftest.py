@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
+import pytest
 from llvmlite import ir
 
 from retrograd.engines.cpu.lanes import Lanes
@@ -86,3 +88,9 @@ class Compiled:
             leave_mode(b, self.target, mode)
         b.ret_void()
         return str(module)
+
+
+@pytest.fixture(scope="session")
+def compiled() -> Callable[..., Compiled]:
+    """`Compiled`, which compiles the same but once."""
+    return cache(Compiled)
