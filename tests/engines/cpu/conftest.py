@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from retrograd.engines.cpu import memory, session
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine import runnable
+from tests.engines.cpu.vectors import Compiled
 
 FENCE = 256  # bytes on either side of each array
 MARK = 0x5A
@@ -47,3 +49,9 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     assert fences
     assert all((fence == MARK).all() for fence in fences)
+
+
+@pytest.fixture(scope="session")
+def compiled() -> Callable[..., Compiled]:
+    """A function of vectors as machine code; the same one is compiled but once."""
+    return cache(Compiled)

@@ -20,7 +20,7 @@ mpmath.mp.dps = 60
 
 Function = Callable[[Any], Any]
 GRID = 60  # points of the grid for every coefficient
-REFITTED = 3  # coefficients, the lowest
+REFITTED = 5  # coefficients, the lowest
 ROUNDS = 20  # with some coefficients given, exchange may go round in a circle
 
 
@@ -92,7 +92,7 @@ def rounded(fit: Fit, dtype: Any, fixed: dict[int, Any]) -> tuple[list[Any], Any
     """The coefficients as numbers of the dtype, and the largest error with them."""
     known = dict(fixed)
     # Powers that lack the lowest have a common zero at 0: no exchange then, if 0 lies inside.
-    for k in range(REFITTED if fit.low >= 0 else 0):
+    for k in range(min(REFITTED, fit.degree) if fit.low >= 0 else 0):
         if k not in known:
             known[k] = mpf(float(dtype(float(remez(fit, known)[k]))))
     p = [mpf(float(dtype(float(c)))) for c in remez(fit, known)]
@@ -205,8 +205,9 @@ FITS: dict[str, tuple[Fit, Any, dict[int, Any]]] = {
 def main(names: list[str]) -> None:
     for name in names or FITS:
         p, largest = rounded(*FITS[name])
-        print(f"{name}: largest error 2**{mpmath.nstr(mpmath.log(largest, 2), 4)}")
-        print("    " + ", ".join(repr(float(c)) for c in p))
+        power = mpmath.nstr(mpmath.log(largest, 2), 4)
+        line = ", ".join(repr(float(c)) for c in p)
+        sys.stdout.write(f"{name}: largest error 2**{power}\n    {line}\n")
 
 
 if __name__ == "__main__":

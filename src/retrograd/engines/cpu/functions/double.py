@@ -41,4 +41,5 @@ def fused(v: Lanes, x: Value, y: Value, z: Value) -> Value:
         return v.fma(x, y, z)
     p, p_low = product(v, x, y)
     s, s_low = two_sum(v, p, z)
-    return v.add(s, v.add(p_low, s_low))
+    # Subtracted, since -0 - 0 is -0, and -0 + 0 is not.
+    return v.sub(s, v.sub(v.const(0), v.add(p_low, s_low)))

