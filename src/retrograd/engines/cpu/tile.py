@@ -19,13 +19,19 @@ from typing import Any
 from llvmlite import ir
 
 from retrograd.engines.cpu.body import HERE, At, Body, NeedsScalarsError, Operand, full_index
-from retrograd.engines.cpu.indices import POINTER, Int, as_value, loop
+from retrograd.engines.cpu.indices import I32, POINTER, Int, as_value, loop
 from retrograd.engines.cpu.lanes import Lanes
 from retrograd.engines.cpu.loops import FOLDS, Part, _inner, _store_all, across_lanes, number
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.fuse import operand
 from retrograd.plan.program import Kernel, is_number, squeezed
+
+
+PREFETCH = "llvm.prefetch.p0"
+AHEAD = 8  # rows of B: about as many as are worked on while memory answers
+FIRST_CACHE = 32 << 10  # bytes
+SOME_ROWS = 128  # of a batch, where their number is not known yet
 
 
 @dataclass(frozen=True)
@@ -225,6 +231,7 @@ class Tile:
                 self._vector(line, w * body.n, None if masks is None else masks[w])
                 for w in range(width)
             ]
+            self._prefetch(b, k, turn.i, corner, width)
             step = integers.mul(turn.i, a.right)
             new: list[Any] = []
             for r in range(height):
@@ -234,6 +241,27 @@ class Tile:
             turn.carry(new)
         for place, value in enumerate(turn.values):
             builder.store(value, self._slot(place), align=64)
+
+    def _prefetch(self, b: Matrix, k: Size, i: Int, corner: Any, width: int) -> None:
+        """Ask for the vectors of B that are needed some rows later.
+
+        Its rows are too far apart for the processor to see a pattern. What stays in the first cache
+        needs no asking.
+        """
+        body, builder, item = self.body, self.body.builder, self.heavy.dtype.itemsize
+        rows = k if isinstance(k, int) else SOME_ROWS
+        if not isinstance(b.down, int) or rows * b.down * item <= FIRST_CACHE:
+            return
+        function = builder.module.globals.get(PREFETCH)
+        if function is None:
+            kinds = [POINTER, I32, I32, I32]
+            function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), PREFETCH)
+        later = body.integers.mul(body.integers.add(i, AHEAD), b.down)
+        line = body.gep(corner, self.v.scalar, later)
+        to_read, into_all_caches, data = (ir.Constant(I32, x) for x in (0, 3, 1))
+        for w in range(width):
+            place = body.gep(line, self.v.scalar, w * body.n)
+            builder.call(function, [place, to_read, into_all_caches, data])
 
     def _vector(self, line: Any, offset: int, mask: Any) -> Any:
         body, v = self.body, self.v
