@@ -27,7 +27,6 @@ from retrograd.graph.shape import Rows, Size
 from retrograd.plan.fuse import operand
 from retrograd.plan.program import Kernel, is_number, squeezed
 
-
 PREFETCH = "llvm.prefetch.p0"
 AHEAD = 8  # rows of B: about as many as are worked on while memory answers
 FIRST_CACHE = 32 << 10  # bytes
