@@ -294,7 +294,7 @@ class Body:
 
     def _address(self, node: Node, place: Place, index: Index) -> tuple[Any, bool]:
         """A pointer to the first entry, and whether the lanes read on from it."""
-        item = _memory_type(node.dtype)
+        item = memory_type(node.dtype)
         if self.flat is not None and not is_number(node):
             return self.gep(place.pointer, item, self.flat), self.n > 1
         strides = place.layout.strides(self.rows, self.integers)
@@ -316,7 +316,8 @@ class Body:
         return self.builder.gep(pointer, [as_value(offset)], inbounds=True, source_etype=item)
 
 
-def _memory_type(dtype: np.dtype[Any]) -> ir.Type:
+def memory_type(dtype: np.dtype[Any]) -> ir.Type:
+    """What one entry of a dtype is in memory."""
     return {"f4": ir.FloatType(), "f8": ir.DoubleType(), "i8": I64, "b1": I8}[
         f"{dtype.kind}{dtype.itemsize}"
     ]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.body import Body, NeedsScalarsError, Place, _memory_type
+from retrograd.engines.cpu.body import Body, NeedsScalarsError, Place, memory_type
 from retrograd.engines.cpu.indices import I64, POINTER, Int, Integers, as_value, loop
 from retrograd.engines.cpu.loops import RUN, Part, run_map
 from retrograd.engines.cpu.processor import enter_mode, leave_mode
@@ -228,7 +228,7 @@ def _gather(
 ) -> None:
     """Copy the rows that the order names, one under the other, into the layout of the batch."""
     layout = table.layout(node)
-    item = _memory_type(node.dtype)
+    item = memory_type(node.dtype)
     n = target.bytes // node.dtype.itemsize
     strides = layout.strides(None, integers) if len(layout.shape) > 1 else [1]
     inner = [int(size) for size in layout.shape[1:]]  # type: ignore[arg-type]  # rows only lead

@@ -18,7 +18,15 @@ from typing import Any
 
 from llvmlite import ir
 
-from retrograd.engines.cpu.body import HERE, At, Body, NeedsScalarsError, Operand, full_index
+from retrograd.engines.cpu.body import (
+    HERE,
+    At,
+    Body,
+    NeedsScalarsError,
+    Operand,
+    full_index,
+    memory_type,
+)
 from retrograd.engines.cpu.indices import I32, POINTER, Int, as_value, loop
 from retrograd.engines.cpu.lanes import Lanes
 from retrograd.engines.cpu.loops import FOLDS, Part, _inner, _store_all, across_lanes, number
@@ -139,6 +147,8 @@ class Tile:
                 with loop(self.body.builder, down.low, down.high, self.rows) as block:
                     left = integers.sub(down.high, block.i)
                     at = Corner(block.i, left, panel.i, across.high, width)
+                    if not is_swapped:
+                        self._prefetch_block(at)
                     self._sums_of_rows(a, b, sizes, at, right)
                     self._follow(at, is_swapped=is_swapped)
 
@@ -251,16 +261,40 @@ class Tile:
         rows = k if isinstance(k, int) else SOME_ROWS
         if not isinstance(b.down, int) or rows * b.down * item <= FIRST_CACHE:
             return
+        later = body.integers.mul(body.integers.add(i, AHEAD), b.down)
+        line = body.gep(corner, self.v.scalar, later)
+        for w in range(width):
+            self._ask_for(body.gep(line, self.v.scalar, w * body.n))
+
+    def _prefetch_block(self, at: Corner) -> None:
+        """Ask for what will be read with a block, while the block is summed up.
+
+        These are the weights and moments of an update, each read once a step and long gone from the
+        caches: waiting for them would take longer than the product.
+        """
+        body, integers = self.body, self.body.integers
+        space = squeezed(self.kernel.space)
+        arrays = [x for x in self.kernel.loads if squeezed(x.shape) == space and len(space) == 2]
+        if not arrays:
+            return
+        with loop(body.builder, 0, integers.min(at.left, self.rows)) as row:
+            for x in arrays:
+                place = body.places[x]
+                down, _ = place.layout.strides(body.rows, integers)
+                start = integers.add(integers.mul(integers.add(at.i, row.i), down), at.j)
+                for w in range(at.width):
+                    offset = integers.add(start, w * body.n)
+                    self._ask_for(body.gep(place.pointer, memory_type(x.dtype), offset))
+
+    def _ask_for(self, place: Any) -> None:
+        """Start to bring a line of memory into the caches."""
+        builder = self.body.builder
         function = builder.module.globals.get(PREFETCH)
         if function is None:
             kinds = [POINTER, I32, I32, I32]
             function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), PREFETCH)
-        later = body.integers.mul(body.integers.add(i, AHEAD), b.down)
-        line = body.gep(corner, self.v.scalar, later)
         to_read, into_all_caches, data = (ir.Constant(I32, x) for x in (0, 3, 1))
-        for w in range(width):
-            place = body.gep(line, self.v.scalar, w * body.n)
-            builder.call(function, [place, to_read, into_all_caches, data])
+        builder.call(function, [place, to_read, into_all_caches, data])
 
     def _vector(self, line: Any, offset: int, mask: Any) -> Any:
         body, v = self.body, self.v
