@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 import retrograd as rg
 from retrograd.arrays import SparseRows
-from retrograd.engines.cpu import runner
+from retrograd.engines.cpu import pace, runner
 from retrograd.engines.cpu.emit import emit
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine import assemble, optimize
@@ -121,7 +121,7 @@ def test_smaller_and_larger_batches_follow_each_other():
 def always_threaded(monkeypatch):
     """Threads where they do not pay, too."""
     everything_at_once = lambda self, n_left, **_: (n_left, self._n_threads)  # noqa: E731
-    monkeypatch.setattr(runner.Runner, "_next", everything_at_once)
+    monkeypatch.setattr(pace.Pace, "next", everything_at_once)
 
 
 @pytest.mark.parametrize("n_threads", [2, 3])
@@ -149,7 +149,8 @@ def test_several_threads_give_the_same_bits_for_every_gate(dtype, always_threade
 def test_threads_are_tried_where_a_step_is_long_enough(monkeypatch):
     calls = []
     together = runner.together
-    monkeypatch.setattr(runner, "WORTH", 0.0)
+    monkeypatch.setattr(pace, "WORTH", 0.0)
+    monkeypatch.setattr(pace, "TRIAL", 0.0)
     monkeypatch.setattr(runner, "together", lambda t: (calls.append(len(t)), together(t)))
     require_equal(
         everything(opened(n_threads=2), batch_size=10), everything(opened(), batch_size=10)

@@ -11,15 +11,13 @@ import numpy as np
 
 from retrograd.engines.cpu.emit import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
 from retrograd.engines.cpu.memory import Executable, Memory, address, require_legal
+from retrograd.engines.cpu.pace import Pace
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.team import together
 from retrograd.graph.node import Array
 from retrograd.graph.shape import has_rows
 from retrograd.graph.step import Step
 from retrograd.plan.schedule import plan
-
-SLICE = 0.05  # seconds between two questions whether to stop
-WORTH = 40e-6  # seconds of a step from which on several threads are tried
 
 State = Sequence[Mapping[str, Array]]
 Outputs = dict[str, Array]
@@ -33,8 +31,7 @@ class Runner:
         self._program = self._executable.program
         self._states = states
         self._n_threads = n_threads
-        self._pace: dict[int, float] = {}  # seconds a batch of this size, by the number of threads
-        self._size = 0
+        self._pace = Pace(n_threads, 0)
         self._data: dict[str, Array] = {}  # that the code was last pointed at
         self._copies: list[_Copy] = []
 
@@ -68,17 +65,16 @@ class Runner:
                 if self._data.get(name) is not array:
                     copy.hand_over_data(name, array)
         self._data = dict(data)
-        if size != self._size:
-            self._size, self._pace = size, {}
+        if size != self._pace.size:
+            self._pace = Pace(self._n_threads, size)
         done = 0
         while done < n_batches:
             if stop is not None and done > 0 and stop():
                 break
-            turns, n_threads = self._next(n_batches - done, is_stoppable=stop is not None)
+            turns, n_threads = self._pace.next(n_batches - done, is_stoppable=stop is not None)
             begin = time.perf_counter()
             self._call(done, done + turns, n_threads)
-            pace = (time.perf_counter() - begin) / turns
-            self._pace[n_threads] = min(pace, self._pace.get(n_threads, pace))
+            self._pace.note(n_threads, turns, time.perf_counter() - begin)
             done += turns
         require_legal(copy.memory for copy in self._copies)
         return done, outputs
@@ -125,21 +121,6 @@ class Runner:
                 call(copies[i].table, parts[i])
 
         together([partial(run_copies, t) for t in range(min(n_threads, len(copies)))])
-
-    def _next(self, n_left: int, *, is_stoppable: bool) -> tuple[int, int]:
-        """How many batches to run in the next call, and on how many threads.
-
-        Several threads are tried once a step is known to be long enough, and kept if they are
-        faster; the numbers that come out are the same.
-        """
-        if 1 not in self._pace:
-            return 1 if is_stoppable or self._n_threads > 1 else n_left, 1
-        alone = self._pace[1]
-        if self._n_threads > 1 and alone > WORTH and self._n_threads not in self._pace:
-            return min(n_left, max(1, int(SLICE / 5 / alone))), self._n_threads
-        best = min(self._pace, key=lambda t: self._pace[t])
-        limit = max(1, int(SLICE / self._pace[best]))
-        return (min(n_left, limit) if is_stoppable else n_left), best
 
 
 def _of_one(shape: Sequence[Any]) -> tuple[Any, ...]:

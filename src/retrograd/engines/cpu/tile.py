@@ -257,7 +257,7 @@ class Tile:
         Its rows are too far apart for the processor to see a pattern. What stays in the first cache
         needs no asking.
         """
-        body, builder, item = self.body, self.body.builder, self.heavy.dtype.itemsize
+        body, item = self.body, self.heavy.dtype.itemsize
         rows = k if isinstance(k, int) else SOME_ROWS
         if not isinstance(b.down, int) or rows * b.down * item <= FIRST_CACHE:
             return
