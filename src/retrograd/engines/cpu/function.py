@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.engines.checks import count_rows
+from retrograd.engines.cpu.emit import STRIDES
 from retrograd.engines.cpu.listing import CpuListing
 from retrograd.engines.cpu.memory import Executable, Memory, address, require_legal
 from retrograd.engines.cpu.target import Target
@@ -52,9 +53,15 @@ class CpuFunction:
         self._needs_rows = any(map(_is_largest_row, order(outputs)))
         self._flops = sum(node.gate.flops(node, *node.inputs, n_rows=1) for node in order(outputs))
         self._lock = threading.Lock()  # the memory of a call is used by the next
+        # Of each thread: its memory, its table of numbers, and where pointers and numbers lie.
         self._memories: list[Memory] = []
-        self._seen: list[Any] = [None] * len(self._inputs)
-        self._strides = [0] * len(leading)
+        self._figures: list[Array] = []
+        self._tables: list[tuple[int, int]] = []
+        self._seen: list[Any] = [None] * len(self._inputs)  # the arguments of the last call
+        self._tails = [
+            node.shape[1:] if i in leading else None for i, node in enumerate(self._inputs)
+        ]
+        self._results = [(node.shape, node.dtype) for node in outputs]
 
     @property
     def listing(self) -> CpuListing:
@@ -67,51 +74,79 @@ class CpuFunction:
             return self._call(values)
 
     def _call(self, values: Sequence[Array]) -> list[Array]:
-        arrays = [np.asarray(value, order="C") for value in values]
-        n = count_rows(self._inputs, arrays)
-        if n == 0 and self._needs_rows:
-            raise DataError("max: there is no largest entry of no rows")
-        size = min(n, BLOCK) if self._is_row_by_row else n
+        arrays, n = values, self._rows_at_sight(values)
+        if n is None:
+            arrays = [np.asarray(value, order="C") for value in values]
+            n = count_rows(self._inputs, arrays)
+            if n == 0 and self._needs_rows:
+                raise DataError("max: there is no largest entry of no rows")
+        size = max(1, min(n, BLOCK) if self._is_row_by_row else n)
         n_threads = 1
         if self._is_row_by_row and n > size and self._flops * n > SHARED:
             n_threads = min(self._n_threads, -(-n // size))
-        outputs = [
-            np.empty(with_rows(node.shape, n), node.dtype)
-            for node in self._program.outputs.values()
-        ]
-        if not self._memories or self._memories[0].rows < size:
-            self._memories = []
-            self._seen = [None] * len(self._inputs)
+        outputs = [np.empty(with_rows(shape, n), dtype) for shape, dtype in self._results]
+        if self._memories and self._memories[0].rows < size:
+            self._memories, self._figures, self._tables = [], [], []
         while len(self._memories) < n_threads:
-            self._memories.append(Memory(self._executable, size))
-            self._seen = [None] * len(self._inputs)
+            self._add_memory(size)
         self._hand_over(arrays, outputs)
         # Of no rows there is one batch too: a sum over none is 0.
-        n_batches = max(1, -(-n // max(1, size)))
-        bounds = [n_batches * t // n_threads for t in range(n_threads + 1)]
-        numbers = [
-            np.array([n, max(1, size), bounds[t], bounds[t + 1], 0, 1, *self._strides], np.int64)
-            for t in range(n_threads)
-        ]
+        n_batches = max(1, -(-n // size))
+        for t in range(n_threads):
+            first, last = n_batches * t // n_threads, n_batches * (t + 1) // n_threads
+            self._figures[t][:STRIDES] = (n, size, first, last, 0, 1)
         call = self._executable.code.call
-        tables = [address(memory.pointers) for memory in self._memories]
-        together([partial(call, tables[t], address(numbers[t])) for t in range(n_threads)])
+        if n_threads == 1:
+            call(*self._tables[0])
+        else:
+            together([partial(call, *table) for table in self._tables[:n_threads]])
         require_legal(self._memories)
         return outputs
 
-    def _hand_over(self, arrays: list[Array], outputs: list[Array]) -> None:
+    def _rows_at_sight(self, values: Sequence[Array]) -> int | None:
+        """The number of rows, where all but the leading inputs are those of the last call.
+
+        One row should cost little more than its arithmetic. None where a longer look is needed.
+        """
+        n = None
+        for value, seen, tail in zip(values, self._seen, self._tails, strict=True):
+            if tail is None:
+                if seen is None or seen() is not value:
+                    return None
+            elif (
+                type(value) is not np.ndarray
+                or value.shape[1:] != tail
+                or not value.flags.c_contiguous
+                or n not in (None, len(value))
+            ):
+                return None
+            else:
+                n = len(value)
+        return n or None
+
+    def _add_memory(self, rows: int) -> None:
+        memory = Memory(self._executable, rows)
+        figures = np.zeros(STRIDES + len(self._leading), np.int64)
+        self._memories.append(memory)
+        self._figures.append(figures)
+        self._tables.append((address(memory.pointers), address(figures)))
+        self._seen = [None] * len(self._inputs)
+
+    def _hand_over(self, arrays: Sequence[Array], outputs: list[Array]) -> None:
         """Point the code at the caller's arrays, those that are not the same as last time."""
-        program = self._program
-        for i, (node, array) in enumerate(zip(self._inputs, arrays, strict=True)):
+        for i, array in enumerate(arrays):
             seen = self._seen[i]
             if seen is not None and seen() is array:
                 continue
             self._seen[i] = weakref.ref(array)  # the caller's: it is not kept alive
-            key = ("data", f"input {i}") if i in self._leading else node
+            if self._tails[i] is None:
+                key: object = self._inputs[i]
+            else:
+                key = ("data", f"input {i}")
+                for figures in self._figures:
+                    figures[STRIDES + self._leading.index(i)] = array.strides[0]
             for memory in self._memories:
                 memory.point(key, array)
-            if i in self._leading:
-                self._strides[self._leading.index(i)] = array.strides[0]
-        for node, array in zip(program.outputs.values(), outputs, strict=True):
+        for node, array in zip(self._program.outputs.values(), outputs, strict=True):
             for memory in self._memories:
                 memory.point(node, array)

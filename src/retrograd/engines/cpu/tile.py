@@ -36,6 +36,7 @@ from retrograd.plan.fuse import operand
 from retrograd.plan.program import Kernel, is_number, squeezed
 
 PREFETCH = "llvm.prefetch.p0"
+ROW = 8  # vectors across, where a batch has one row
 AHEAD = 8  # rows of B: about as many as are worked on while memory answers
 FIRST_CACHE = 32 << 10  # bytes
 SOME_ROWS = 128  # of a batch, where their number is not known yet
@@ -86,9 +87,26 @@ def run_product(body: Body, kernel: Kernel, part: Part, shape: tuple[int, int]) 
             tile.dots(a, b, sizes, part)
         elif b.right == 1 or body.n == 1:
             columns = Part(0, number(body, sizes.n))
-            tile.run(a, b, sizes, part, columns, is_swapped=False)
+            if isinstance(sizes.m, Rows):
+                _for_one_or_many(tile, a, b, sizes, part, columns)
+            else:
+                tile.run(a, b, sizes, part, columns, is_swapped=False)
         else:
             raise NeedsScalarsError
+
+
+def _for_one_or_many(
+    tile: Tile, a: Matrix, b: Matrix, sizes: Sizes, part: Part, columns: Part
+) -> None:
+    """A batch of a single row reads each row of B once, as widely as there are registers."""
+    builder = tile.body.builder
+    is_one = builder.icmp_signed("==", as_value(tile.body.rows), as_value(1))
+    with builder.if_else(is_one) as (one, many):
+        with one:
+            wide = Tile(tile.body, tile.kernel, tile.outer, (1, ROW))
+            wide.run(a, b, Sizes(1, sizes.n, sizes.k), part, columns, is_swapped=False)
+        with many:
+            tile.run(a, b, sizes, part, columns, is_swapped=False)
 
 
 def _matrix(body: Body, product: Node, i: int, stack: Sequence[At]) -> Matrix:
@@ -149,7 +167,8 @@ class Tile:
                     at = Corner(block.i, left, panel.i, across.high, width)
                     if not is_swapped:
                         self._prefetch_block(at)
-                    self._sums_of_rows(a, b, sizes, at, right)
+                    height = min(self.rows, sizes.m) if isinstance(sizes.m, int) else self.rows
+                    self._sums(a, b, sizes.k, at, right, height)
                     self._follow(at, is_swapped=is_swapped)
 
     def _panels(self, across: Part) -> list[tuple[Int, Int, int]]:
@@ -169,25 +188,6 @@ class Tile:
         if b.is_padded or body.n == 1:
             return None
         return [body.mask(integers.sub(high, integers.add(j, w * body.n))) for w in range(width)]
-
-    def _sums_of_rows(
-        self, a: Matrix, b: Matrix, sizes: Sizes, at: Corner, masks: list[Any] | None
-    ) -> None:
-        """The sums of a block into scratch memory. A single row has code of its own."""
-        builder, left = self.body.builder, at.left
-        heights = [self.rows] if sizes.m != 1 else [1]
-        if isinstance(sizes.m, int) and sizes.m < self.rows:
-            heights = [sizes.m]
-        elif isinstance(sizes.m, Rows) and not (isinstance(left, int)):
-            heights = [1, self.rows]
-        if len(heights) == 1:
-            self._sums(a, b, sizes.k, at, masks, heights[0])
-            return
-        with builder.if_else(builder.icmp_signed("==", left, as_value(1))) as (one, many):
-            with one:
-                self._sums(a, b, sizes.k, at, masks, 1)
-            with many:
-                self._sums(a, b, sizes.k, at, masks, self.rows)
 
     def _follow(self, at: Corner, *, is_swapped: bool) -> None:
         """Row by row and vector by vector, what is computed from a block."""
