@@ -149,10 +149,11 @@ class Body:
     @contextmanager
     def in_prologue(self) -> Iterator[None]:
         """Append to the code before the loops."""
-        here = self.builder.block
-        self.builder.position_at_end(self.prologue)
+        here, before = self.builder.block, self.prologue
+        self.builder.position_at_end(before)
         yield
-        self.builder.position_at_end(here)
+        self.prologue = self.builder.block  # another one, where a branch was opened
+        self.builder.position_at_end(self.prologue if here is before else here)
 
     def _compute(self, node: Node, index: Index) -> Operand:
         if node.gate is CONSTANT and is_number(node) and node.value is not None:

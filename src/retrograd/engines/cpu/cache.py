@@ -20,7 +20,11 @@ import platformdirs
 
 LIMIT = 256 << 20  # bytes that are kept; the entries used longest ago go first
 ABANDONED = 3600.0  # seconds after which an unfinished file is nobody's
+TRIM_EVERY = 64  # entries written: looking through the folder takes longer than writing one
 MAGIC = b"retrograd code 1\n"
+
+
+_written: list[int] = []  # bytes, of each entry of this process
 
 
 def folder() -> Path | None:
@@ -91,7 +95,9 @@ def write(key: str, code: bytes) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
-        _trim(file.parent)
+        _written.append(len(code))
+        if len(_written) % TRIM_EVERY == 1:
+            _trim(file.parent)
 
 
 def _trim(where: Path) -> None:
