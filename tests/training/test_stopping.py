@@ -203,7 +203,7 @@ def test_validation_J_has_no_penalty_and_no_weights():
         ({"validation": ([["a", "b"]], [[1.0]])}, DataError, "validation X: expected real numbers"),
         ({"validation": (X[:, :1], Y)}, DataError, "validation X: has 1 columns, expected 2"),
         ({"score": "f1"}, UnknownNameError, "known: accuracy, auto, loss, r2"),
-        ({"precision": "half"}, UnknownNameError, "known: auto, float32, float64"),
+        ({"precision": "half"}, UnknownNameError, "known: auto, bfloat16, float32, float64"),
         ({"engine": "fpga"}, UnknownNameError, "unknown engine 'fpga'"),
         ({"optimizer": "lion"}, UnknownNameError, "unknown optimizer 'lion'"),
         ({"loss": "mse"}, UnknownNameError, "unknown loss 'mse'"),
