@@ -16,6 +16,7 @@ from llvmlite import ir
 from retrograd.engines.cpu.body import Body, NeedsScalarsError, Place, memory_type
 from retrograd.engines.cpu.indices import I64, POINTER, Int, Integers, as_value, loop
 from retrograd.engines.cpu.loops import RUN, Part, run_map
+from retrograd.engines.cpu.moves import MOVES
 from retrograd.engines.cpu.processor import enter_mode, leave_mode
 from retrograd.engines.cpu.sharing import Sharing
 from retrograd.engines.cpu.table import Table
@@ -98,7 +99,8 @@ def _kernel(
     error, rows, low, high = function.args[len(memory) :]
     builder = ir.IRBuilder(function.append_basic_block("prologue"))
     places = {node: Place(pointers[table.memory(node)], table.layout(node)) for node in arrays}
-    body = Body(builder, places, kernel.loads, rows, n, has_fma=target.has_fma, error=error)
+    fma = target.has_fma
+    body = Body(builder, places, kernel.loads, rows, n, has_fma=fma, error=error, moves=MOVES)
     start = function.append_basic_block("start")
     builder.position_at_end(start)
     part = Part(low, high)

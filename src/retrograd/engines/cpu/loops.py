@@ -13,16 +13,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.body import (
-    HERE,
-    At,
-    Body,
-    Index,
-    Operand,
-    broadcast_index,
-    full_index,
-    legal_place,
-)
+from retrograd.engines.cpu.body import Body, Operand, legal_place
+from retrograd.engines.cpu.index import HERE, At, Index, broadcast_index, full_index
 from retrograd.engines.cpu.indices import Int, as_value, loop
 from retrograd.engines.cpu.lanes import Lanes
 from retrograd.graph.node import Node

@@ -18,15 +18,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from retrograd.engines.cpu.body import (
-    HERE,
-    At,
-    Body,
-    NeedsScalarsError,
-    Operand,
-    full_index,
-    memory_type,
-)
+from retrograd.engines.cpu.body import Body, NeedsScalarsError, Operand, memory_type
+from retrograd.engines.cpu.index import HERE, At, full_index
 from retrograd.engines.cpu.indices import I32, POINTER, Int, as_value, loop
 from retrograd.engines.cpu.lanes import Lanes
 from retrograd.engines.cpu.loops import FOLDS, Part, _inner, _store_all, across_lanes, number
