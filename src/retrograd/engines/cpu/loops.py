@@ -19,8 +19,8 @@ from retrograd.engines.cpu.indices import Int, as_value, loop
 from retrograd.engines.cpu.lanes import Lanes
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
-from retrograd.plan.fuse import MOVING
 from retrograd.plan.program import Kernel, is_number, squeezed
+from retrograd.plan.reading import MOVING
 
 GROUP = 4  # vectors that are worked on at once where a sum would wait for itself
 

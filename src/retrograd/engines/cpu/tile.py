@@ -25,8 +25,8 @@ from retrograd.engines.cpu.lanes import Lanes
 from retrograd.engines.cpu.loops import FOLDS, Part, _inner, _store_all, across_lanes, number
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
-from retrograd.plan.fuse import operand
 from retrograd.plan.program import Kernel, is_number, squeezed
+from retrograd.plan.reading import operand
 
 PREFETCH = "llvm.prefetch.p0"
 ROW = 8  # vectors across, where a batch has one row
