@@ -168,7 +168,7 @@ def test_too_little_memory_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch
     def no_memory(*_: object, **__: object) -> None:
         raise MemoryError("Unable to allocate 74.5 GiB")
 
-    monkeypatch.setattr("retrograd.cli.train.build", no_memory)
+    monkeypatch.setattr("retrograd.cli.fitting.build", no_memory)
     result = run("train", "iris")
     assert result.code == 2 and result.err.startswith("retrograd: there is not enough memory")
     assert result.err.count("\n") == 1

@@ -187,6 +187,33 @@ def prepare(
     return Prepared(data, table, columns, fitted, rows, n_without_target)
 
 
+def ready(
+    data: Data,
+    choices: Choices,
+    *,
+    target: str | None,
+    drop: Sequence[str] | None,
+    task: str,
+    validation: float,
+    test: float,
+) -> tuple[Prepared, Network, Choices]:
+    """What there is before the first step: data prepared, the network, and no choice left open.
+
+    The arguments are those of `prepare`, and raise what it raises, or `build`.
+    """
+    prepared = prepare(
+        data,
+        target=target,
+        drop=drop or [],
+        task=task,
+        validation=validation,
+        test=test,
+        seed=choices.seed,
+    )
+    choices = choices.for_task(prepared.task, len(prepared.rows.train))
+    return prepared, build(prepared, choices), choices
+
+
 @dataclass(frozen=True, eq=False)
 class Fit:
     """A trained model, how training went, and how well it does.
