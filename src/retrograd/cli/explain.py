@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from retrograd import datasets
+from retrograd.cli.choices import Choices
 from retrograd.cli.data import NoiseOption, read_data
-from retrograd.cli.fitting import Choices, ready, training_step
+from retrograd.cli.fitting import ready, training_step
 from retrograd.cli.options import (
     ActivationOption,
     DropOption,

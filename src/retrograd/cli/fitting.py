@@ -10,19 +10,17 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from retrograd.arrays import Array, require_number
+from retrograd.arrays import Array
 from retrograd.cli import scores
+from retrograd.cli.choices import Choices
 from retrograd.cli.data import Data
-from retrograd.errors import DataError, OptionError, unknown_name
+from retrograd.errors import DataError, OptionError
 from retrograd.files.table import Table, is_text, missing, unknown_column
 from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss
 from retrograd.nn.network import MLP, Network
-from retrograd.optim.adam import Adam, AdamW
 from retrograd.optim.lbfgs import LBFGS
-from retrograd.optim.names import OPTIMIZERS
-from retrograd.optim.sgd import SGD
-from retrograd.run import compile, find_engine
+from retrograd.run import compile
 from retrograd.tabular.columns import Columns, fit_columns
 from retrograd.tabular.model import TableModel
 from retrograd.tabular.scaling import finite_numbers
@@ -33,73 +31,7 @@ from retrograd.training.session import check_rows
 from retrograd.training.step import descent_steps, objective
 from retrograd.training.train import train
 
-# The batch size by the number of training rows, up to each: few rows need many steps an epoch.
-BATCH_SIZES = {300: 8, 10_000: 32, math.inf: 256}
-LEARNING_RATES = {"adam": 1e-3, "adamw": 1e-3, "sgd": 1e-2}
 OBSERVED_ROWS = 4096  # training rows, at most, whose loss is drawn
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """What is taken for a task where no option says otherwise."""
-
-    hidden: tuple[int, ...]
-    activation: str
-    l2: float
-
-
-DEFAULTS = {
-    "classification": Defaults(hidden=(300,), activation="relu", l2=2e-3),
-    "regression": Defaults(hidden=(64, 64), activation="tanh", l2=1e-5),
-}
-
-
-@dataclass(frozen=True)
-class Choices:
-    """How to train; None where it depends on the task, the optimizer or the number of rows."""
-
-    hidden: tuple[int, ...] | None
-    activation: str | None
-    optimizer: str
-    l2: float | None
-    seed: int
-    epochs: int = 200
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    patience: int | None = None
-    max_seconds: float | None = None
-    engine: str = "auto"
-
-    def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
-        if self.optimizer == "lbfgs" and self.learning_rate is not None:
-            raise OptionError("--learning-rate: lbfgs has none, it searches along a line")
-        if self.optimizer == "lbfgs" and self.batch_size is not None:
-            raise OptionError("--batch-size: lbfgs takes all rows at once")
-        if self.learning_rate is not None:
-            require_number("train", "--learning-rate", self.learning_rate, open_low=True)
-        if self.l2 is not None:
-            require_number("train", "--l2", self.l2)
-        if self.max_seconds is not None:
-            require_number("train", "--max-seconds", self.max_seconds, open_low=True)
-        find_engine(self.engine)
-
-    def for_task(self, task: str, n_rows: int) -> Choices:
-        """The same with every None replaced that has a default."""
-        defaults = DEFAULTS[task]
-        batch_size, rate = self.batch_size, self.learning_rate
-        if self.optimizer != "lbfgs":
-            batch_size = batch_size or next(b for n, b in BATCH_SIZES.items() if n_rows <= n)
-            rate = LEARNING_RATES[self.optimizer] if rate is None else rate
-        return replace(
-            self,
-            hidden=defaults.hidden if self.hidden is None else self.hidden,
-            activation=self.activation or defaults.activation,
-            l2=defaults.l2 if self.l2 is None else self.l2,
-            batch_size=batch_size,
-            learning_rate=rate,
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,7 +195,7 @@ def fit(
         network,
         X,
         Y,
-        optimizer=_optimizer(choices),
+        optimizer=choices.make_optimizer(),
         epochs=choices.epochs,
         batch_size=choices.batch_size,
         l2=choices.l2 or 0.0,
@@ -297,7 +229,7 @@ def training_step(prepared: Prepared, network: Network, choices: Choices) -> tup
     rows = check_rows(network, loss, X, Y)
     network.parameters.cast(rows.X.dtype)
     J = objective(network, loss, rows.target, is_penalised=bool(choices.l2))
-    optimizer = _optimizer(choices)
+    optimizer = choices.make_optimizer()
     if isinstance(optimizer, LBFGS):
         return "gradient", descent_steps(J, None)["gradient"]
     return "train", descent_steps(J, optimizer)["train"]
@@ -309,15 +241,6 @@ def _require_two_classes(target: Target, Y: Array) -> None:
             f"target {target.name!r}: all rows to train on have the class "
             f"{target.classes[Y[0]]!r}; give more rows of the others"
         )
-
-
-def _optimizer(choices: Choices) -> SGD | Adam | AdamW | LBFGS:
-    rate = choices.learning_rate
-    if choices.optimizer == "lbfgs" or rate is None:
-        return LBFGS()
-    if choices.optimizer == "sgd":
-        return SGD(rate, momentum=0.9)
-    return {"adam": Adam, "adamw": AdamW}[choices.optimizer](rate)
 
 
 def _observer(

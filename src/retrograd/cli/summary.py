@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from retrograd.cli.fitting import Choices, Fit, Prepared
+from retrograd.cli.choices import Choices
+from retrograd.cli.fitting import Fit, Prepared
 from retrograd.cli.scores import as_text, line
 from retrograd.nn.network import Network
 from retrograd.plots.losses import loss_curves

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from retrograd.cli import summary
+from retrograd.cli.choices import Choices
 from retrograd.cli.data import DataArgument, NoiseOption, read_data
-from retrograd.cli.fitting import Choices, fit, ready
+from retrograd.cli.fitting import fit, ready
 from retrograd.cli.options import (
     ActivationOption,
     DropOption,
