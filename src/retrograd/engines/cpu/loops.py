@@ -319,7 +319,8 @@ def _across(
     def row(here: dict[int, At], sums: list[Any]) -> list[Any]:
         return _along_row(body, x, inner, {**places, **here}, sums, fold, v)
 
-    many = isinstance(x.shape[inner], Rows) or int(x.shape[inner]) >= GROUP * body.n  # type: ignore[arg-type]
+    size = x.shape[inner]
+    many = isinstance(size, Rows) or size >= GROUP * body.n
     start = [v.const(fold.start)] * (GROUP if many and body.n > 1 else 1)
     totals = _fold_over(body, x, list(gone[:-1]), {}, start, row)
     while len(totals) > 1:  # in pairs, so that no sum waits for all others

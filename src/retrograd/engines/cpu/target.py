@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from retrograd.errors import unknown_name
-
 
 @dataclass(frozen=True)
 class Target:
@@ -47,10 +45,3 @@ TARGETS = {
         Target("neon", "aarch64", "generic", "+neon", frozenset(), 16, True, (8, 3)),
     )
 }  # fmt: skip
-
-
-def find_target(name: str) -> Target:
-    """The target of a name."""
-    if name not in TARGETS:
-        raise unknown_name("target", name, TARGETS)
-    return TARGETS[name]
