@@ -17,12 +17,13 @@ from retrograd.engines.cpu.body import Body, NeedsScalarsError, Place, memory_ty
 from retrograd.engines.cpu.indices import I64, POINTER, Int, Integers, as_value, loop
 from retrograd.engines.cpu.loops import RUN, Part, run_map
 from retrograd.engines.cpu.moves import MOVES
+from retrograd.engines.cpu.packing import is_packed, scratch_bytes
 from retrograd.engines.cpu.processor import enter_mode, leave_mode
+from retrograd.engines.cpu.product import run_product
 from retrograd.engines.cpu.sharing import Sharing
-from retrograd.engines.cpu.table import Table
+from retrograd.engines.cpu.table import SCRATCH, Table
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.threads import emit_barrier
-from retrograd.engines.cpu.tile import run_product
 from retrograd.engines.cpu.transpose import is_transposition, run_transposition
 from retrograd.errors import GraphError
 from retrograd.graph.node import CONSTANT, Node
@@ -89,6 +90,8 @@ def _kernel(
 ) -> Call:
     arrays = [node for node in (*kernel.loads, *kernel.stores) if _is_array(node)]
     memory = tuple(dict.fromkeys(table.memory(node) for node in arrays))
+    if is_packed(kernel, target):
+        memory = (*memory, SCRATCH)
     kinds = [POINTER] * len(memory) + [POINTER, I64, I64, I64]
     function = ir.Function(module, ir.FunctionType(VOID, kinds), name)
     function.linkage = "internal"
@@ -109,7 +112,7 @@ def _kernel(
     elif kernel.heavy is None:
         run_map(body, kernel, part)
     elif kernel.heavy.gate.name == "matmul":
-        run_product(body, kernel, part, target.tile)
+        run_product(body, kernel, part, target.tile, pointers.get(SCRATCH))
     else:
         RUN[kernel.heavy.gate.name](body, kernel, part)
     builder.ret_void()
@@ -145,6 +148,7 @@ def _emit_run(
     n_rows, size, first, last, thread, threads = (figure(i) for i in range(STRIDES))
     strides = {key: figure(STRIDES + i) for i, key in enumerate(stride_keys(program))}
     fixed = {key: pointer(key) for key in table.cells}
+    of_thread = scratch_bytes(program, target, size, integers)
     mode = enter_mode(builder, target)
     sharing = Sharing(table)
     with loop(builder, first, last) as batch:
@@ -156,6 +160,7 @@ def _emit_run(
 
         own = part(rows)
         here = dict(fixed)
+        here[SCRATCH] = moved(fixed[SCRATCH], integers.mul(thread, of_thread))
         for node in program.scalars.values():
             here[node] = moved(fixed[node], integers.mul(batch.i, strides[node]))
         for node in program.outputs.values():
