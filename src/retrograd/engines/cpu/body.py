@@ -81,6 +81,7 @@ class Body:
         self.count: Int | None = None  # lanes that count in a vector at the end of a row
         self.given: dict[Node, Operand] = {}
         self._numbers: dict[Node, Operand] = {}
+        self._wide: dict[int, Operand] = {}  # of the numbers, by identity: in every lane
         self._memo: dict[tuple[object, ...], Operand] = {}
 
     def lanes(self, dtype: Any, *, is_wide: bool = True) -> Lanes:
@@ -131,6 +132,10 @@ class Body:
             self.count, self.flat = count, flat
         return self._numbers[node]
 
+    def _is_before_loops(self, operand: Operand) -> bool:
+        """Whether an operand is a number computed before the loops."""
+        return any(operand is number for number in self._numbers.values())
+
     @contextmanager
     def in_prologue(self) -> Iterator[None]:
         """Append to the code before the loops."""
@@ -150,7 +155,25 @@ class Body:
         name = node.gate.name
         if name in self.moves:
             return self.moves[name](self, node, index)
+        if name == "add" and self._is_sum_of_product(node):
+            x, y = node.inputs
+            factors = y.inputs if y.gate.name == "multiply" else y.inputs * 2
+            inner = broadcast_index(index, y.shape)
+            operands = [*(self.input(y, z, inner) for z in factors), self.input(node, x, index)]
+            return self._apply(Lanes.fma, node, operands)
         return self.elementwise(node, [self.input(node, x, index) for x in node.inputs])
+
+    def _is_sum_of_product(self, node: Node) -> bool:
+        """Whether the second summand is a product made here: then it is rounded once, as a sum."""
+        y = node.inputs[1]
+        return (
+            y.gate.name in ("multiply", "square")
+            and y.dtype.kind == "f"
+            and not is_number(node)
+            and not is_number(y)
+            and y not in self.loads
+            and y not in self.given
+        )
 
     def input(self, node: Node, x: Node, index: Index) -> Operand:
         """The value of an input, broadcast to its node."""
@@ -163,16 +186,14 @@ class Body:
             raise GraphError(f"the cpu engine does not know the gate {name}")
         if any(operand.dtype.kind == "c" for operand in operands) or node.dtype.kind == "c":
             raise GraphError(f"{name}: the cpu engine takes no complex numbers; use engine='numpy'")
+        return self._apply(GATES[name], node, operands)
+
+    def _apply(self, gate: Callable[..., Any], node: Node, operands: Sequence[Operand]) -> Operand:
         is_wide = any(operand.is_wide for operand in operands)
         values = [self.widen(operand).value if is_wide else operand.value for operand in operands]
         dtype = operands[-1].dtype
-        return Operand(
-            GATES[name](
-                self.lanes(dtype if dtype.kind == "f" else np.float64, is_wide=is_wide), *values
-            ),
-            node.dtype,
-            is_wide,
-        )
+        v = self.lanes(dtype if dtype.kind == "f" else np.float64, is_wide=is_wide)
+        return Operand(gate(v, *values), node.dtype, is_wide)
 
     def constant(self, number: Any, dtype: np.dtype[Any]) -> Operand:
         """A number known now."""
@@ -186,6 +207,11 @@ class Body:
         """The operand in every lane."""
         if operand.is_wide or self.n == 1:
             return operand
+        if id(operand) not in self._wide and self._is_before_loops(operand):
+            with self.in_prologue():
+                self._wide[id(operand)] = Operand(self.splat(operand.value), operand.dtype, True)
+        if id(operand) in self._wide:
+            return self._wide[id(operand)]
         return Operand(self.splat(operand.value), operand.dtype, True)
 
     def splat(self, scalar: Any) -> Any:

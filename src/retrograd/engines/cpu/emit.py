@@ -18,9 +18,10 @@ from retrograd.engines.cpu.gather import gather
 from retrograd.engines.cpu.indices import I8, I64, POINTER, Int, Integers, as_value, loop
 from retrograd.engines.cpu.kernel import Call, emit_kernel
 from retrograd.engines.cpu.loops import Part
+from retrograd.engines.cpu.packing import scratch_bytes
 from retrograd.engines.cpu.processor import enter_mode, leave_mode
 from retrograd.engines.cpu.sharing import Sharing
-from retrograd.engines.cpu.table import Table
+from retrograd.engines.cpu.table import SCRATCH, Table
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.threads import emit_barrier
 from retrograd.errors import GraphError
@@ -64,11 +65,17 @@ def _emit_run(
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER]), name)
     builder = ir.IRBuilder(function.append_basic_block())
     given = _read_arguments(builder, table.cells, stride_keys(table.program), *function.args)
+    of_thread = scratch_bytes(table.program, target, given.size, Integers(builder))
     mode = enter_mode(builder, target)
     sharing = Sharing(table)
     with loop(builder, given.first, given.last) as turn:
         batch = _batch(builder, given, turn.i)
-        pointers = {**given.pointers, **_moved_on(builder, given, batch, table)}
+        scratch = Integers(builder).mul(given.thread, of_thread)
+        pointers = {
+            **given.pointers,
+            SCRATCH: _moved(builder, given.pointers[SCRATCH], scratch),
+            **_moved_on(builder, given, batch, table),
+        }
         if not table.is_direct:
             _gather_inputs(builder, given, batch, table, target)
             for node in table.program.inputs.values():

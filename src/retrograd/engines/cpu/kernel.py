@@ -11,9 +11,10 @@ from retrograd.engines.cpu.body import Body, NeedsScalarsError, Place
 from retrograd.engines.cpu.indices import I64, POINTER
 from retrograd.engines.cpu.loops import RUN, Part, run_map
 from retrograd.engines.cpu.moves import MOVES
-from retrograd.engines.cpu.table import Table
+from retrograd.engines.cpu.packing import is_packed
+from retrograd.engines.cpu.product import run_product
+from retrograd.engines.cpu.table import SCRATCH, Table
 from retrograd.engines.cpu.target import Target
-from retrograd.engines.cpu.tile import run_product
 from retrograd.engines.cpu.transpose import is_transposition, run_transposition
 from retrograd.graph.node import CONSTANT, Node
 from retrograd.plan.program import Kernel, is_number
@@ -49,6 +50,8 @@ def _kernel(
 ) -> Call:
     arrays = [node for node in (*kernel.loads, *kernel.stores) if _is_array(node)]
     memory = tuple(dict.fromkeys(table.memory(node) for node in arrays))
+    if is_packed(kernel, target):
+        memory = (*memory, SCRATCH)
     kinds = [POINTER] * len(memory) + [POINTER, I64, I64, I64]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
     function.linkage = "internal"
@@ -69,7 +72,7 @@ def _kernel(
     elif kernel.heavy is None:
         run_map(body, kernel, part)
     elif kernel.heavy.gate.name == "matmul":
-        run_product(body, kernel, part, target.tile)
+        run_product(body, kernel, part, target.tile, pointers.get(SCRATCH))
     else:
         RUN[kernel.heavy.gate.name](body, kernel, part)
     builder.ret_void()

@@ -48,7 +48,7 @@ def run_map(body: Body, kernel: Kernel, part: Part) -> None:
         with loop(body.builder, start, stop, body.n) as turn:
             body.forget()
             body.flat = turn.i
-            _store_all(body, kernel, [HERE] * len(short))
+            store_all(body, kernel, [HERE] * len(short))
             body.flat = None
         return
     with _nest(body, short[:-1], part) as outer:
@@ -56,10 +56,11 @@ def run_map(body: Body, kernel: Kernel, part: Part) -> None:
         for chunk in _chunks(body, short[-1], bounds):
             with chunk as at:
                 body.forget()
-                _store_all(body, kernel, [*outer, at])
+                store_all(body, kernel, [*outer, at])
 
 
-def _store_all(body: Body, kernel: Kernel, short: Sequence[At]) -> None:
+def store_all(body: Body, kernel: Kernel, short: Sequence[At]) -> None:
+    """Store every result of a kernel at an index of its axes longer than 1."""
     values = []
     for node in kernel.stores:
         index = full_index(short, node.shape)
@@ -96,16 +97,20 @@ def _nest(body: Body, sizes: Sequence[Size], part: Part) -> Iterator[list[At]]:
     if not sizes:
         yield []
         return
-    with loop(body.builder, part.low, part.high) as turn, _inner(body, sizes[1:]) as rest:
+    with loop(body.builder, part.low, part.high) as turn, inner_loops(body, sizes[1:]) as rest:
         yield [At(turn.i), *rest]
 
 
 @contextmanager
-def _inner(body: Body, sizes: Sequence[Size]) -> Iterator[list[At]]:
+def inner_loops(body: Body, sizes: Sequence[Size]) -> Iterator[list[At]]:
+    """Loops over whole axes."""
     if not sizes:
         yield []
         return
-    with loop(body.builder, 0, number(body, sizes[0])) as turn, _inner(body, sizes[1:]) as rest:
+    with (
+        loop(body.builder, 0, number(body, sizes[0])) as turn,
+        inner_loops(body, sizes[1:]) as rest,
+    ):
         yield [At(turn.i), *rest]
 
 
@@ -205,7 +210,7 @@ def _finish(body: Body, kernel: Kernel, value: Operand, short: Sequence[At]) -> 
     assert kernel.heavy is not None
     body.forget()
     body.given[kernel.heavy] = value
-    _store_all(body, kernel, short)
+    store_all(body, kernel, short)
     body.given.clear()
 
 
@@ -459,10 +464,10 @@ def run_scatter_add(body: Body, kernel: Kernel, part: Part) -> None:
             offset = integers.add(offset, integers.mul(at.base, strides.get(a, 0)))
         return body.gep(place.pointer, v.scalar, offset)
 
-    with _inner(body, [s for s in heavy.shape if s != 1]) as all_of_it:
+    with inner_loops(body, [s for s in heavy.shape if s != 1]) as all_of_it:
         b.store(v.const(0.0), pointer(full_index(all_of_it, heavy.shape)))
     size = number(body, heavy.shape[axis])
-    with _inner(body, [s for s in x.shape if s != 1]) as short:
+    with inner_loops(body, [s for s in x.shape if s != 1]) as short:
         body.forget()
         index = full_index(short, x.shape)
         found = body.value(

@@ -57,7 +57,9 @@ class Runner:
             for name, node in self._program.outputs.items()
         }
         if not self._copies or self._copies[0].memory.rows < size:
-            self._copies = [_Copy(self._executable, size, state) for state in self._states]
+            self._copies = [
+                _Copy(self._executable, size, state, self._n_threads) for state in self._states
+            ]
             self._data = {}
         for i, copy in enumerate(self._copies):
             copy.hand_over(i, orders, size, rates, outputs)
@@ -131,8 +133,10 @@ def _of_one(shape: Sequence[Any]) -> tuple[Any, ...]:
 class _Copy:
     """The memory of one copy, and the tables of numbers of its threads."""
 
-    def __init__(self, executable: Executable, rows: int, state: Mapping[str, Array]) -> None:
-        self.memory = Memory(executable, rows)
+    def __init__(
+        self, executable: Executable, rows: int, state: Mapping[str, Array], n_threads: int
+    ) -> None:
+        self.memory = Memory(executable, rows, n_threads)
         self._program = program = executable.program
         for name, node in program.state.items():
             self.memory.point(node, state[name])
