@@ -152,15 +152,24 @@ class Fit:
 
     - `losses`: of the training rows after each epoch, without penalty, as comparable with
       `history.validation_J`; empty if they were not asked for.
+    - `J_before`, `J_after`: J of the training rows before the first step, and with the model's
+      weights; of an even choice among many rows.
     - `test`, `baseline`: scores of the test rows, empty without; `guess`: the baseline in words.
     """
 
     model: TableModel
     history: History
+    J_before: float
+    J_after: float
     losses: list[float] = field(default_factory=list)
     test: dict[str, float] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
     guess: str = ""
+
+    @property
+    def is_diverged(self) -> bool:
+        """Whether training left J higher than it was, or no number; its steps were too long."""
+        return not self.J_after <= self.J_before
 
 
 def build(prepared: Prepared, choices: Choices) -> Network:
@@ -189,8 +198,14 @@ def fit(
     held_out_X, held_out_Y = prepared.arrays(prepared.rows.validation)
     has_validation = len(held_out_X) > 0
     observed: list[float] = []
-    observer = _observer(network, X, Y, observed) if observe else None
     _require_two_classes(prepared.target, Y)
+    J = _objective_of(network, X, Y)
+    l2 = choices.l2 or 0.0
+    J_before = J(l2)
+
+    def observer(network: Network, history: History) -> None:
+        observed.append(J(0.0))
+
     history = train(
         network,
         X,
@@ -198,13 +213,13 @@ def fit(
         optimizer=choices.make_optimizer(),
         epochs=choices.epochs,
         batch_size=choices.batch_size,
-        l2=choices.l2 or 0.0,
+        l2=l2,
         validation=(held_out_X, held_out_Y) if has_validation else None,
         score="loss",  # smoother than accuracy, whose best value is reached by chance
         patience=choices.patience if has_validation else None,
         max_seconds=choices.max_seconds,
         seed=choices.seed,
-        callbacks=[observer] if observer else [],
+        callbacks=[observer] if observe else [],
         progress=progress,
         engine=choices.engine,
     )
@@ -218,7 +233,7 @@ def fit(
         # A score that overflows is printed; a file holds finite numbers.
         scores={f"test {name}": value for name, value in test.items() if math.isfinite(value)},
     )
-    return Fit(model, history, observed, test, baseline, guess)
+    return Fit(model, history, J_before, J(l2), observed, test, baseline, guess)
 
 
 def training_step(prepared: Prepared, network: Network, choices: Choices) -> tuple[str, Step]:
@@ -243,21 +258,14 @@ def _require_two_classes(target: Target, Y: Array) -> None:
         )
 
 
-def _observer(
-    network: Network, X: Array, Y: Array, observed: list[float]
-) -> Callable[[Network, History], None]:
-    """A callback that appends the loss of the training rows, or of an even choice among many."""
+def _objective_of(network: Network, X: Array, Y: Array) -> Callable[[float], float]:
+    """A function of l2: J of the training rows, or of an even choice among many, as it is now."""
     chosen = np.unique(np.linspace(0, len(X) - 1, OBSERVED_ROWS).astype(np.int64))
     loss = find_loss("auto", network)
     x, y = X[chosen], loss.target(Y[chosen], network.n_outputs, X.dtype)
     J = objective(network, loss, y, is_weighted=False)
-    inputs = [J.inputs["x"], J.inputs["y"], J.l2, *J.parameters.values()]
-    function = compile([J.J], inputs)
-
-    def observe(network: Network, history: History) -> None:
-        observed.append(float(function(x, y.array, 0.0, *network.parameters.values())[0]))
-
-    return observe
+    function = compile([J.J], [J.inputs["x"], J.inputs["y"], J.l2, *J.parameters.values()])
+    return lambda l2: float(function(x, y.array, l2, *network.parameters.values())[0])
 
 
 def _test(prepared: Prepared, model: TableModel) -> tuple[dict[str, float], dict[str, float], str]:
