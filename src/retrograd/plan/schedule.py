@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 
 from retrograd.gates.layout import RESHAPE
 from retrograd.graph.node import Node, apply
 from retrograd.graph.order import order
 from retrograd.graph.shape import has_rows
 from retrograd.graph.step import Step
+from retrograd.graph.structure import Structure
 from retrograd.plan.fuse import Group, fuse, operand, reads
 from retrograd.plan.lower import lower
 from retrograd.plan.program import Kernel, Program, bodies, is_source, squeezed
 from retrograd.plan.share import share
 from retrograd.plan.verify import verify
-
-NOTHING: Mapping[str, Node] = MappingProxyType({})
 
 
 def plan(step: Step) -> Program:
@@ -24,17 +22,12 @@ def plan(step: Step) -> Program:
 
     Law: running the program equals walking the graph, up to rounding, for every graph.
     """
-    return plan_of(step.inputs, step.state, step.outputs, step.scalars, step.updates)
+    return plan_of(step.structure)
 
 
-def plan_of(
-    inputs: Mapping[str, Node],
-    state: Mapping[str, Node],
-    outputs: Mapping[str, Node],
-    scalars: Mapping[str, Node] = NOTHING,
-    updates: Mapping[str, Node] = NOTHING,
-) -> Program:
-    """The program that computes outputs and updates; the arguments are those of a `Step`."""
+def plan_of(graph: Structure) -> Program:
+    """The program that computes the outputs and updates of a graph."""
+    outputs, updates, state = graph.outputs, graph.updates, graph.state
     results = distinct(merged(lower([*outputs.values(), *updates.values()])))
     made = dict(zip(outputs, results, strict=False))
     new = dict(zip(updates, results[len(made) :], strict=True))
@@ -42,7 +35,7 @@ def plan_of(
     in_place = settle(groups, {state[name]: node for name, node in new.items()})
     kernels = _kernels(arrange(groups), {*results, *in_place})
     slots = place(kernels, {*made.values(), *in_place})
-    return verify(Program(kernels, inputs, scalars, state, made, new, in_place, slots))
+    return verify(Program(kernels, graph.inputs, graph.scalars, state, made, new, in_place, slots))
 
 
 def merged(outputs: Iterable[Node]) -> list[Node]:
