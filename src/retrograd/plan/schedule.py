@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from retrograd.gates.layout import RESHAPE
-from retrograd.graph.node import Node, apply
+from retrograd.graph.node import Node, again, apply
 from retrograd.graph.order import order
 from retrograd.graph.shape import has_rows
 from retrograd.graph.step import Step
@@ -47,7 +47,7 @@ def merged(outputs: Iterable[Node]) -> list[Node]:
             made[node] = made[first]
             continue
         inputs = tuple(made[x] for x in node.inputs)
-        made[node] = node if inputs == node.inputs else apply(node.gate, *inputs, **node.params)
+        made[node] = node if inputs == node.inputs else again(node, inputs)
     return [made[node] for node in wanted]
 
 
@@ -75,13 +75,17 @@ def settle(groups: list[Group], updates: Mapping[Node, Node]) -> dict[Node, Node
     """
     home = {node: group for group in groups for node in group.stores}
     stored = dict.fromkeys(home)
+    readers: dict[Node, dict[Group, bool]] = {variable: {} for variable in updates}
+    for group in groups:
+        for leaf, is_same in _all_reads(group, stored).items():
+            if leaf in readers:
+                readers[leaf][group] = is_same
     in_place: dict[Node, Node] = {}
     late: list[tuple[Node, Node]] = []
     for variable, node in updates.items():
-        readers = [g for g in groups if variable in _all_reads(g, stored)]
         mine = home[node]
-        is_safe = mine not in readers or _all_reads(mine, stored)[variable]
-        others = [g for g in readers if g is not mine]
+        is_safe = readers[variable].get(mine, True)
+        others = [g for g in readers[variable] if g is not mine]
         if is_safe and not any(g.before >> mine.number & 1 for g in others):
             _after(mine, others, groups)
             in_place[node] = variable
@@ -142,7 +146,7 @@ def _kernels(groups: Sequence[Group], results: set[Node]) -> tuple[Kernel, ...]:
     kernels = []
     for group in groups:
         stores = tuple(n for n in group.stores if n in wanted)
-        outside = {n: None for n in home if home[n] is not group}
+        outside = home.keys() - group.stores
         body = bodies(stores, outside)
         loads: dict[Node, None] = {}
         for node in body:

@@ -21,15 +21,8 @@ from retrograd.engines.base import Session
 from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer, rates
-from retrograd.plan.precision import in_bfloat16
 from retrograd.run import find_engine
-from retrograd.training.step import (
-    COUNT,
-    Objective,
-    descent_steps,
-    initial_state,
-    objective,
-)
+from retrograd.training.step import COUNT, initial_state, steps_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,21 +101,20 @@ class TrainingSession:
         network.parameters.cast(rows.X.dtype)
         for name, value in network.parameters.items():
             require_finite(value, f"parameter {name}")
-        self.objective: Objective = objective(
+        self.names = tuple(network.parameters)
+        self.optimizer, self._l2, self._rows = optimizer, l2, rows
+        steps = steps_of(
             network,
             loss,
             rows.target,
+            optimizer,
             is_weighted=rows.sample_weight is not None,
             is_penalised=callable(l2) or l2 > 0,
+            is_mixed=is_mixed,
         )
-        self.names = tuple(network.parameters)
-        self.optimizer, self._l2, self._rows = optimizer, l2, rows
-        steps = descent_steps(self.objective, optimizer)
         state: Mapping[str, Array] = network.parameters
         if optimizer is not None:
             state = initial_state(network, optimizer)
-        if is_mixed:  # scores are taken in full precision
-            steps = {n: s if n == "score" else in_bfloat16(s) for n, s in steps.items()}
         self.engine: Session = opened_on.open(steps, state, rows.named())
 
     def epoch(self, order: Array, batch_size: int, stop: Callable[[], bool]) -> Epoch:
