@@ -15,6 +15,7 @@ import numpy as np
 from retrograd.engines.cpu import cache
 from retrograd.engines.cpu.body import PICKING
 from retrograd.engines.cpu.emit import emit
+from retrograd.engines.cpu.layout import Layout
 from retrograd.engines.cpu.machine import Code, assemble, load, machine, optimize
 from retrograd.engines.cpu.pace import Pace
 from retrograd.engines.cpu.table import Table
@@ -54,6 +55,13 @@ class Executable:
         self.table = Table(program, target.bytes // 4, is_direct)
         self.code = code_of(program, target, self.table)
         self.pace = lru_cache(maxsize=SIZES)(Pace)
+        # What lives in memory of its own within a batch, by its key in the table.
+        rooms = [n for n in program.stored() if isinstance(self.table.memory(n), tuple)]
+        if not is_direct:
+            rooms += program.inputs.values()
+        self.rooms: dict[object, Layout] = {}
+        for node in rooms:
+            self.rooms.setdefault(self.table.memory(node), self.table.layout(node))
 
 
 KEPT_PLANS = 64  # structures whose executables are kept
@@ -121,13 +129,8 @@ class Memory:
         for node in table.arrays():
             assert node.value is not None
             self._keep(node, packed(table, node, node.value))
-        rooms = [n for n in executable.program.stored() if isinstance(table.memory(n), tuple)]
-        if not table.is_direct:
-            rooms += executable.program.inputs.values()
-        for node in rooms:
-            key = table.memory(node)
-            if key not in self.arrays:
-                self._keep(key, allocate(table.layout(node).entries(rows), node.dtype))
+        for key, layout in executable.rooms.items():
+            self._keep(key, allocate(layout.entries(rows), layout.dtype))
 
     def _keep(self, key: object, array: Array) -> None:
         self.arrays[key] = array

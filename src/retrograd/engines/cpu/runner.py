@@ -18,7 +18,7 @@ from retrograd.graph.shape import has_rows
 from retrograd.graph.step import Step
 
 State = Sequence[Mapping[str, Array]]
-Rates = Mapping[str, Array]
+Rates = Mapping[str, float | Array]
 Outputs = dict[str, Array]
 
 FEW = 256  # rows of a batch that is copied in and out faster than the code is pointed at it
@@ -87,9 +87,7 @@ class Runner:
         require_legal(self._memories)
         return done, outputs
 
-    def run_single(
-        self, data: Mapping[str, Array], order: Array, rates: Mapping[str, float]
-    ) -> Outputs | None:
+    def run_single(self, data: Mapping[str, Array], order: Array, rates: Rates) -> Outputs | None:
         """Run one batch of the only copy, as `run` would; None where it must.
 
         From the second batch of as many rows on, in memory that is pointed at once and for all.
@@ -128,7 +126,9 @@ class Runner:
             batch = orders[0, start : start + size]
             dense = {name: np.ascontiguousarray(rows.take(batch, 0)) for name, rows in data.items()}
             here = {
-                name: rate[..., done : done + 1] if rate.ndim else rate
+                name: rate[..., done : done + 1]
+                if isinstance(rate, np.ndarray) and rate.ndim
+                else rate
                 for name, rate in rates.items()
             }
             places = np.arange(len(batch))[None]
@@ -147,6 +147,9 @@ def _call(
     call = executable.code.call
     if len(copies) == 1:
         parts = copies[0].parts(first, last, n_threads)
+        if n_threads == 1:
+            call(copies[0].table, parts[0])
+            return
         together([partial(call, copies[0].table, part) for part in parts])
         return
     parts = [copy.parts(first, last, 1)[0] for copy in copies]
@@ -202,9 +205,9 @@ class _Copy:
         figures[N_ROWS], figures[BATCH] = orders.shape[1], size
         for name, place, cell, number in self.scalars:
             rate = rates[name]
-            if rate.ndim == 2:
+            if isinstance(rate, np.ndarray) and rate.ndim == 2:
                 rate = rate[i]
-            if rate.ndim == 0:
+            if not isinstance(rate, np.ndarray) or rate.ndim == 0:
                 number[0] = rate
                 if figures[place]:
                     figures[place] = 0
@@ -257,7 +260,7 @@ class Single:
         self._order = np.zeros(n, np.int64)
         self._numbers = [(name, number) for name, _, _, number in copy.scalars]
         self._error = copy.memory.error
-        rates = {name: np.zeros(()) for name, _ in self._numbers}
+        rates = {name: 0.0 for name, _ in self._numbers}
         inner = {name: output[None] for name, output in outputs.items()}
         copy.hand_over(0, self._order[None], n, rates, inner)
         for name, array in data.items():
@@ -266,7 +269,7 @@ class Single:
         self._call = partial(executable.code.call, copy.table, copy.alone[0])
         self._pace = executable.pace(n_threads, n, 1) if n_threads > 1 else None
 
-    def run(self, order: Array, rates: Mapping[str, float]) -> Outputs:
+    def run(self, order: Array, rates: Rates) -> Outputs:
         """The outputs of one batch, as new arrays led by an axis of batches, or of rows."""
         self._order[:] = order
         for name, number in self._numbers:

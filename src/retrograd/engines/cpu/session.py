@@ -15,13 +15,13 @@ from retrograd.engines.checks import (
     checked_state,
     state_nodes,
 )
-from retrograd.engines.cpu.layout import Layout
-from retrograd.engines.cpu.memory import allocate, line
+from retrograd.engines.cpu.memory import line
 from retrograd.engines.cpu.runner import FEW, Runner
+from retrograd.engines.cpu.state import State
 from retrograd.engines.cpu.target import Target
-from retrograd.errors import GraphError, OptionError, ShapeError, unknown_name
+from retrograd.errors import GraphError, OptionError, unknown_name
 from retrograd.graph.node import Array
-from retrograd.graph.shape import has_rows, show
+from retrograd.graph.shape import has_rows
 from retrograd.graph.step import Step
 
 
@@ -43,25 +43,10 @@ class CpuSession:
         found, self._n_rows = checked_data(steps, data)
         self._data = {name: line(array) for name, array in found.items()}
         self._is_sparse = any(not isinstance(array, np.ndarray) for array in self._data.values())
-        self._nodes = state_nodes(steps)
-        unit = target.bytes // 4
-        self._layouts = {
-            name: Layout.of(node.shape, node.dtype, unit) for name, node in self._nodes.items()
-        }
-        self._state: list[dict[str, Array]] = [
-            {
-                name: allocate(self._layouts[name].entries(0), node.dtype)
-                for name, node in self._nodes.items()
-            }
-            for _ in range(self._copies or 1)
-        ]
-        self._views = {  # of each state variable its arrays, as NumPy has them
-            name: [layout.view(own[name], self._nodes[name].shape, 0) for own in self._state]
-            for name, layout in self._layouts.items()
-        }
+        self._state = State(state_nodes(steps), target.bytes // 4, self._copies)
         if copies is None:
             state = checked_state(steps, state)
-        for name in self._nodes:
+        for name in self._state.names:
             if name not in state:
                 raise GraphError(f"session: state {name} has no value")
             self.write(name, state[name])
@@ -85,13 +70,15 @@ class CpuSession:
         runner = self._runners.get(step) or self._runner(step)
         are_floats = {type(given.get(name)) for name in this.scalars} <= {float}
         if are_floats and self._is_single(order, batch_size):
-            single = runner.run_single(self._data, order, given)  # type: ignore[arg-type]  # floats
+            single = runner.run_single(self._data, order, given)
             if single is not None:
                 return single
         rows = np.ascontiguousarray(checked_order(order, self._n_rows, self._copies))
         n = rows.shape[-1]
         size = max(1, n) if batch_size is None else min(batch_size, max(1, n))
-        rates = checked_scalars(this, given, -(-n // size), self._copies)
+        rates: Mapping[str, float | Array] = given
+        if not are_floats:
+            rates = checked_scalars(this, given, -(-n // size), self._copies)
         run = runner.run_expanded if self._is_sparse else runner.run
         orders = rows[None] if self._copies is None else rows
         done, outputs = run(self._data, orders, size, rates, stop)
@@ -122,38 +109,21 @@ class CpuSession:
 
     def _runner(self, step: str) -> Runner:
         """What runs a step, made when it is first asked for."""
-        made = Runner(self._steps[step], self._target, self._state, self._n_threads)
+        made = Runner(self._steps[step], self._target, self._state.arrays, self._n_threads)
         return self._runners.setdefault(step, made)
 
     def read(self, name: str) -> Array:
         """See `Session.read`."""
-        views = self._views_of(name)
-        return np.array(views[0]) if self._copies is None else np.stack(views)
+        return self._state.read(name)
 
     def write(self, name: str, value: Array) -> None:
         """See `Session.write`."""
-        views = self._views_of(name)
-        expected = self._nodes[name].shape
-        if self._copies is not None:
-            expected = (self._copies, *expected)
-        if np.shape(value) != expected:
-            led = "" if self._copies is None else f", led by {self._copies} copies"
-            raise ShapeError(
-                f"{name!r}: expected shape {show(expected)}{led}, got {show(np.shape(value))}"
-            )
-        for i, view in enumerate(views):
-            view[...] = value if self._copies is None else np.asarray(value)[i]
-
-    def _views_of(self, name: str) -> list[Array]:
-        if name not in self._views:
-            raise unknown_name("state variable", name, self._nodes)
-        return self._views[name]
+        self._state.write(name, value)
 
     def snapshot(self) -> Snapshot:
         """See `Session.snapshot`."""
-        return {name: self.read(name) for name in self._nodes}
+        return self._state.snapshot()
 
     def restore(self, snapshot: Snapshot) -> None:
         """See `Session.restore`."""
-        for name, value in snapshot.items():
-            self.write(name, value)
+        self._state.restore(snapshot)
