@@ -88,6 +88,17 @@ def is_ready(value: object, n_columns: int, dtype: np.dtype[Any]) -> TypeGuard[A
     )
 
 
+def is_finite(array: Array) -> bool:
+    """Whether every entry is a finite number; of few entries told in about 1 us.
+
+    >>> is_finite(np.array([1.0, 1e200])), is_finite(np.array([1.0, np.nan]))
+    (True, False)
+    """
+    if array.size <= READY_SIZE and math.isfinite(np.vdot(array, array)):
+        return True
+    return bool(np.isfinite(array).all())  # squares may be infinite where no entry is
+
+
 def as_labels(value: ArrayLike, name: str, *, n_classes: int) -> Array:
     """A user's integer labels, (n,) int64 from 0 to n_classes - 1.
 

@@ -7,6 +7,7 @@ of a run: before the axis of batches, or before the rows. Each copy computes wha
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +15,15 @@ from retrograd.graph.node import Array, Node
 from retrograd.graph.step import Step
 
 Snapshot = Mapping[str, Array]
+
+
+class Inspected(Mapping[str, Array]):
+    """A snapshot that can tell faster than by its arrays whether it is sound."""
+
+    @property
+    @abstractmethod
+    def is_finite(self) -> bool:
+        """Whether every number of the state is finite."""
 
 
 class Session(Protocol):

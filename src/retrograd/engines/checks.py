@@ -139,7 +139,7 @@ def checked_order(order: Array, n_rows: int | None, copies: int | None = None) -
             f"session: order is a row of integers{several}, got {rows.dtype} {show(rows.shape)}"
         )
     if n_rows is not None and rows.size:
-        low, high = rows.min(), rows.max()
+        low, high = np.minimum.reduce(rows, axis=None), np.maximum.reduce(rows, axis=None)
         if low < 0 or high >= n_rows:
             bad = low if low < 0 else high
             raise DataError(f"session: order names row {bad} of {n_rows} rows")
@@ -161,7 +161,7 @@ def checked_scalars(
     arrays = {}
     for name, node in step.scalars.items():
         value = np.asarray(scalars[name], node.dtype)
-        if value.shape not in ((), (n_batches,), whole):
+        if value.shape and value.shape not in ((n_batches,), whole):
             several = "" if copies is None else f", or {n_batches} for each of {copies} copies"
             raise DataError(
                 f"scalar {name}: expected 1 or {n_batches} numbers{several}, got {value.shape}"

@@ -321,6 +321,11 @@ def apply(gate: Gate, *inputs: Like, **params: Any) -> Node:
     return Node(gate, nodes, frozen, shape, dtype)
 
 
+def again(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """What the node's gate makes of other inputs, whose shapes and dtypes are those of its own."""
+    return Node(node.gate, inputs, node.params, node.shape, node.dtype)
+
+
 def promote(inputs: tuple[Like, ...]) -> tuple[Node, ...]:
     """Operands in one floating dtype, so that an element-wise gate never mixes two.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from retrograd.errors import GraphError
 from retrograd.graph.node import VARIABLE, Node, describe
 from retrograd.graph.order import order, variables
 from retrograd.graph.shape import has_rows, show
+from retrograd.graph.structure import Structure
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,11 @@ class Step:
     def named(self) -> dict[str, Node]:
         """The results by name: an output's own, W' for the next value of W."""
         return {**self.outputs, **{f"{name}'": node for name, node in self.updates.items()}}
+
+    @cached_property
+    def structure(self) -> Structure:
+        """What the step computes, to compare it with another by."""
+        return Structure(self.inputs, self.state, self.outputs, self.scalars, self.updates)
 
     def order(self) -> list[Node]:
         """The nodes of the step in order of evaluation."""

@@ -50,6 +50,37 @@ class Forward:
     output: Node
 
 
+@dataclass(frozen=True)
+class Architecture:
+    """A network without its numbers: what its graphs are made from, to be compared and kept."""
+
+    layers: tuple[Dense, ...]
+    output: Activation
+    dtype: np.dtype[Any]
+
+    @property
+    def n_inputs(self) -> int:
+        """The number of columns of X."""
+        return self.layers[0].fan_in
+
+    def variables(self) -> dict[str, Node]:
+        """A variable for each parameter, by name, without a value."""
+        return {
+            name: variable(name, shape=shape, dtype=self.dtype)
+            for name, shape in _shapes(self.layers).items()
+        }
+
+    def forward(self, x: Node, parameters: Mapping[str, Node]) -> Forward:
+        """The forward pass from x (rows, n_inputs) with these nodes as parameters."""
+        layers, a = [], x
+        for number, layer in enumerate(self.layers, start=1):
+            own = {name: parameters[f"{name}{number}"] for name in layer.shapes}
+            z = layer.z(a, own)
+            a = layer.a(z)
+            layers.append(LayerNodes(z, a))
+        return Forward(tuple(layers), a, find_activation(self.output)(a))
+
+
 class Network:
     """A feed-forward network: layers in a row, and what the last one's result means.
 
@@ -112,6 +143,11 @@ class Network:
         return next(iter(self.parameters.values())).dtype
 
     @property
+    def architecture(self) -> Architecture:
+        """The network without its numbers."""
+        return Architecture(self._layers, self._output, self.dtype)
+
+    @property
     def n_parameters(self) -> int:
         """The number of weights and biases."""
         return sum(value.size for value in self.parameters.values())
@@ -132,20 +168,11 @@ class Network:
 
     def variables(self) -> dict[str, Node]:
         """A variable for each parameter, by name, without a value."""
-        return {
-            name: variable(name, shape=value.shape, dtype=value.dtype)
-            for name, value in self.parameters.items()
-        }
+        return self.architecture.variables()
 
     def forward(self, x: Node, parameters: Mapping[str, Node]) -> Forward:
         """The forward pass from x (rows, n_inputs) with these nodes as parameters."""
-        layers, a = [], x
-        for number, layer in enumerate(self.layers, start=1):
-            own = {name: parameters[f"{name}{number}"] for name in layer.shapes}
-            z = layer.z(a, own)
-            a = layer.a(z)
-            layers.append(LayerNodes(z, a))
-        return Forward(tuple(layers), a, find_activation(self.output)(a))
+        return self.architecture.forward(x, parameters)
 
     def prediction(self) -> tuple[Node, list[Node]]:
         """The graph of `predict`: its output, and the variables X and the parameters."""

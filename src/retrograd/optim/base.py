@@ -61,7 +61,7 @@ def require_rate(owner: str, rate: object) -> None:
 def rates(rate: Rate, first: int, count: int) -> float | Array:
     """The rate at each of `count` steps from step `first` on: an array, or the number itself."""
     if not callable(rate):
-        return rate
+        return float(rate)
     try:
         values = np.array([float(rate(step)) for step in range(first, first + count)])
     except (TypeError, ValueError) as error:

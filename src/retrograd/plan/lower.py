@@ -11,7 +11,7 @@ from typing import Any
 
 from retrograd.gates import abs as abs_
 from retrograd.gates import exp, less, log, max, reshape, sum, where
-from retrograd.graph.node import Node, apply
+from retrograd.graph.node import Node, again
 from retrograd.graph.order import order
 
 Axes = tuple[int, ...]
@@ -29,7 +29,7 @@ def lower(outputs: Iterable[Node]) -> list[Node]:
         elif inputs == node.inputs:
             made[node] = node
         else:
-            made[node] = apply(node.gate, *inputs, **node.params)
+            made[node] = again(node, inputs)
     return [made[node] for node in wanted]
 
 

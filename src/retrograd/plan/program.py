@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from retrograd.graph.node import CONSTANT, VARIABLE, Node
@@ -24,7 +24,7 @@ def is_source(node: Node) -> bool:
 
 def squeezed(shape: Shape) -> Shape:
     """The shape without its sizes of 1, which no loop runs over and no memory shows."""
-    return tuple(size for size in shape if size != 1)
+    return tuple([size for size in shape if size != 1]) if 1 in shape else shape
 
 
 def is_number(node: Node) -> bool:
@@ -83,7 +83,7 @@ class Program:
         return [x for x in loads if x not in given]
 
 
-def bodies(stores: Iterable[Node], loads: Mapping[Node, object]) -> list[Node]:
+def bodies(stores: Iterable[Node], loads: Container[Node]) -> list[Node]:
     """All nodes computed on the way from what is loaded to what is stored, in order."""
     found: dict[int, Node] = {}
     stack = list(stores)
@@ -114,7 +114,7 @@ def signature(program: Program) -> str:
                 value = node.value.tobytes().hex()
             if is_source(node):
                 kind = "constant" if value else "array"
-                lines.append(f"{number[node]} {kind} {value} {node.shape} {node.dtype}")
+                lines.append(f"{number[node]} {kind} {value} {node.shape} {node.dtype.str}")
         return str(number[node])
 
     given = (program.inputs, program.scalars, program.state)
@@ -123,7 +123,7 @@ def signature(program: Program) -> str:
         for node in kernel.body:
             inputs = " ".join(map(name, node.inputs))
             params = sorted(node.params.items())
-            lines.append(f"{node.gate.name} {inputs} {params} {node.shape} {node.dtype}")
+            lines.append(f"{node.gate.name} {inputs} {params} {node.shape} {node.dtype.str}")
             name(node)
         stores = [(name(x), program.slots.get(x, "")) for x in kernel.stores]
         lines.append(f"kernel {kernel.space} {stores} {' '.join(map(name, kernel.loads))}")

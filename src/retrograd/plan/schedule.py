@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 
 from retrograd.gates.layout import RESHAPE
-from retrograd.graph.node import Node, apply
+from retrograd.graph.node import Node, again, apply
 from retrograd.graph.order import order
 from retrograd.graph.shape import has_rows
 from retrograd.graph.step import Step
+from retrograd.graph.structure import Structure
 from retrograd.plan.fuse import Group, fuse
 from retrograd.plan.lower import lower
 from retrograd.plan.program import Kernel, Program, bodies, is_source, squeezed
@@ -17,25 +17,18 @@ from retrograd.plan.reading import operand, reads
 from retrograd.plan.share import share
 from retrograd.plan.verify import verify
 
-NOTHING: Mapping[str, Node] = MappingProxyType({})
-
 
 def plan(step: Step) -> Program:
     """The program of a step.
 
     Law: running the program equals walking the graph, up to rounding, for every graph.
     """
-    return plan_of(step.inputs, step.state, step.outputs, step.scalars, step.updates)
+    return plan_of(step.structure)
 
 
-def plan_of(
-    inputs: Mapping[str, Node],
-    state: Mapping[str, Node],
-    outputs: Mapping[str, Node],
-    scalars: Mapping[str, Node] = NOTHING,
-    updates: Mapping[str, Node] = NOTHING,
-) -> Program:
-    """The program that computes outputs and updates; the arguments are those of a `Step`."""
+def plan_of(graph: Structure) -> Program:
+    """The program that computes the outputs and updates of a graph."""
+    outputs, updates, state = graph.outputs, graph.updates, graph.state
     results = distinct(merged(lower([*outputs.values(), *updates.values()])))
     made = dict(zip(outputs, results, strict=False))
     new = dict(zip(updates, results[len(made) :], strict=True))
@@ -43,7 +36,7 @@ def plan_of(
     in_place = settle(groups, {state[name]: node for name, node in new.items()})
     kernels = _kernels(arrange(groups), {*results, *in_place})
     slots = place(kernels, {*made.values(), *in_place})
-    return verify(Program(kernels, inputs, scalars, state, made, new, in_place, slots))
+    return verify(Program(kernels, graph.inputs, graph.scalars, state, made, new, in_place, slots))
 
 
 def merged(outputs: Iterable[Node]) -> list[Node]:
@@ -55,7 +48,7 @@ def merged(outputs: Iterable[Node]) -> list[Node]:
             made[node] = made[first]
             continue
         inputs = tuple(made[x] for x in node.inputs)
-        made[node] = node if inputs == node.inputs else apply(node.gate, *inputs, **node.params)
+        made[node] = node if inputs == node.inputs else again(node, inputs)
     return [made[node] for node in wanted]
 
 
@@ -83,13 +76,17 @@ def settle(groups: list[Group], updates: Mapping[Node, Node]) -> dict[Node, Node
     """
     home = {node: group for group in groups for node in group.stores}
     stored = dict.fromkeys(home)
+    readers: dict[Node, dict[Group, bool]] = {variable: {} for variable in updates}
+    for group in groups:
+        for leaf, is_same in _all_reads(group, stored).items():
+            if leaf in readers:
+                readers[leaf][group] = is_same
     in_place: dict[Node, Node] = {}
     late: list[tuple[Node, Node]] = []
     for variable, node in updates.items():
-        readers = [g for g in groups if variable in _all_reads(g, stored)]
         mine = home[node]
-        is_safe = mine not in readers or _all_reads(mine, stored)[variable]
-        others = [g for g in readers if g is not mine]
+        is_safe = readers[variable].get(mine, True)
+        others = [g for g in readers[variable] if g is not mine]
         if is_safe and not any(g.before >> mine.number & 1 for g in others):
             _after(mine, others, groups)
             in_place[node] = variable
@@ -150,7 +147,7 @@ def _kernels(groups: Sequence[Group], results: set[Node]) -> tuple[Kernel, ...]:
     kernels = []
     for group in groups:
         stores = tuple(n for n in group.stores if n in wanted)
-        outside = {n: None for n in home if home[n] is not group}
+        outside = home.keys() - group.stores
         body = bodies(stores, outside)
         loads: dict[Node, None] = {}
         for node in body:

@@ -24,16 +24,17 @@ def verify(program: Program) -> Program:
                 raise GraphError(f"{where} reads {x!r}, which is not in memory")
             if x in holds and holds[x] is not x:
                 raise GraphError(f"{where} reads {x!r}, which was overwritten")
+        body, loads = set(kernel.body), set(kernel.loads)
         heavy = [node for node in kernel.body if is_heavy(node)]
         if heavy != ([] if kernel.heavy is None else [kernel.heavy]):
             raise GraphError(f"{where} computes {heavy}, it is made around {kernel.heavy!r}")
         for node in kernel.body:
             for x in inputs(node):
-                if x not in kernel.body and x not in kernel.loads and not _is_known(x):
+                if x not in body and x not in loads and not _is_known(x):
                     raise GraphError(f"{where} needs {x!r}, which it neither loads nor computes")
         _require_entrywise(program, kernel, where)
         for node in kernel.stores:
-            if node not in kernel.body:
+            if node not in body:
                 raise GraphError(f"{where} stores {node!r}, which it does not compute")
             if squeezed(node.shape) != squeezed(kernel.space):
                 raise GraphError(f"{where} of space {kernel.space} stores {node!r}")

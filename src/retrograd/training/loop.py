@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from retrograd.arrays import Array
-from retrograd.engines.base import Snapshot
+from retrograd.arrays import Array, is_finite
+from retrograd.engines.base import Inspected, Snapshot
 from retrograd.errors import DivergenceError
 from retrograd.training.history import History
 from retrograd.training.scores import Score
@@ -95,12 +95,17 @@ def descend(
     Raises DivergenceError, with the session at its last finite state.
     """
     run = Run(session, job, past or Past())
+    start = session.engine.snapshot()
+
+    def is_halted() -> bool:
+        return job.halted() is not None
+
     for _ in range(job.rules.epochs):
         order = rng.permutation(job.train_rows) if job.shuffle else job.train_rows
-        # The epoch is run again from here, step by step, to find where it left the finite numbers.
-        start = session.engine.snapshot()
-        epoch = session.epoch(order, job.batch_size, lambda: job.halted() is not None)
-        if not np.isfinite(epoch.J).all() or not_finite(session.engine.snapshot()):
+        epoch = session.epoch(order, job.batch_size, is_halted)
+        end, n_assigned = session.engine.snapshot(), session.n_assigned
+        if not is_finite(epoch.J) or not_finite(end):
+            # The epoch is run again, step by step, to find where it left the finite numbers.
             raise retrace(session, start, order, job.batch_size, run.history.epochs + 1)
         if epoch.n_rows < len(order):
             run.history.stopped = job.halted() or "interrupted"
@@ -109,13 +114,17 @@ def descend(
         if reason:
             run.history.stopped = reason
             return run
+        # A callback may have assigned parameters.
+        start = end if n_assigned == session.n_assigned else session.engine.snapshot()
     run.history.stopped = "epochs"
     return run
 
 
 def not_finite(state: Mapping[str, Array]) -> str | None:
     """The name of the first array of a state with a NaN or an infinity, or None."""
-    return next((name for name, value in state.items() if not np.isfinite(value).all()), None)
+    if isinstance(state, Inspected) and state.is_finite:
+        return None
+    return next((name for name, value in state.items() if not is_finite(value)), None)
 
 
 def retrace(

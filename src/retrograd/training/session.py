@@ -20,16 +20,9 @@ from retrograd.arrays import (
 from retrograd.engines.base import Session
 from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Network
-from retrograd.optim.base import Optimizer, rates
-from retrograd.plan.precision import in_bfloat16
+from retrograd.optim.base import Optimizer, Rate, rates
 from retrograd.run import find_engine
-from retrograd.training.step import (
-    COUNT,
-    Objective,
-    descent_steps,
-    initial_state,
-    objective,
-)
+from retrograd.training.step import COUNT, initial_state, steps_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,21 +101,24 @@ class TrainingSession:
         network.parameters.cast(rows.X.dtype)
         for name, value in network.parameters.items():
             require_finite(value, f"parameter {name}")
-        self.objective: Objective = objective(
+        self._sizes: tuple[int, int, Array] | None = None  # of the batches of an epoch
+        self._numbers: tuple[Optimizer, dict[str, Rate]] | None = None  # of the optimizer seen last
+        self.n_assigned = 0  # how often parameters were assigned
+        self.names = tuple(network.parameters)
+        self.optimizer, self._rows = optimizer, rows
+        self._l2 = l2 if callable(l2) else float(l2)
+        steps = steps_of(
             network,
             loss,
             rows.target,
+            optimizer,
             is_weighted=rows.sample_weight is not None,
             is_penalised=callable(l2) or l2 > 0,
+            is_mixed=is_mixed,
         )
-        self.names = tuple(network.parameters)
-        self.optimizer, self._l2, self._rows = optimizer, l2, rows
-        steps = descent_steps(self.objective, optimizer)
         state: Mapping[str, Array] = network.parameters
         if optimizer is not None:
             state = initial_state(network, optimizer)
-        if is_mixed:  # scores are taken in full precision
-            steps = {n: s if n == "score" else in_bfloat16(s) for n, s in steps.items()}
         self.engine: Session = opened_on.open(steps, state, rows.named())
 
     def epoch(self, order: Array, batch_size: int, stop: Callable[[], bool]) -> Epoch:
@@ -130,31 +126,40 @@ class TrainingSession:
         assert self.optimizer is not None
         n_batches = -(-len(order) // batch_size)
         split = (n_batches - 1) * batch_size  # where the last batch begins
-        done = int(self.engine.read(COUNT))
-        numbers: dict[str, float | Array] = {
-            name: rates(value, done, n_batches) for name, value in self.optimizer.numbers().items()
-        } | {"l2": self._l2_of(order, batch_size)}
+        numbers: dict[str, float | Array] = {"l2": self._l2_of(order, batch_size)}
+        if self._numbers is None or self._numbers[0] is not self.optimizer:
+            self._numbers = self.optimizer, self.optimizer.numbers()
+        for name, value in self._numbers[1].items():
+            done = int(self.engine.read(COUNT)) if callable(value) else 0
+            numbers[name] = rates(value, done, n_batches)
         J, norm = np.empty(0), float("nan")
         if split:
             most = _part(numbers, slice(0, -1))
             J = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)["J"]
         if not split or (len(J) == n_batches - 1 and not stop()):
             last = self.engine.run("observe", order[split:], _part(numbers, slice(-1, None)))
-            J, norm = np.append(J, last["J"]), float(last["gradient_norm"][0])
-        rate = np.broadcast_to(numbers.get("learning_rate", float("nan")), n_batches)
+            J, norm = np.concatenate([J, last["J"]]), float(last["gradient_norm"][0])
+        rate = numbers.get("learning_rate", float("nan"))
+        rate = rate[len(J) - 1] if isinstance(rate, np.ndarray) else rate
         n_rows = min(len(J) * batch_size, len(order))
-        return Epoch(J, norm, float(rate[len(J) - 1]), n_rows)
+        return Epoch(J, norm, float(rate), n_rows)
 
     def mean_J(self, epoch: Epoch, order: Array, batch_size: int) -> float:
         """The mean over rows of J: each batch counts by its rows, or by their sample weights."""
         share = self._weights(order[: epoch.n_rows], batch_size)
-        return float(np.average(epoch.J, weights=share if share.any() else None))
+        total = share.sum()
+        return float((epoch.J * share).sum() / total if total else epoch.J.mean())
 
     def _weights(self, order: Array, batch_size: int) -> Array:
         """The weight of each batch."""
-        weights = self._rows.sample_weight
-        rows = np.ones(len(order)) if weights is None else weights[order]
-        return np.add.reduceat(rows, np.arange(0, len(order), batch_size))
+        if self._rows.sample_weight is not None:
+            starts = np.arange(0, len(order), batch_size)
+            return np.asarray(np.add.reduceat(self._rows.sample_weight[order], starts))
+        if self._sizes is None or self._sizes[:2] != (len(order), batch_size):
+            sizes = np.full(-(-len(order) // batch_size), float(batch_size))
+            sizes[-1] = len(order) - (len(sizes) - 1) * batch_size
+            self._sizes = len(order), batch_size, sizes
+        return self._sizes[2]
 
     def _l2_of(self, order: Array, batch_size: int) -> float | Array:
         return self._l2(self._weights(order, batch_size)) if callable(self._l2) else self._l2
@@ -171,6 +176,7 @@ class TrainingSession:
 
     def assign(self, parameters: Mapping[str, Array]) -> None:
         """Give the parameters these values; DataError unless they are finite."""
+        self.n_assigned += 1
         for name in self.names:
             require_finite(parameters[name], f"parameter {name}")
             self.engine.write(name, parameters[name])

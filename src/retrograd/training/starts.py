@@ -180,4 +180,5 @@ def _checkpoint(
 ) -> Checkpoint:
     parameters = session.parameters() if run.best is None else run.best
     stream: Mapping[str, Any] = rng.bit_generator.state
-    return Checkpoint(optimizer.name, session.engine.snapshot(), parameters, seed, stream)
+    state = dict(session.engine.snapshot())  # arrays of their own
+    return Checkpoint(optimizer.name, state, parameters, seed, stream)

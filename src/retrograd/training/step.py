@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import FunctionType
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +14,12 @@ from retrograd import gates
 from retrograd.arrays import Array
 from retrograd.autodiff.gradient import gradient
 from retrograd.graph.node import Node, constant, variable
-from retrograd.graph.shape import rows
+from retrograd.graph.shape import Shape, rows
 from retrograd.graph.step import Step
 from retrograd.nn.losses import Loss, Target
-from retrograd.nn.network import Forward, Network
+from retrograd.nn.network import Architecture, Forward, Network
 from retrograd.optim.base import Optimizer
+from retrograd.plan.precision import in_bfloat16
 
 COUNT = "t"  # the state variable that counts steps
 
@@ -37,7 +41,7 @@ class Objective:
 
 
 def objective(
-    network: Network,
+    network: Network | Architecture,
     loss: Loss,
     target: Target,
     *,
@@ -127,6 +131,83 @@ def descent_steps(objective: Objective, optimizer: Optimizer | None) -> dict[str
     if optimizer is not None:
         return training_steps(objective, optimizer)
     return {"gradient": gradient_step(objective), "score": score_step(objective)}
+
+
+def steps_of(
+    network: Network,
+    loss: Loss,
+    target: Target,
+    optimizer: Optimizer | None,
+    *,
+    is_weighted: bool = False,
+    is_penalised: bool = True,
+    is_mixed: bool = False,
+) -> Mapping[str, Step]:
+    """The steps that a run opens; a problem like a former one gets those that were made for it.
+
+    `is_mixed`: products in bfloat16, but for scores.
+    Steps are kept where all that they are made of is the package's own. A user's activation, loss
+    or optimizer is asked anew each time: it may build another graph than the last time.
+    """
+    form = network.architecture
+    functions = [loss.per_row, loss.reported, form.output, *(x.activation for x in form.layers)]
+    is_known = all(map(is_own, [*functions, type(optimizer)]))
+    make = _kept_steps if is_known else _steps
+    return make(
+        form,
+        loss,
+        target.shape,
+        target.dtype,
+        in_general(optimizer) if is_known and optimizer is not None else optimizer,
+        is_weighted=is_weighted,
+        is_penalised=is_penalised,
+        is_mixed=is_mixed,
+    )
+
+
+def _steps(
+    form: Architecture,
+    loss: Loss,
+    shape: Shape,
+    dtype: np.dtype[Any],
+    optimizer: Optimizer | None,
+    *,
+    is_mixed: bool,
+    **options: bool,
+) -> Mapping[str, Step]:
+    target = Target(np.empty(0), shape, dtype)  # of its variable; the numbers are the session's
+    steps = descent_steps(objective(form, loss, target, **options), optimizer)
+    if not is_mixed:
+        return steps
+    return {name: s if name == "score" else in_bfloat16(s) for name, s in steps.items()}
+
+
+KEPT_STEPS = 32  # problems whose steps are kept
+_kept_steps = lru_cache(maxsize=KEPT_STEPS)(_steps)
+
+
+def is_own(thing: object) -> bool:
+    """Whether a name, a function or a class is the package's own, and so builds the same each time.
+
+    >>> is_own("relu"), is_own(rg.tanh), is_own(lambda z: 2.0 * z)
+    (True, True, False)
+    """
+    if thing is None or isinstance(thing, str):
+        return True
+    if isinstance(thing, FunctionType) and thing.__closure__ is not None:
+        return False
+    is_plain = isinstance(thing, FunctionType | type)
+    return is_plain and thing.__module__.partition(".")[0] in ("retrograd", "builtins")
+
+
+def in_general(optimizer: Optimizer) -> Optimizer:
+    """The optimizer of the same gates whose numbers are 0 or 1/2.
+
+    >>> in_general(rg.SGD(0.1, momentum=0.9))
+    SGD(learning_rate=0.5, momentum=0.5, nesterov=False)
+    """
+    numbers = {name: 0.5 if rate else 0.0 for name, rate in optimizer.numbers().items()}
+    return replace(optimizer, **numbers)
 
 
 def score_step(objective: Objective) -> Step:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retrograd.engines.cpu import memory, session
+from retrograd.engines.cpu import memory, state
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine import runnable
 from tests.engines.cpu.vectors import Compiled
@@ -45,7 +45,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return array
 
     monkeypatch.setattr(memory, "allocate", allocate)
-    monkeypatch.setattr(session, "allocate", allocate)
+    monkeypatch.setattr(state, "allocate", allocate)
     yield
     assert fences
     assert all((fence == MARK).all() for fence in fences)

@@ -13,15 +13,15 @@ import numpy as np
 from retrograd.engines.checks import count_rows
 from retrograd.engines.cpu.emit import STRIDES
 from retrograd.engines.cpu.listing import CpuListing
-from retrograd.engines.cpu.memory import Executable, Memory, address, require_legal
+from retrograd.engines.cpu.memory import Memory, address, executable_of, require_legal
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.team import together
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
 from retrograd.graph.order import order
 from retrograd.graph.shape import Rows, has_rows, with_rows
+from retrograd.graph.structure import Structure
 from retrograd.plan.rows import is_row_by_row
-from retrograd.plan.schedule import plan_of
 
 BLOCK = 128  # rows worked on at once where rows do not depend on each other
 SHARED = 1 << 22  # operations of a call from which on several threads share it
@@ -43,12 +43,13 @@ class CpuFunction:
         self._inputs, self._target, self._n_threads = list(inputs), target, n_threads
         leading = [i for i, node in enumerate(inputs) if has_rows(node.shape[:1])]
         self._leading = leading
-        self._program = plan_of(
+        graph = Structure(
             inputs={f"input {i}": inputs[i] for i in leading},
             state={f"input {i}": node for i, node in enumerate(inputs) if i not in leading},
             outputs={f"output {i}": node for i, node in enumerate(outputs)},
         )
-        self._executable = Executable(self._program, target, is_direct=True)
+        self._executable = executable_of(graph, target, is_direct=True)
+        self._program = self._executable.program
         self._is_row_by_row = bool(leading) and is_row_by_row(self._program)
         self._needs_rows = any(map(_is_largest_row, order(outputs)))
         self._flops = sum(node.gate.flops(node, *node.inputs, n_rows=1) for node in order(outputs))
@@ -140,7 +141,7 @@ class CpuFunction:
                 continue
             self._seen[i] = weakref.ref(array)  # the caller's: it is not kept alive
             if self._tails[i] is None:
-                key: object = self._inputs[i]
+                key: object = self._program.state[f"input {i}"]
             else:
                 key = ("data", f"input {i}")
                 for figures in self._figures:

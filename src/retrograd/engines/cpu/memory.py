@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,14 +15,17 @@ import numpy as np
 from retrograd.engines.cpu import cache
 from retrograd.engines.cpu.body import PICKING
 from retrograd.engines.cpu.emit import emit
-from retrograd.engines.cpu.layout import Now
+from retrograd.engines.cpu.layout import Layout, Now
 from retrograd.engines.cpu.machine import Code, assemble, load, machine, optimize
+from retrograd.engines.cpu.pace import Pace
 from retrograd.engines.cpu.packing import scratch_bytes
 from retrograd.engines.cpu.table import SCRATCH, Table
 from retrograd.engines.cpu.target import Target
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
+from retrograd.graph.structure import Structure
 from retrograd.plan.program import Program, signature
+from retrograd.plan.schedule import plan_of
 
 ALIGN = 64  # bytes: a cache line, and the widest vector
 
@@ -34,20 +39,54 @@ def allocate(entries: int, dtype: np.dtype[Any]) -> Array:
 
 def address(array: Array) -> int:
     """Where an array's first entry lies."""
-    return int(array.__array_interface__["data"][0])
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]  # is a buffer
+    except (TypeError, ValueError):  # a slower way, for what is read-only, empty or has gaps
+        return int(array.__array_interface__["data"][0])
 
 
 class Executable:
-    """A program's machine code and the table of what it is handed."""
+    """A program's machine code, the table of what it is handed, and how fast it was.
+
+    `pace(n_threads, size, n_copies)` is what was measured of batches of that size.
+    """
 
     def __init__(self, program: Program, target: Target, *, is_direct: bool = False) -> None:
         self.program, self.target = program, target
         self.table = Table(program, target.bytes // 4, is_direct)
         self.code = code_of(program, target, self.table)
+        self.pace = lru_cache(maxsize=SIZES)(Pace)
+        # What lives in memory of its own within a batch, by its key in the table.
+        rooms = [n for n in program.stored() if isinstance(self.table.memory(n), tuple)]
+        if not is_direct:
+            rooms += program.inputs.values()
+        self.rooms: dict[object, Layout] = {}
+        for node in rooms:
+            self.rooms.setdefault(self.table.memory(node), self.table.layout(node))
+
+
+KEPT_PLANS = 64  # structures whose executables are kept
+SIZES = 16  # batch sizes of an executable whose pace is kept
+
+
+def executable_of(structure: Structure, target: Target, *, is_direct: bool = False) -> Executable:
+    """What runs a graph; graphs of equal structure share it, and only the first is planned.
+
+    Its program has the nodes of the first graph: what is handed over is found by name.
+    """
+    make = _kept if structure.is_comparable else _executable
+    return make(structure, target, is_direct=is_direct)
+
+
+def _executable(structure: Structure, target: Target, *, is_direct: bool) -> Executable:
+    return Executable(plan_of(structure), target, is_direct=is_direct)
+
+
+_kept = lru_cache(maxsize=KEPT_PLANS)(_executable)
 
 
 _CODES: OrderedDict[str, Code] = OrderedDict()
-_KEPT = 256  # programs whose code stays loaded
+KEPT_CODES = 256  # programs whose code stays loaded
 _LOCK = threading.Lock()
 if hasattr(os, "register_at_fork"):  # a lock held in a fork would never be released in the child
     os.register_at_fork(
@@ -68,7 +107,7 @@ def code_of(program: Program, target: Target, table: Table) -> Code:
             kept = assemble(optimize(str(emit(program, target, table)), target), target)
             cache.write(key, kept)
         code = _CODES[key] = load(kept, "run")
-        if len(_CODES) > _KEPT:
+        if len(_CODES) > KEPT_CODES:
             _CODES.popitem(last=False)
         return code
 
@@ -93,13 +132,8 @@ class Memory:
         for node in table.arrays():
             assert node.value is not None
             self._keep(node, packed(table, node, node.value))
-        rooms = [n for n in executable.program.stored() if isinstance(table.memory(n), tuple)]
-        if not table.is_direct:
-            rooms += executable.program.inputs.values()
-        for node in rooms:
-            key = table.memory(node)
-            if key not in self.arrays:
-                self._keep(key, allocate(table.layout(node).entries(rows), node.dtype))
+        for key, layout in executable.rooms.items():
+            self._keep(key, allocate(layout.entries(rows), layout.dtype))
 
     def _keep(self, key: object, array: Array) -> None:
         self.arrays[key] = array

@@ -10,37 +10,44 @@ from typing import Any
 import numpy as np
 
 from retrograd.engines.cpu.emit import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
-from retrograd.engines.cpu.memory import Executable, Memory, address, require_legal
-from retrograd.engines.cpu.pace import Pace
+from retrograd.engines.cpu.memory import Executable, Memory, address, executable_of, require_legal
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.team import together
 from retrograd.graph.node import Array
 from retrograd.graph.shape import has_rows
 from retrograd.graph.step import Step
-from retrograd.plan.schedule import plan
 
 State = Sequence[Mapping[str, Array]]
+Rates = Mapping[str, float | Array]
 Outputs = dict[str, Array]
+
+FEW = 256  # rows of a batch that is copied in and out faster than the code is pointed at it
 
 
 class Runner:
     """One step of a session. `states`: the state of each copy, in the layout of the code."""
 
     def __init__(self, step: Step, target: Target, states: State, n_threads: int) -> None:
-        self._executable = Executable(plan(step), target)
-        self._program = self._executable.program
+        self._executable = executable_of(step.structure, target)
         self._states = states
         self._n_threads = n_threads
-        self._pace = Pace(n_threads, 0)
         self._data: dict[str, Array] = {}  # that the code was last pointed at
         self._copies: list[_Copy] = []
+        self._memories: list[Memory] = []
+        self._single: Single | None = None
+        self._n_single = 0  # rows of the last batch that came alone
+        # Of each output: its name, whether it leads with rows, the shape of one entry, its dtype.
+        self._outputs = [
+            (name, has_rows(node.shape[:1]), _of_one(node.shape), node.dtype)
+            for name, node in self._executable.program.outputs.items()
+        ]
 
     def run(
         self,
         data: Mapping[str, Array],
         orders: Array,
         size: int,
-        rates: Mapping[str, Array],
+        rates: Rates,
         stop: Callable[[], bool] | None,
     ) -> tuple[int, Outputs]:
         """Run the batches of all copies: how many batches ran, and the outputs of each copy.
@@ -50,16 +57,15 @@ class Runner:
         n_copies, n = orders.shape
         n_batches = -(-n // size)
         outputs = {
-            name: np.zeros(
-                (n_copies, n if has_rows(node.shape[:1]) else n_batches, *_of_one(node.shape)),
-                node.dtype,
-            )
-            for name, node in self._program.outputs.items()
+            name: np.empty((n_copies, n if leads else n_batches, *shape), dtype)
+            for name, leads, shape, dtype in self._outputs
         }
-        if not self._copies or self._copies[0].memory.rows < size:
+        is_cold = not self._copies or self._copies[0].memory.rows < size
+        if is_cold:
             self._copies = [
                 _Copy(self._executable, size, state, self._n_threads) for state in self._states
             ]
+            self._memories = [copy.memory for copy in self._copies]
             self._data = {}
         for i, copy in enumerate(self._copies):
             copy.hand_over(i, orders, size, rates, outputs)
@@ -67,26 +73,51 @@ class Runner:
                 if self._data.get(name) is not array:
                     copy.hand_over_data(name, array)
         self._data = dict(data)
-        if size != self._pace.size:
-            self._pace = Pace(self._n_threads, size)
+        pace = self._executable.pace(self._n_threads, size, n_copies)
         done = 0
         while done < n_batches:
             if stop is not None and done > 0 and stop():
                 break
-            turns, n_threads = self._pace.next(n_batches - done, is_stoppable=stop is not None)
+            turns, n_threads = pace.next(
+                n_batches - done, is_stoppable=stop is not None, is_cold=is_cold
+            )
             begin = time.perf_counter()
-            self._call(done, done + turns, n_threads)
-            self._pace.note(n_threads, turns, time.perf_counter() - begin)
+            _call(self._executable, self._copies, done, done + turns, n_threads)
+            pace.note(n_threads, turns, time.perf_counter() - begin, is_cold=is_cold)
+            is_cold = False
             done += turns
-        require_legal(copy.memory for copy in self._copies)
+        require_legal(self._memories)
         return done, outputs
+
+    def run_single(self, data: Mapping[str, Array], order: Array, rates: Rates) -> Outputs | None:
+        """Run one batch of the only copy, as `run` would; None where it must.
+
+        From the second batch of as many rows on, in memory that is pointed at once and for all.
+        """
+        n = len(order)
+        if self._single is None or self._single.n != n:
+            is_second, self._n_single = n == self._n_single, n
+            if not is_second:
+                return None
+            self._single = Single(
+                self._executable,
+                _Copy(self._executable, n, self._states[0], self._n_threads),
+                data,
+                {
+                    name: np.empty((n if leads else 1, *shape), dtype)
+                    for name, leads, shape, dtype in self._outputs
+                },
+                n,
+                self._n_threads,
+            )
+        return self._single.run(order, rates)
 
     def run_expanded(
         self,
         data: Mapping[str, Array],
         orders: Array,
         size: int,
-        rates: Mapping[str, Array],
+        rates: Rates,
         stop: Callable[[], bool] | None,
     ) -> tuple[int, Outputs]:
         """The same over sparse rows: each batch is expanded before it runs, never the whole."""
@@ -97,7 +128,9 @@ class Runner:
             batch = orders[0, start : start + size]
             dense = {name: np.ascontiguousarray(rows.take(batch, 0)) for name, rows in data.items()}
             here = {
-                name: rate[..., done : done + 1] if rate.ndim else rate
+                name: rate[..., done : done + 1]
+                if isinstance(rate, np.ndarray) and rate.ndim
+                else rate
                 for name, rate in rates.items()
             }
             places = np.arange(len(batch))[None]
@@ -108,21 +141,26 @@ class Runner:
         joined = {name: np.concatenate([p[name] for p in pieces], axis=1) for name in pieces[0]}
         return len(pieces), joined
 
-    def _call(self, first: int, last: int, n_threads: int) -> None:
-        """Native calls for a range of batches: each thread runs its part of them, or its copies."""
-        call = self._executable.code.call
-        copies = self._copies
-        if len(copies) == 1:
-            parts = copies[0].parts(first, last, n_threads)
-            together([partial(call, copies[0].table, part) for part in parts])
+
+def _call(
+    executable: Executable, copies: Sequence[_Copy], first: int, last: int, n_threads: int
+) -> None:
+    """Native calls for a range of batches: each thread runs its part of them, or its copies."""
+    call = executable.code.call
+    if len(copies) == 1:
+        parts = copies[0].parts(first, last, n_threads)
+        if n_threads == 1:
+            call(copies[0].table, parts[0])
             return
-        parts = [copy.parts(first, last, 1)[0] for copy in copies]
+        together([partial(call, copies[0].table, part) for part in parts])
+        return
+    parts = [copy.parts(first, last, 1)[0] for copy in copies]
 
-        def run_copies(start: int) -> None:
-            for i in range(start, len(copies), n_threads):
-                call(copies[i].table, parts[i])
+    def run_copies(start: int) -> None:
+        for i in range(start, len(copies), n_threads):
+            call(copies[i].table, parts[i])
 
-        together([partial(run_copies, t) for t in range(min(n_threads, len(copies)))])
+    together([partial(run_copies, t) for t in range(min(n_threads, len(copies)))])
 
 
 def _of_one(shape: Sequence[Any]) -> tuple[Any, ...]:
@@ -138,45 +176,54 @@ class _Copy:
     ) -> None:
         self.memory = Memory(executable, rows, n_threads)
         self._program = program = executable.program
+        self._pointers, cells = self.memory.pointers, executable.table.cells
         for name, node in program.state.items():
             self.memory.point(node, state[name])
-        self._numbers = {name: np.zeros(1, node.dtype) for name, node in program.scalars.items()}
-        for node, number in zip(program.scalars.values(), self._numbers.values(), strict=True):
-            self.memory.point(node, number)
+        # Of each scalar: its name, its place among the strides, its pointer, room for a number.
+        self.scalars = [
+            (name, place, cells[node], np.zeros(1, node.dtype))
+            for place, (name, node) in enumerate(program.scalars.items(), start=STRIDES)
+        ]
+        for _, _, cell, number in self.scalars:
+            self._pointers[cell] = address(number)
+        self._outputs = [(name, cells[node]) for name, node in program.outputs.items()]
+        self._order = cells["order"]
         self._kept: list[Array] = []  # arrays that the code reads until the next run
         self._figures = np.zeros(STRIDES + len(program.scalars) + len(program.inputs), np.int64)
         self._figures[THREADS] = 1
         self._threads: list[Array] = []
-        self.table = address(self.memory.pointers)
+        self.table, self.alone = address(self._pointers), [address(self._figures)]
 
     def hand_over(
         self,
         i: int,
         orders: Array,
         size: int,
-        rates: Mapping[str, Array],
+        rates: Rates,
         outputs: Mapping[str, Array],
     ) -> None:
         """Point the code at the order, the rates and the outputs of copy `i` in this run."""
+        pointers, figures = self._pointers, self._figures
         self._kept = [orders]
-        self.memory.point("order", orders[i])
-        self._figures[N_ROWS], self._figures[BATCH] = orders.shape[1], size
-        for place, (name, node) in enumerate(self._program.scalars.items(), start=STRIDES):
+        pointers[self._order] = address(orders) + i * orders.strides[0]
+        figures[N_ROWS], figures[BATCH] = orders.shape[1], size
+        for name, place, cell, number in self.scalars:
             rate = rates[name]
-            if rate.ndim == 2:
+            if isinstance(rate, np.ndarray) and rate.ndim == 2:
                 rate = rate[i]
-            if rate.ndim == 0:
-                self._numbers[name][0] = rate
-                if self._figures[place]:
-                    self._figures[place] = 0
-                    self.memory.point(node, self._numbers[name])
+            if not isinstance(rate, np.ndarray) or rate.ndim == 0:
+                number[0] = rate
+                if figures[place]:
+                    figures[place] = 0
+                    pointers[cell] = address(number)
             else:
                 rate = rate if rate.strides[0] else rate.copy()  # a stride of 0 means a number
                 self._kept.append(rate)
-                self._figures[place] = rate.strides[0]
-                self.memory.point(node, rate)
-        for name, node in self._program.outputs.items():
-            self.memory.point(node, outputs[name][i])
+                figures[place] = rate.strides[0]
+                pointers[cell] = address(rate)
+        for name, cell in self._outputs:
+            output = outputs[name]
+            pointers[cell] = address(output) + i * output.strides[0]
 
     def hand_over_data(self, name: str, array: Array) -> None:
         """Point the code at an array of data."""
@@ -189,8 +236,55 @@ class _Copy:
         """Where the numbers of each thread lie, for a range of batches."""
         self._figures[FIRST], self._figures[LAST] = first, last
         if n_threads == 1:
-            return [address(self._figures)]
+            return self.alone
         self._threads = [self._figures.copy() for _ in range(n_threads)]
         for t, figures in enumerate(self._threads):
             figures[THREAD], figures[THREADS] = t, n_threads
         return [address(figures) for figures in self._threads]
+
+
+class Single:
+    """A batch at a time, each of `n` rows: order, rates and outputs stay where they are.
+
+    What they hold is copied in and out, which for few rows takes less time than pointing the code
+    at other memory.
+    """
+
+    def __init__(
+        self,
+        executable: Executable,
+        copy: _Copy,
+        data: Mapping[str, Array],
+        outputs: Outputs,
+        n: int,
+        n_threads: int,
+    ) -> None:
+        self.n = n
+        self._executable, self._copies, self._outputs = executable, [copy], outputs
+        self._order = np.zeros(n, np.int64)
+        self._numbers = [(name, number) for name, _, _, number in copy.scalars]
+        self._error = copy.memory.error
+        rates = {name: 0.0 for name, _ in self._numbers}
+        inner = {name: output[None] for name, output in outputs.items()}
+        copy.hand_over(0, self._order[None], n, rates, inner)
+        for name, array in data.items():
+            copy.hand_over_data(name, array)
+        copy.parts(0, 1, 1)
+        self._call = partial(executable.code.call, copy.table, copy.alone[0])
+        self._pace = executable.pace(n_threads, n, 1) if n_threads > 1 else None
+
+    def run(self, order: Array, rates: Rates) -> Outputs:
+        """The outputs of one batch, as new arrays led by an axis of batches, or of rows."""
+        self._order[:] = order
+        for name, number in self._numbers:
+            number[0] = rates[name]
+        if self._pace is None:
+            self._call()
+        else:
+            n_threads = self._pace.next(1, is_stoppable=False)[1]
+            begin = time.perf_counter()
+            _call(self._executable, self._copies, 0, 1, n_threads)
+            self._pace.note(n_threads, 1, time.perf_counter() - begin)
+        if self._error[0]:
+            require_legal([self._copies[0].memory])
+        return {name: output.copy() for name, output in self._outputs.items()}

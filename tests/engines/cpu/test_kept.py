@@ -1,0 +1,292 @@
+"""What is kept in a process: executables by structure, their pace, and a batch that comes alone."""
+
+import gc
+import os
+import signal
+import threading
+import warnings
+import weakref
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+from retrograd.engines.cpu import memory, pace, runner
+from retrograd.engines.cpu.engine import CpuEngine
+from retrograd.engines.numpy import NumpyEngine
+from retrograd.errors import DataError, GraphError
+from retrograd.graph.step import Step
+from retrograd.graph.structure import LIMIT
+from tests.compare import require_close
+
+rng = np.random.default_rng(0)
+N, I, O = 60, 5, 3
+X = rng.normal(size=(N, I))
+STATE = {"W": rng.normal(size=(I, O)), "t": np.zeros(())}
+
+
+def step(factor=0.5):
+    x, rate = rg.variable("x", shape=(rg.rows, I)), rg.variable("rate", shape=())
+    W, t = rg.variable("W", shape=(I, O)), rg.variable("t", shape=())
+    z = rg.tanh(x @ W) * factor
+    J = rg.mean(rg.square(z))
+    updates = {"W": W - rate * rg.gradient(J, W), "t": t + 1.0}
+    return Step({"x": x}, {"W": W, "t": t}, {"J": J, "z": z}, {"rate": rate}, updates)
+
+
+def opened(factor=0.5, *, n_threads=1):
+    return CpuEngine(n_threads=n_threads).open({"step": step(factor)}, STATE, {"x": X})
+
+
+@pytest.fixture
+def planned(monkeypatch):
+    """The structures that are planned, from an empty memory on."""
+    seen, plan_of = [], memory.plan_of
+    monkeypatch.setattr(memory, "plan_of", lambda graph: (seen.append(graph), plan_of(graph))[1])
+    memory._kept.cache_clear()
+    return seen
+
+
+# Executables.
+
+
+def test_an_equal_step_is_planned_once(planned):
+    results = [opened().run("step", np.arange(N), {"rate": 0.1})["z"] for _ in range(3)]
+    assert len(planned) == 1
+    np.testing.assert_array_equal(results[0], results[2])
+
+
+def test_another_constant_is_another_program(planned):
+    found = [opened(c).run("step", np.arange(N), {"rate": 0.1})["z"] for c in (0.5, 0.25)]
+    assert len(planned) == 2
+    np.testing.assert_array_equal(found[0], 2.0 * found[1])
+
+
+def test_functions_of_equal_graphs_share_their_code_but_not_their_arguments(planned):
+    def function():
+        x, w = rg.variable("x", shape=(rg.rows, 2)), rg.variable("w", shape=(2,))
+        return rg.compile([x * w], [x, w], engine="cpu")
+
+    one, other = function(), function()
+    x = np.ones((3, 2))
+    assert len(planned) == 1
+    for value in (2.0, 3.0):
+        np.testing.assert_array_equal(one(x, np.full(2, value))[0], value * x)
+        np.testing.assert_array_equal(other(x, np.full(2, -value))[0], -value * x)
+
+
+def test_executables_are_bounded_and_a_large_array_is_not_kept_alive(planned):
+    assert memory._kept.cache_info().maxsize == memory.KEPT_PLANS
+    x = rg.variable("x", shape=(rg.rows, LIMIT))
+    c = rg.constant(np.ones(LIMIT))
+    function = rg.compile([x * c], [x], engine="cpu")
+    np.testing.assert_array_equal(function(np.ones((2, LIMIT)))[0], np.ones((2, LIMIT)))
+    assert len(planned) == 1
+    assert memory._kept.cache_info().currsize == 0
+    large = weakref.ref(c.value)
+    planned.clear()
+    del x, c, function
+    gc.collect()
+    assert large() is None
+
+
+def test_sessions_of_several_threads_may_make_the_same_executable_at_once(planned):
+    expected = opened().run("step", np.arange(N), {"rate": 0.1}, batch_size=7)["z"]
+    memory._kept.cache_clear()
+    found, barrier = [], threading.Barrier(4)
+
+    def work():
+        barrier.wait()
+        found.append(opened().run("step", np.arange(N), {"rate": 0.1}, batch_size=7)["z"])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    for each in found:
+        np.testing.assert_array_equal(each, expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_goes_on_with_what_is_kept(planned):
+    expected = opened().run("step", np.arange(N), {"rate": 0.1})["z"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            signal.alarm(20)
+            found = opened().run("step", np.arange(N), {"rate": 0.1})["z"]
+            np.testing.assert_array_equal(found, expected)
+            opened(0.125).run("step", np.arange(N), {"rate": 0.1})
+            status = 0 if len(planned) == 2 else 1
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+# Pace.
+
+
+def test_a_new_session_goes_on_at_the_pace_that_is_known(monkeypatch, planned):
+    monkeypatch.setattr(pace, "WORTH", 0.0)
+    monkeypatch.setattr(pace, "TRIAL", 0.0)
+    monkeypatch.setattr(pace, "SLICE", 1e9)
+    calls, call = [], runner._call
+
+    def counted(executable, copies, first, last, n_threads):
+        calls.append((last - first, n_threads))
+        call(executable, copies, first, last, n_threads)
+
+    monkeypatch.setattr(runner, "_call", counted)
+
+    def run():
+        calls.clear()
+        session = opened(n_threads=2)
+        order = np.tile(np.arange(N), 200)
+        session.run("step", order, {"rate": 0.1}, batch_size=N, stop=lambda: False)
+        return list(calls)
+
+    first = run()
+    assert first[0] == (1, 1)  # the first batch is cold
+    assert {n_threads for _, n_threads in first} == {1, 2}
+    assert [n_batches for n_batches, _ in run()] == [200]
+
+
+def test_the_number_of_threads_that_is_not_used_is_tried_again(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(pace.time, "perf_counter", lambda: now[0])
+    found = pace.Pace(2, 32)
+    for n_threads, seconds in [(1, 1e-3)] * 3 + [(2, 2e-3)] * 3:
+        assert found.next(1000, is_stoppable=False)[1] == n_threads
+        found.note(n_threads, 1, seconds)
+    assert found.next(1000, is_stoppable=False) == (1000, 1)
+    now[0] += 0.9 * pace.AGAIN
+    found.note(1, 1000, 1.0)
+    assert found.next(1000, is_stoppable=False)[1] == 1
+    now[0] += 0.2 * pace.AGAIN
+    found.note(1, 1000, 1.0)
+    assert found.next(1000, is_stoppable=False)[1] == 2
+
+
+def test_the_paces_of_an_executable_are_bounded(planned):
+    session = opened(n_threads=2)
+    for size in range(1, 3 * memory.SIZES):
+        session.run("step", np.arange(N), {"rate": 0.1}, batch_size=size)
+    found = memory.executable_of(step().structure, CpuEngine()._target).pace.cache_info()
+    assert 0 < found.currsize <= memory.SIZES
+
+
+# A batch that comes alone.
+
+
+def test_batches_one_by_one_compute_what_they_compute_in_one_run():
+    orders = [rng.permutation(N)[:12] for _ in range(6)]
+    rates = [0.1, 0.2, 0.1, 0.3, 0.0, 0.1]
+    alone, together = opened(), opened()
+    found = [
+        alone.run("step", order, {"rate": rate}) for order, rate in zip(orders, rates, strict=True)
+    ]
+    expected = together.run(
+        "step", np.concatenate(orders), {"rate": np.array(rates)}, batch_size=12
+    )
+    for name, value in expected.items():
+        joined = np.concatenate([one[name] for one in found])
+        np.testing.assert_array_equal(joined, value, strict=True)
+    for name in STATE:
+        np.testing.assert_array_equal(alone.read(name), together.read(name))
+
+
+def test_sizes_and_kinds_of_runs_may_follow_each_other_in_any_way():
+    session, reference = opened(), NumpyEngine().open({"step": step()}, STATE, {"x": X})
+    many = [(4, None), (4, None), (4, 9), (4, 4), (60, 7), (4, None), (5, None), (5, None), (4, 2)]
+    for n, size in [*many, (4, None), (0, None), (4, None), (4, 1), (60, None), (60, 60)]:
+        order = rng.permutation(N)[:n]
+        found, expected = (
+            s.run("step", order, {"rate": 0.1}, batch_size=size) for s in (session, reference)
+        )
+        assert set(found) == set(expected)
+        for name, value in expected.items():
+            assert found[name].shape == value.shape
+            if value.size:
+                require_close(found[name], value, length=N, depth=100, what=name)
+
+
+def test_what_was_returned_and_what_was_given_belong_to_the_caller():
+    session, order = opened(), np.arange(12)
+    results = [session.run("step", order, {"rate": 0.0}) for _ in range(3)]
+    order[:] = 0
+    results[2]["z"][:] = np.nan
+    np.testing.assert_array_equal(results[0]["z"], results[1]["z"])
+    again = session.run("step", np.arange(12), {"rate": 0.0})
+    np.testing.assert_array_equal(again["z"], results[0]["z"])
+
+
+@pytest.mark.parametrize("bad", [-1, N, 1 << 40, -(1 << 40)])
+def test_an_order_that_was_good_is_looked_at_again(bad):
+    session, order = opened(), np.arange(12)
+    for _ in range(3):
+        session.run("step", order, {"rate": 0.1})
+    order[7] = bad
+    with pytest.raises(DataError, match=rf"order names row {bad} of {N} rows"):
+        session.run("step", order, {"rate": 0.1})
+
+
+def test_a_missing_rate_or_one_of_another_shape_is_an_error_at_any_time():
+    session, order = opened(), np.arange(12)
+    for _ in range(3):
+        session.run("step", order, {"rate": 0.1})
+    with pytest.raises(GraphError, match="without a value: rate"):
+        session.run("step", order, {})
+    with pytest.raises(DataError, match="scalar rate: expected 1 or 1 numbers"):
+        session.run("step", order, {"rate": np.ones(5)})
+
+
+def test_several_threads_compute_the_same_for_a_batch_alone(monkeypatch):
+    monkeypatch.setattr(pace.Pace, "next", lambda self, n_left, **_: (n_left, self._n_threads))
+    results = []
+    for n_threads in (1, 2):
+        session = opened(n_threads=n_threads)
+        results.append([session.run("step", np.arange(48), {"rate": 0.1}) for _ in range(3)])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one["z"], other["z"])
+
+
+# Snapshots.
+
+
+def test_a_snapshot_hands_out_arrays_of_its_own():
+    session = opened()
+    snapshot = session.snapshot()
+    W = snapshot["W"]
+    assert W.flags.c_contiguous and W.flags.owndata
+    W[:] = 7.0
+    session.run("step", np.arange(N), {"rate": 0.5})
+    np.testing.assert_array_equal(snapshot["W"], STATE["W"])
+    session.restore(snapshot)
+    np.testing.assert_array_equal(session.read("W"), STATE["W"])
+    with pytest.raises(KeyError):
+        snapshot["V"]
+
+
+def test_a_snapshot_may_be_restored_in_another_session():
+    one, other = opened(), opened()
+    one.run("step", np.arange(N), {"rate": 0.5})
+    other.restore(one.snapshot())
+    np.testing.assert_array_equal(other.read("W"), one.read("W"))
+
+
+@pytest.mark.parametrize("name", STATE)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_snapshot_knows_whether_it_is_finite_whatever_the_padding_holds(name, bad, poisoned):
+    session = opened()
+    assert session.snapshot().is_finite
+    value = session.read(name)
+    session.write(name, np.full_like(value, 1e200))
+    assert session.snapshot().is_finite
+    value.flat[-1] = bad
+    session.write(name, value)
+    assert not session.snapshot().is_finite
