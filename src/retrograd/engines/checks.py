@@ -66,10 +66,14 @@ def checked_data(
 
 def checked_state(steps: Mapping[str, Step], state: Mapping[str, Array]) -> dict[str, Array]:
     """Copies of these steps' state variables by name, in their dtypes, C-contiguous."""
-    return {
-        name: np.array(_found("state", name, node, state), node.dtype, order="C")
-        for name, node in state_nodes(steps).items()
-    }
+    nodes, found = state_nodes(steps), found_state(steps, state)
+    return {name: np.array(found[name], node.dtype, order="C") for name, node in nodes.items()}
+
+
+def found_state(steps: Mapping[str, Step], state: Mapping[str, Array]) -> dict[str, Array]:
+    """What is given for these steps' state variables by name, of their shapes."""
+    nodes = state_nodes(steps)
+    return {name: _found("state", name, node, state) for name, node in nodes.items()}
 
 
 def state_nodes(steps: Mapping[str, Step]) -> dict[str, Node]:

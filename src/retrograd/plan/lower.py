@@ -22,7 +22,7 @@ def lower(outputs: Iterable[Node]) -> list[Node]:
     wanted = list(outputs)
     made: dict[Node, Node] = {}
     for node in order(wanted):
-        inputs = tuple(made[x] for x in node.inputs)
+        inputs = tuple([made[x] for x in node.inputs])
         rule = LOWERED.get(node.gate.name)
         if rule is not None:
             made[node] = rule(node, *inputs, **node.params)

@@ -47,7 +47,7 @@ def merged(outputs: Iterable[Node]) -> list[Node]:
         if first is not node:
             made[node] = made[first]
             continue
-        inputs = tuple(made[x] for x in node.inputs)
+        inputs = tuple([made[x] for x in node.inputs])
         made[node] = node if inputs == node.inputs else again(node, inputs)
     return [made[node] for node in wanted]
 

@@ -31,4 +31,5 @@ def _key(node: Node, same: dict[Node, Node]) -> Hashable:
         if node.shape:
             return node
         return CONSTANT, node.dtype, node.value.tobytes()
-    return node.gate, tuple(same[x] for x in node.inputs), tuple(sorted(node.params.items()))
+    params = tuple(sorted(node.params.items())) if node.params else ()
+    return node.gate, tuple([same[x] for x in node.inputs]), params

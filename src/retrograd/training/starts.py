@@ -90,7 +90,7 @@ def best_of(
     The best has the highest validation score, or the lowest J. A start that diverges is left out;
     DivergenceError if all do, with the session at the last finite state of the last.
     """
-    zero = session.engine.snapshot()
+    zero = session.engine.snapshot() if n_starts > 1 else {}
     past = _resume(session, beginning.past)
     best: tuple[float, History] | None = None
     figures, diverged = [], None
@@ -178,7 +178,8 @@ def _checkpoint(
     rng: np.random.Generator,
     run: Run,
 ) -> Checkpoint:
-    parameters = session.parameters() if run.best is None else run.best
     stream: Mapping[str, Any] = rng.bit_generator.state
     state = dict(session.engine.snapshot())  # arrays of their own
+    newest = {name: state[name] for name in session.names}
+    parameters = newest if run.best is None else run.best
     return Checkpoint(optimizer.name, state, parameters, seed, stream)

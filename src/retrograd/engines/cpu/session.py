@@ -12,7 +12,7 @@ from retrograd.engines.checks import (
     checked_data,
     checked_order,
     checked_scalars,
-    checked_state,
+    found_state,
     state_nodes,
 )
 from retrograd.engines.cpu.memory import line
@@ -45,7 +45,7 @@ class CpuSession:
         self._is_sparse = any(not isinstance(array, np.ndarray) for array in self._data.values())
         self._state = State(state_nodes(steps), target.bytes // 4, self._copies)
         if copies is None:
-            state = checked_state(steps, state)
+            state = found_state(steps, state)
         for name in self._state.names:
             if name not in state:
                 raise GraphError(f"session: state {name} has no value")
