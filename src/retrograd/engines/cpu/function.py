@@ -13,7 +13,7 @@ import numpy as np
 from retrograd.engines.checks import count_rows
 from retrograd.engines.cpu.emit import STRIDES
 from retrograd.engines.cpu.listing import CpuListing
-from retrograd.engines.cpu.memory import Memory, address, executable_of, require_legal
+from retrograd.engines.cpu.memory import Executable, Memory, address, executable_of, require_legal
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.team import together
 from retrograd.errors import DataError

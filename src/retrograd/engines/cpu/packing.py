@@ -1,8 +1,8 @@
 """Copies of a product's operands, laid out in the order in which its blocks read them.
 
-B is copied a few columns of blocks at a time: each is a panel of its own, row after row. A, where
-it lies column by column, is copied a block of rows at a time. Far-apart lines would fall into few
-sets of the first cache and touch a page each; copied together they stream.
+B is copied a few columns of blocks at a time: each is a panel of its own, row after row. A, which
+lies column by column, is copied once, block of rows after block of rows. Far-apart lines would fall
+into few sets of the first cache and touch a page each; copied together they stream.
 """
 
 from __future__ import annotations
@@ -23,18 +23,23 @@ from retrograd.plan.program import Kernel, Program
 from retrograd.plan.reading import operand
 
 LINE = 64  # bytes: of a cache
+GROUP = 8  # blocks of rows that are copied at once
 PANELS = 1 << 19  # bytes of B that are copied at once: half of a usual second cache
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Copies into a thread's scratch memory: first the block of A, then the panels of B."""
+    """Copies into a thread's scratch memory: first some panels of B, then its rows of A.
+
+    `first`: of its rows. `widest`: columns of the widest panel.
+    """
 
     body: Body
     v: Lanes
     scratch: Any
-    rows: int
     k: Int
+    first: Int
+    widest: int
 
     def columns(self, width: int) -> Int:
         """How many columns are copied at once, whole panels of so many vectors."""
@@ -47,17 +52,31 @@ class Packing:
         number = builder.sdiv(as_value(fit), body.integers.max(self.k, 1))
         return builder.mul(body.integers.max(number, 1), as_value(wide))
 
-    def copy_a(self, a: Matrix, i: Int, height: int) -> Matrix:
-        """Rows i to i + height of an A that is contiguous down its columns."""
-        body, v, builder = self.body, self.v, self.body.builder
+    def copy_a(self, a: Matrix, low: Int, high: Int, height: int) -> None:
+        """Blocks of rows from `low` to before `high`, of an A that is contiguous down its columns.
+
+        Some blocks at once, so that a line of A is read once.
+        """
+        body, v, builder, integers = self.body, self.v, self.body.builder, self.body.integers
         kind = ir.VectorType(v.scalar, height) if height > 1 else v.scalar
-        first = body.gep(a.pointer, v.scalar, i)
-        with loop(builder, 0, self.k) as turn:
-            offset = body.integers.mul(turn.i, a.right)
-            part = builder.load(body.gep(first, v.scalar, offset), align=v.dtype.itemsize, typ=kind)
-            place = body.gep(self.scratch, v.scalar, body.integers.mul(turn.i, height))
-            builder.store(part, place, align=v.dtype.itemsize)
-        return Matrix(self.scratch, 1, height, True)
+        with loop(builder, low, high, GROUP * height) as group:
+            stop = integers.min(integers.add(group.i, GROUP * height), high)
+            with loop(builder, 0, self.k) as turn:
+                line = body.gep(a.pointer, v.scalar, integers.mul(turn.i, a.right))
+                inside = integers.mul(turn.i, height)
+                with loop(builder, group.i, stop, height) as row:
+                    found = body.gep(line, v.scalar, row.i)
+                    part = builder.load(found, align=v.dtype.itemsize, typ=kind)
+                    place = body.gep(self.rows(row.i, height).pointer, v.scalar, inside)
+                    builder.store(part, place, align=v.dtype.itemsize)
+
+    def rows(self, i: Int, height: int) -> Matrix:
+        """The copied block of rows that begins at a row."""
+        integers = self.body.integers
+        of_b = integers.add(PANELS // self.v.dtype.itemsize, integers.mul(self.k, self.widest))
+        before = integers.mul(integers.sub(i, self.first), self.k)
+        pointer = self.body.gep(self.scratch, self.v.scalar, integers.add(of_b, before))
+        return Matrix(pointer, 1, height, True)
 
     def copy_b(self, b: Matrix, start: Int, stop: Int, panel: Panel) -> None:
         """The panels from column `start` to before `stop`."""
@@ -77,9 +96,8 @@ class Packing:
     def panel(self, start: Int, column: Int, width: int) -> Matrix:
         """The copied panel that begins at a column."""
         integers = self.body.integers
-        of_a = integers.mul(self.k, self.rows)
         before = integers.mul(integers.sub(column, start), self.k)
-        pointer = self.body.gep(self.scratch, self.v.scalar, integers.add(of_a, before))
+        pointer = self.body.gep(self.scratch, self.v.scalar, before)
         return Matrix(pointer, width * self.body.n, 1, True)
 
 
@@ -116,8 +134,10 @@ def scratch_bytes(program: Program, target: Target, rows: Any, integers: Arithme
     for kernel in program.kernels:
         if is_packed(kernel, target):
             assert kernel.heavy is not None
-            k = kernel.heavy.inputs[0].shape[1]
-            of_one = target.tile[0] * kernel.heavy.dtype.itemsize + target.tile[1] * target.bytes
+            heavy = kernel.heavy
+            k, m = heavy.inputs[0].shape[1], heavy.shape[0]
+            assert isinstance(m, int)
+            of_one = m * heavy.dtype.itemsize + target.tile[1] * target.bytes
             if isinstance(k, Rows):
                 fixed, a_row = max(fixed, PANELS), max(a_row, of_one)
             else:

@@ -160,7 +160,10 @@ class Product:
         """A block of rows of A, copied, stays at hand while copied panels of B pass."""
         body, builder = self.body, self.body.builder
         k = number(body, sizes.k)
-        packing = Packing(body, self.tile.v, self.scratch, self.shape[0], k)
+        first, widest = bands[0].low, self.shape[1] * body.n
+        packing = Packing(body, self.tile.v, self.scratch, k, first, widest)
+        for band in bands:
+            packing.copy_a(a, band.low, band.high, band.height)
         for panel in self._panels(across, self.shape[1]):
             columns = packing.columns(panel.width)
             with loop(builder, panel.low, panel.high, columns) as chunk:
@@ -168,7 +171,7 @@ class Product:
                 packing.copy_b(b, chunk.i, stop, panel)
                 for band in bands:
                     with loop(builder, band.low, band.high, band.height) as row:
-                        rows = packing.copy_a(a, row.i, band.height)
+                        rows = packing.rows(row.i, band.height)
                         with loop(builder, chunk.i, stop, panel.width * body.n) as column:
                             block = Block(row.i, band.height, column.i, panel)
                             there = packing.panel(chunk.i, column.i, panel.width)
