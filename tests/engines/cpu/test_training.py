@@ -60,7 +60,7 @@ def trained(engine, network, loss, Y, optimizer, *, names=("train",), weighted=F
     for name in names:
         found = session.run(name, np.tile(order, 2)[:33], scalars, batch_size=7)
         results |= {f"{name}: {output}": value for output, value in found.items()}
-    return results | session.snapshot()
+    return {**results, **session.snapshot()}
 
 
 def require_same(cpu, *args, **options):
