@@ -24,6 +24,8 @@ MISTAKES = {
     "a missing file": ("train no/such.csv --target y", "bundled: digits, iris"),
     "a file of another kind": ("train notes.md --target y", "suffix"),
     "a number that is none": ("train iris --epochs many", "--epochs"),
+    "a fraction of an epoch": ("train iris --epochs 1.5", "integer"),
+    "a rate that is no number": ("train iris --learning-rate fast", "number"),
     "no epochs": ("train iris --epochs 0", "--epochs"),
     "an option without its value": ("train iris --epochs", "--epochs"),
     "too many arguments": ("train iris wine", "wine"),
@@ -70,6 +72,13 @@ def test_a_mistake_is_one_line_and_code_2(what: str, run: Run, tmp_path: Path):
     (line,) = result.err.splitlines()
     assert line.startswith("retrograd: ") and expected in line
     assert [path.name for path in tmp_path.iterdir()] == ["notes.md"]
+
+
+@pytest.mark.parametrize("given", ["--epochs 1.5", "--epochs 0", "--l2 much", "--seed -1"])
+def test_a_value_of_the_wrong_kind_is_told_in_our_words(given: str, run: Run):
+    option, value = given.split()
+    err = run("train", "iris", option, value).err
+    assert option in err and value in err and "Input should" not in err
 
 
 def test_a_table_without_a_target_named_lists_its_columns(run: Run, table: Path):
@@ -168,7 +177,7 @@ def test_too_little_memory_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch
     def no_memory(*_: object, **__: object) -> None:
         raise MemoryError("Unable to allocate 74.5 GiB")
 
-    monkeypatch.setattr("retrograd.cli.train.build", no_memory)
+    monkeypatch.setattr("retrograd.cli.fitting.build", no_memory)
     result = run("train", "iris")
     assert result.code == 2 and result.err.startswith("retrograd: there is not enough memory")
     assert result.err.count("\n") == 1

@@ -155,6 +155,15 @@ def test_no_hidden_layer_is_a_linear_model(run: Run, tmp_path: Path):
     assert len(rg.load(tmp_path / "iris.model").network.layers) == 1
 
 
+@pytest.mark.parametrize("data", ["fin", "iris"])
+def test_a_training_that_left_J_higher_than_it_was_says_so(data: str, run: Run):
+    options = ("--epochs", "3", "--hidden", "8", "--picture", "none")
+    result = run("train", data, *options, "--learning-rate", "1e10")
+    said = result.line("training diverged")
+    assert "before the first step" in said and "smaller --learning-rate" in said
+    assert "diverged" not in run("train", data, *options).out
+
+
 def test_patience_and_time_stop_training(run: Run):
     assert "no longer improved" in run("train", "iris", "--patience", "1", "--picture", "none").out
     assert "the time was up" in run("train", "digits", "--max-seconds", "0.2").out

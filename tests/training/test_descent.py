@@ -133,6 +133,18 @@ def test_a_history_has_one_entry_an_epoch():
     assert "all epochs were run" in str(history)
 
 
+def test_the_form_of_a_history_is_one_line_of_what_matters():
+    long = [1.0 / (1 + i) for i in range(5000)]
+    history = rg.History(J=long, validation_J=long, validation_score=[-J for J in long])
+    history.best_epoch = 5000
+    assert (
+        repr(history)
+        == "<history: 5000 epochs, J 0.0002, best validation loss -0.0002 at epoch 5000>"
+    )
+    assert repr(rg.History()) == "<history: 0 epochs>"
+    assert repr(rg.History(J=[0.5])) == "<history: 1 epochs, J 0.5>"
+
+
 def test_without_validation_its_figures_are_empty():
     history = rg.train(mlp(), X, Y, epochs=2)
     assert history.validation_J == history.validation_score == []

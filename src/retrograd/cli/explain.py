@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from retrograd import datasets
+from retrograd.cli.choices import Choices
 from retrograd.cli.data import NoiseOption, read_data
-from retrograd.cli.fitting import Choices, build, prepare, training_step
+from retrograd.cli.fitting import ready, training_step
 from retrograd.cli.options import (
     ActivationOption,
     DropOption,
@@ -82,17 +83,10 @@ def explain(
         choices = Choices(
             hidden=sizes(hidden), activation=activation, optimizer=optimizer, l2=l2, seed=seed
         )
-        prepared = prepare(
-            read_data(source, noise=noise),
-            target=target,
-            drop=drop or [],
-            task=task,
-            validation=validation,
-            test=test,
-            seed=seed,
+        found = read_data(source, noise=noise)
+        prepared, network, choices = ready(
+            found, choices, target=target, drop=drop, task=task, validation=validation, test=test
         )
-        choices = choices.for_task(prepared.task, len(prepared.rows.train))
-        network = build(prepared, choices)
         name, made = training_step(prepared, network, choices)
         title = f"{prepared.data.name}: the step {name!r} of {network!r}, {optimizer}"
         text = as_text(made.named) if stage == "graph" else _listing(made, stage)

@@ -10,19 +10,17 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from retrograd.arrays import Array, require_number
+from retrograd.arrays import Array
 from retrograd.cli import scores
+from retrograd.cli.choices import Choices
 from retrograd.cli.data import Data
-from retrograd.errors import DataError, OptionError, unknown_name
+from retrograd.errors import DataError, OptionError
 from retrograd.files.table import Table, is_text, missing, unknown_column
 from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss
 from retrograd.nn.network import MLP, Network
-from retrograd.optim.adam import Adam, AdamW
 from retrograd.optim.lbfgs import LBFGS
-from retrograd.optim.names import OPTIMIZERS
-from retrograd.optim.sgd import SGD
-from retrograd.run import compile, find_engine
+from retrograd.run import compile
 from retrograd.tabular.columns import Columns, fit_columns
 from retrograd.tabular.model import TableModel
 from retrograd.tabular.scaling import finite_numbers
@@ -33,73 +31,7 @@ from retrograd.training.session import check_rows
 from retrograd.training.step import descent_steps, objective
 from retrograd.training.train import train
 
-# The batch size by the number of training rows, up to each: few rows need many steps an epoch.
-BATCH_SIZES = {300: 8, 10_000: 32, math.inf: 256}
-LEARNING_RATES = {"adam": 1e-3, "adamw": 1e-3, "sgd": 1e-2}
 OBSERVED_ROWS = 4096  # training rows, at most, whose loss is drawn
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """What is taken for a task where no option says otherwise."""
-
-    hidden: tuple[int, ...]
-    activation: str
-    l2: float
-
-
-DEFAULTS = {
-    "classification": Defaults(hidden=(300,), activation="relu", l2=2e-3),
-    "regression": Defaults(hidden=(64, 64), activation="tanh", l2=1e-5),
-}
-
-
-@dataclass(frozen=True)
-class Choices:
-    """How to train; None where it depends on the task, the optimizer or the number of rows."""
-
-    hidden: tuple[int, ...] | None
-    activation: str | None
-    optimizer: str
-    l2: float | None
-    seed: int
-    epochs: int = 200
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    patience: int | None = None
-    max_seconds: float | None = None
-    engine: str = "auto"
-
-    def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
-        if self.optimizer == "lbfgs" and self.learning_rate is not None:
-            raise OptionError("--learning-rate: lbfgs has none, it searches along a line")
-        if self.optimizer == "lbfgs" and self.batch_size is not None:
-            raise OptionError("--batch-size: lbfgs takes all rows at once")
-        if self.learning_rate is not None:
-            require_number("train", "--learning-rate", self.learning_rate, open_low=True)
-        if self.l2 is not None:
-            require_number("train", "--l2", self.l2)
-        if self.max_seconds is not None:
-            require_number("train", "--max-seconds", self.max_seconds, open_low=True)
-        find_engine(self.engine)
-
-    def for_task(self, task: str, n_rows: int) -> Choices:
-        """The same with every None replaced that has a default."""
-        defaults = DEFAULTS[task]
-        batch_size, rate = self.batch_size, self.learning_rate
-        if self.optimizer != "lbfgs":
-            batch_size = batch_size or next(b for n, b in BATCH_SIZES.items() if n_rows <= n)
-            rate = LEARNING_RATES[self.optimizer] if rate is None else rate
-        return replace(
-            self,
-            hidden=defaults.hidden if self.hidden is None else self.hidden,
-            activation=self.activation or defaults.activation,
-            l2=defaults.l2 if self.l2 is None else self.l2,
-            batch_size=batch_size,
-            learning_rate=rate,
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,21 +119,57 @@ def prepare(
     return Prepared(data, table, columns, fitted, rows, n_without_target)
 
 
+def ready(
+    data: Data,
+    choices: Choices,
+    *,
+    target: str | None,
+    drop: Sequence[str] | None,
+    task: str,
+    validation: float,
+    test: float,
+) -> tuple[Prepared, Network, Choices]:
+    """What there is before the first step: data prepared, the network, and no choice left open.
+
+    The arguments are those of `prepare`, and raise what it raises, or `build`.
+    """
+    prepared = prepare(
+        data,
+        target=target,
+        drop=drop or [],
+        task=task,
+        validation=validation,
+        test=test,
+        seed=choices.seed,
+    )
+    choices = choices.for_task(prepared.task, len(prepared.rows.train))
+    return prepared, build(prepared, choices), choices
+
+
 @dataclass(frozen=True, eq=False)
 class Fit:
     """A trained model, how training went, and how well it does.
 
     - `losses`: of the training rows after each epoch, without penalty, as comparable with
       `history.validation_J`; empty if they were not asked for.
+    - `J_before`, `J_after`: J of the training rows before the first step, and with the model's
+      weights; of an even choice among many rows.
     - `test`, `baseline`: scores of the test rows, empty without; `guess`: the baseline in words.
     """
 
     model: TableModel
     history: History
+    J_before: float
+    J_after: float
     losses: list[float] = field(default_factory=list)
     test: dict[str, float] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
     guess: str = ""
+
+    @property
+    def is_diverged(self) -> bool:
+        """Whether training left J higher than it was, or no number; its steps were too long."""
+        return not self.J_after <= self.J_before
 
 
 def build(prepared: Prepared, choices: Choices) -> Network:
@@ -230,22 +198,28 @@ def fit(
     held_out_X, held_out_Y = prepared.arrays(prepared.rows.validation)
     has_validation = len(held_out_X) > 0
     observed: list[float] = []
-    observer = _observer(network, X, Y, observed) if observe else None
     _require_two_classes(prepared.target, Y)
+    J = _objective_of(network, X, Y)
+    l2 = choices.l2 or 0.0
+    J_before = J(l2)
+
+    def observer(network: Network, history: History) -> None:
+        observed.append(J(0.0))
+
     history = train(
         network,
         X,
         Y,
-        optimizer=_optimizer(choices),
+        optimizer=choices.make_optimizer(),
         epochs=choices.epochs,
         batch_size=choices.batch_size,
-        l2=choices.l2 or 0.0,
+        l2=l2,
         validation=(held_out_X, held_out_Y) if has_validation else None,
         score="loss",  # smoother than accuracy, whose best value is reached by chance
         patience=choices.patience if has_validation else None,
         max_seconds=choices.max_seconds,
         seed=choices.seed,
-        callbacks=[observer] if observer else [],
+        callbacks=[observer] if observe else [],
         progress=progress,
         engine=choices.engine,
     )
@@ -259,7 +233,7 @@ def fit(
         # A score that overflows is printed; a file holds finite numbers.
         scores={f"test {name}": value for name, value in test.items() if math.isfinite(value)},
     )
-    return Fit(model, history, observed, test, baseline, guess)
+    return Fit(model, history, J_before, J(l2), observed, test, baseline, guess)
 
 
 def training_step(prepared: Prepared, network: Network, choices: Choices) -> tuple[str, Step]:
@@ -270,7 +244,7 @@ def training_step(prepared: Prepared, network: Network, choices: Choices) -> tup
     rows = check_rows(network, loss, X, Y)
     network.parameters.cast(rows.X.dtype)
     J = objective(network, loss, rows.target, is_penalised=bool(choices.l2))
-    optimizer = _optimizer(choices)
+    optimizer = choices.make_optimizer()
     if isinstance(optimizer, LBFGS):
         return "gradient", descent_steps(J, None)["gradient"]
     return "train", descent_steps(J, optimizer)["train"]
@@ -284,30 +258,14 @@ def _require_two_classes(target: Target, Y: Array) -> None:
         )
 
 
-def _optimizer(choices: Choices) -> SGD | Adam | AdamW | LBFGS:
-    rate = choices.learning_rate
-    if choices.optimizer == "lbfgs" or rate is None:
-        return LBFGS()
-    if choices.optimizer == "sgd":
-        return SGD(rate, momentum=0.9)
-    return {"adam": Adam, "adamw": AdamW}[choices.optimizer](rate)
-
-
-def _observer(
-    network: Network, X: Array, Y: Array, observed: list[float]
-) -> Callable[[Network, History], None]:
-    """A callback that appends the loss of the training rows, or of an even choice among many."""
+def _objective_of(network: Network, X: Array, Y: Array) -> Callable[[float], float]:
+    """A function of l2: J of the training rows, or of an even choice among many, as it is now."""
     chosen = np.unique(np.linspace(0, len(X) - 1, OBSERVED_ROWS).astype(np.int64))
     loss = find_loss("auto", network)
     x, y = X[chosen], loss.target(Y[chosen], network.n_outputs, X.dtype)
     J = objective(network, loss, y, is_weighted=False)
-    inputs = [J.inputs["x"], J.inputs["y"], J.l2, *J.parameters.values()]
-    function = compile([J.J], inputs)
-
-    def observe(network: Network, history: History) -> None:
-        observed.append(float(function(x, y.array, 0.0, *network.parameters.values())[0]))
-
-    return observe
+    function = compile([J.J], [J.inputs["x"], J.inputs["y"], J.l2, *J.parameters.values()])
+    return lambda l2: float(function(x, y.array, l2, *network.parameters.values())[0])
 
 
 def _test(prepared: Prepared, model: TableModel) -> tuple[dict[str, float], dict[str, float], str]:

@@ -118,9 +118,30 @@ def _usage(error: Any) -> str:
     if context is not None and hasattr(error, "possibilities"):
         options = [p.opts[-1] for p in context.command.params if p.param_type_name == "option"]
         return str(unknown_name("option", error.option_name, [*options, "--help"]))
-    message = error.format_message().rstrip(".")
+    message = _wrong_value(error) or error.format_message().rstrip(".")
     where = f"; see {context.command_path} --help" if context is not None else ""
     return f"{message[:1].lower()}{message[1:]}{where}"
+
+
+# What a value was to be, by the kind of error that typer's checks tell.
+EXPECTED = {
+    "int_parsing": "an integer",
+    "int_parsing_size": "an integer of fewer digits",
+    "float_parsing": "a number",
+    "greater_than_equal": "at least {ge}",
+}
+
+
+def _wrong_value(error: Any) -> str | None:
+    """What an option was to be and what it is; None where typer has words of its own for it."""
+    checked, option = error.__cause__, getattr(error, "param", None)
+    if option is None or not hasattr(checked, "errors"):
+        return None
+    found = checked.errors()[0]
+    if found["type"] not in EXPECTED:
+        return None
+    expected = EXPECTED[found["type"]].format(**found.get("ctx", {}))
+    return f"{option.opts[-1]}: expected {expected}, got {found['input']!r}"
 
 
 def _leave_closed_pipe() -> int:

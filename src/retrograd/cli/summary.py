@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from retrograd.cli.fitting import Choices, Fit, Prepared
+from retrograd.cli.choices import Choices
+from retrograd.cli.fitting import Fit, Prepared
 from retrograd.cli.scores import as_text, line
 from retrograd.nn.network import Network
 from retrograd.plots.losses import loss_curves
@@ -47,6 +48,11 @@ def report(fit: Fit) -> None:
     seconds = history.seconds[-1] if history.seconds else 0.0
     best = f", the best is epoch {history.best_epoch}" if history.validation_J else ""
     typer.echo(f"{history.epochs} epochs in {seconds:.1f} s{best}; {STOPPED[history.stopped]}")
+    if fit.is_diverged:
+        typer.echo(
+            f"training diverged: J of the training rows was {fit.J_before:.4g} before the first "
+            f"step, with these weights it is {fit.J_after:.4g}; try a smaller --learning-rate"
+        )
     for name, value in fit.test.items():
         typer.echo(f"test {name} {as_text(name, value, unit=unit)}")
     if not fit.test:

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from retrograd.cli import summary
+from retrograd.cli.choices import Choices
 from retrograd.cli.data import DataArgument, NoiseOption, read_data
-from retrograd.cli.fitting import Choices, build, fit, prepare
+from retrograd.cli.fitting import fit, ready
 from retrograd.cli.options import (
     ActivationOption,
     DropOption,
@@ -112,17 +113,9 @@ def train(
     model_path = output or Path(f"{found.name}.model")
     picture_path = _picture_path(picture, model_path)
     replaced = [str(p) for p in (model_path, picture_path) if p is not None and p.exists()]
-    prepared = prepare(
-        found,
-        target=target,
-        drop=drop or [],
-        task=task,
-        validation=validation,
-        test=test,
-        seed=seed,
+    prepared, network, choices = ready(
+        found, choices, target=target, drop=drop, task=task, validation=validation, test=test
     )
-    choices = choices.for_task(prepared.task, len(prepared.rows.train))
-    network = build(prepared, choices)
     for path in (model_path, picture_path):
         if path is not None:
             require_writable(path, inputs=[found.path])

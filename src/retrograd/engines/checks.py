@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from retrograd.errors import DataError, DtypeError, GraphError, ShapeError
+from retrograd.errors import (
+    DataError,
+    DtypeError,
+    GraphError,
+    OptionError,
+    ShapeError,
+    unknown_name,
+)
 from retrograd.graph.node import Array, Node
 from retrograd.graph.shape import Rows, Shape, show
 from retrograd.graph.step import Step
@@ -80,6 +88,47 @@ def _found(kind: str, name: str, node: Node, given: Mapping[str, Array]) -> Arra
     array = given[name] if hasattr(given[name], "take") else np.asarray(given[name])
     count_rows([node], [array])
     return array
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """What `Session.run` is asked for, checked.
+
+    - `step`: the step of that name.
+    - `order`: (n,) int64; with copies (copies, n).
+    - `size`: rows a batch, at least 1, and at most n where n is not 0. The last may have fewer.
+    - `n_batches`: 0 where n is 0.
+    - `scalars`: as `checked_scalars` gives them.
+    """
+
+    step: Step
+    order: Array
+    size: int
+    n_batches: int
+    scalars: dict[str, Array]
+
+
+def checked_call(
+    steps: Mapping[str, Step],
+    name: str,
+    order: Array,
+    scalars: Mapping[str, float | Array] | None,
+    *,
+    batch_size: int | None,
+    n_rows: int | None,
+    copies: int | None = None,
+) -> Call:
+    """The arguments of `Session.run`, where the data have `n_rows` rows (None without inputs)."""
+    if name not in steps:
+        raise unknown_name("step", name, steps)
+    if batch_size is not None and batch_size < 1:
+        raise OptionError(f"session: batch_size is at least 1, got {batch_size}")
+    rows = checked_order(order, n_rows, copies)
+    n = rows.shape[-1]
+    size = max(1, n if batch_size is None else min(batch_size, n))
+    n_batches = -(-n // size)
+    found = checked_scalars(steps[name], scalars or {}, n_batches, copies)
+    return Call(steps[name], rows, size, n_batches, found)
 
 
 def checked_order(order: Array, n_rows: int | None, copies: int | None = None) -> Array:

@@ -8,8 +8,8 @@ import numpy as np
 
 from retrograd.arrays import require_integer
 from retrograd.engines.base import Engine, Session, Snapshot
-from retrograd.engines.checks import checked_order, checked_scalars, state_nodes
-from retrograd.errors import OptionError, ShapeError, unknown_name
+from retrograd.engines.checks import checked_call, state_nodes
+from retrograd.errors import ShapeError, unknown_name
 from retrograd.graph.node import Array
 from retrograd.graph.shape import show
 from retrograd.graph.step import Step
@@ -53,16 +53,18 @@ class CopiedSession:
         stop: Callable[[], bool] | None = None,
     ) -> dict[str, Array]:
         """See `Session.run`."""
-        if step not in self._steps:
-            raise unknown_name("step", step, self._steps)
-        if batch_size is not None and batch_size < 1:
-            raise OptionError(f"session: batch_size is at least 1, got {batch_size}")
-        rows = checked_order(order, self._n_rows, self.copies)
-        size = batch_size or max(1, rows.shape[1])
-        n_batches = -(-rows.shape[1] // size)
-        found = checked_scalars(self._steps[step], scalars or {}, n_batches, self.copies)
+        call = checked_call(
+            self._steps,
+            step,
+            order,
+            scalars,
+            batch_size=batch_size,
+            n_rows=self._n_rows,
+            copies=self.copies,
+        )
+        size, n_batches = call.size, call.n_batches
         whole = (self.copies, n_batches)
-        rates = {name: np.broadcast_to(rate, whole) for name, rate in found.items()}
+        rates = {name: np.broadcast_to(rate, whole) for name, rate in call.scalars.items()}
         # Where all may be stopped they go batch by batch, so that all have run equally many.
         at_once = max(1, n_batches) if stop is None else 1
         pieces: list[dict[str, Array]] = []
@@ -73,7 +75,7 @@ class CopiedSession:
             runs = [
                 session.run(
                     step,
-                    rows[m, first * size : last * size],
+                    call.order[m, first * size : last * size],
                     {name: rate[m, first:last] for name, rate in rates.items()},
                     batch_size=size,
                 )

@@ -14,15 +14,9 @@ from typing import Any
 import numpy as np
 
 from retrograd.engines.base import Session, Snapshot
-from retrograd.engines.checks import (
-    checked_data,
-    checked_order,
-    checked_scalars,
-    checked_state,
-    count_rows,
-)
+from retrograd.engines.checks import checked_call, checked_data, checked_state, count_rows
 from retrograd.engines.copies import CopiedSession
-from retrograd.errors import GraphError, OptionError, ShapeError, unknown_name
+from retrograd.errors import GraphError, ShapeError, unknown_name
 from retrograd.graph.node import CONSTANT, VARIABLE, Array, Node
 from retrograd.graph.order import order
 from retrograd.graph.shape import has_rows, with_rows
@@ -144,23 +138,20 @@ class NumpySession:
         stop: Callable[[], bool] | None = None,
     ) -> dict[str, Array]:
         """See `Session.run`."""
-        if step not in self._steps:
-            raise unknown_name("step", step, self._steps)
-        if batch_size is not None and batch_size < 1:
-            raise OptionError(f"session: batch_size is at least 1, got {batch_size}")
-        this, rows = self._steps[step], checked_order(order, self._n_rows)
-        size = max(1, len(rows)) if batch_size is None else batch_size
-        n_batches = -(-len(rows) // size)
-        found = checked_scalars(this, scalars or {}, n_batches)
-        rates = [np.broadcast_to(rate, n_batches) for rate in found.values()]
-        results: dict[str, list[Array]] = {name: [] for name in this.outputs}
-        for i in range(n_batches):
+        call = checked_call(
+            self._steps, step, order, scalars, batch_size=batch_size, n_rows=self._n_rows
+        )
+        outputs, size = call.step.outputs, call.size
+        rates = [np.broadcast_to(rate, call.n_batches) for rate in call.scalars.values()]
+        results: dict[str, list[Array]] = {name: [] for name in outputs}
+        for i in range(call.n_batches):
             if stop is not None and i > 0 and stop():
                 break
-            walk = self._run_one(step, rows[i * size : (i + 1) * size], [r[i] for r in rates])
-            for name, node in this.outputs.items():
+            batch = call.order[i * size : (i + 1) * size]
+            walk = self._run_one(step, batch, [rate[i] for rate in rates])
+            for name, node in outputs.items():
                 results[name].append(np.array(walk.value(node)))
-        return {name: _joined(this.outputs[name], parts) for name, parts in results.items()}
+        return {name: _joined(outputs[name], parts) for name, parts in results.items()}
 
     def _run_one(self, step: str, batch: Array, scalars: Sequence[Array]) -> Walk:
         this = self._steps[step]

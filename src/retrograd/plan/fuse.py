@@ -15,6 +15,7 @@ from retrograd.graph.node import Node
 from retrograd.graph.order import order
 from retrograd.graph.shape import Shape, size_of
 from retrograd.plan.program import is_heavy, is_number, is_source, squeezed
+from retrograd.plan.reading import MOVING, is_entrywise, keeps_order, operand, reads
 
 SHARED_COST = 12  # flops an entry: from here on a value used twice is stored, not computed twice
 REPEATED_COST = 4  # the same for a value that is used along an axis that it does not have
@@ -51,36 +52,6 @@ def reduces_last(heavy: Node) -> bool:
     return not long or long[-1] in axes
 
 
-def leaves(roots: Iterable[Node], stored: Mapping[Node, object]) -> dict[Node, bool]:
-    """What nodes are computed from: stored values, heavy nodes and sources.
-
-    For each whether it is only used entry by entry: the root's entry needs the leaf's same entry.
-    """
-    found: dict[Node, bool] = {}
-    seen: dict[Node, bool] = {}
-    stack = [(node, True) for node in roots]
-    while stack:
-        node, is_same = stack.pop()
-        if seen.get(node, True) is False or (node in seen and is_same):
-            continue
-        seen[node] = is_same
-        for x in node.inputs:
-            same = is_same and is_entrywise(node, x)
-            if x in stored or is_heavy(x) or is_source(x):
-                found[x] = same and found.get(x, True)
-            else:
-                stack.append((x, same))
-    return found
-
-
-MOVING = frozenset({"transpose", "slice", "unslice", "concatenate", "take", "one_hot", "first_max"})
-
-
-def is_entrywise(node: Node, x: Node) -> bool:
-    """Whether each entry of a light node needs only the same entry of its input."""
-    return node.gate.name not in MOVING and squeezed(node.shape) == squeezed(x.shape)
-
-
 def is_awkward(node: Node) -> bool:
     """Whether a node moves entries along its last axis, so that lanes cannot follow.
 
@@ -101,13 +72,6 @@ def is_awkward(node: Node) -> bool:
 def is_last(axis: int, shape: Shape) -> bool:
     """Whether no longer axis than 1 comes after this one."""
     return not squeezed(shape[axis + 1 :])
-
-
-def keeps_order(transpose: Node) -> bool:
-    """Whether the axes longer than 1 stay in their order."""
-    x = transpose.inputs[0]
-    long = [axis for axis in transpose.params["axes"] if x.shape[axis] != 1]
-    return long == sorted(long)
 
 
 def stored_nodes(nodes: Sequence[Node], results: Iterable[Node]) -> dict[Node, None]:
@@ -153,24 +117,6 @@ def is_fed(node: Node, x: Node, users: Sequence[Node], fed: set[Node]) -> bool:
     return is_last_use and (x in fed or x.gate.name == "matmul")
 
 
-def operand(product: Node, i: int) -> Node:
-    """What a product reads in memory for an operand: a transposition is read through, if it can be.
-
-    The first operand is read entry by entry; the second along its columns, which must be adjacent.
-    """
-    x = product.inputs[i]
-    if x.gate.name == "transpose" and (i == 0 or keeps_order(x)) and is_swap(x):
-        return x.inputs[0]
-    return x
-
-
-def is_swap(transpose: Node) -> bool:
-    """Whether a transposition exchanges the last two axes only."""
-    axes = transpose.params["axes"]
-    n = len(axes)
-    return tuple(axes) == (*range(n - 2), n - 1, n - 2)
-
-
 def fuse(results: Iterable[Node]) -> list[Group]:
     """Groups of nodes that are computed in one loop nest each; `before` says what they wait for."""
     wanted = list(results)
@@ -194,18 +140,6 @@ def fuse(results: Iterable[Node]) -> list[Group]:
 def _open(groups: list[Group], heavy: Node | None, space: Shape) -> Group:
     groups.append(Group(len(groups), heavy, space))
     return groups[-1]
-
-
-def reads(node: Node, stored: Mapping[Node, object]) -> dict[Node, bool]:
-    """What the value of a stored or heavy node is computed from, as `leaves` tells it."""
-    if node.gate.name == "matmul":
-        return {operand(node, i): False for i in range(2)}
-    if is_heavy(node):
-        inner = dict.fromkeys(node.inputs)
-        found = {x: False for x in inner if x in stored or is_heavy(x) or is_source(x)}
-        rest = [x for x in inner if x not in found]
-        return found | dict.fromkeys(leaves(rest, stored), False)
-    return leaves([node], stored)
 
 
 def _makers(

@@ -10,9 +10,10 @@ from retrograd.graph.order import order
 from retrograd.graph.shape import has_rows
 from retrograd.graph.step import Step
 from retrograd.graph.structure import Structure
-from retrograd.plan.fuse import Group, fuse, operand, reads
+from retrograd.plan.fuse import Group, fuse
 from retrograd.plan.lower import lower
 from retrograd.plan.program import Kernel, Program, bodies, is_source, squeezed
+from retrograd.plan.reading import operand, reads
 from retrograd.plan.share import share
 from retrograd.plan.verify import verify
 

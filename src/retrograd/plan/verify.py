@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from retrograd.errors import GraphError
 from retrograd.graph.node import CONSTANT, Node
-from retrograd.plan.fuse import operand, reads
 from retrograd.plan.program import Kernel, Program, is_heavy, is_number, is_source, squeezed
+from retrograd.plan.reading import operand, reads
 
 
 def verify(program: Program) -> Program:

@@ -37,7 +37,7 @@ class Checkpoint:
     stream: Mapping[str, Any]
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What `rg.train` returns: a list for each figure, with one entry for each epoch.
 
@@ -67,7 +67,7 @@ class History:
     best_epoch: int = 0
     score: str = "loss"
     starts: list[float] = field(default_factory=list)
-    checkpoint: Checkpoint | None = field(default=None, repr=False)
+    checkpoint: Checkpoint | None = None
 
     @property
     def epochs(self) -> int:
@@ -83,13 +83,24 @@ class History:
         }
         return replace(self, checkpoint=None, **lists)
 
+    def __repr__(self) -> str:
+        figures = [f"{self.epochs} epochs"]
+        if self.J:
+            figures.append(f"J {self.J[-1]:.4g}")
+        if self.J and self.validation_score:
+            figures.append(self._best())
+        return f"<history: {', '.join(figures)}>"
+
+    def _best(self) -> str:
+        best = self.validation_score[self.best_epoch - 1]
+        return f"best validation {self.score} {best:.4g} at epoch {self.best_epoch}"
+
     def __str__(self) -> str:
         if not self.J:
             return f"no epoch was finished: {STOPPED[self.stopped]}"
         figures = [f"J {self.J[0]:.4g} -> {self.J[-1]:.4g}"]
         if self.validation_score:
-            best = self.validation_score[self.best_epoch - 1]
-            figures.append(f"best validation {self.score} {best:.4g} at epoch {self.best_epoch}")
+            figures.append(self._best())
         return (
             f"{self.epochs} epochs in {self.seconds[-1]:.3g} s, {', '.join(figures)}; "
             f"stopped because {STOPPED[self.stopped]}"

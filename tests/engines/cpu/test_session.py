@@ -17,7 +17,7 @@ from retrograd.engines.cpu.emit import emit
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine import assemble, optimize
 from retrograd.engines.cpu.table import Table
-from retrograd.engines.cpu.target import find_target
+from retrograd.engines.cpu.target import TARGETS
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError
 from retrograd.graph.step import Step
@@ -482,7 +482,7 @@ def test_what_reads_a_state_variable_reads_it_as_it_was(cpu, poisoned):
 
 
 def test_code_for_arm_is_assembled():
-    neon = find_target("neon")
+    neon = TARGETS["neon"]
     x, y = (rg.variable(name, shape=(rg.rows, 6), dtype="float32") for name in "xy")
     label = rg.variable("label", shape=(rg.rows,), dtype="int64")
     cases = {"matmul", "softmax", "exp", "take", "first_max", "scatter_add"}

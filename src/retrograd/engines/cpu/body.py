@@ -1,6 +1,5 @@
 """The inside of a kernel: the values of nodes at an index, as instructions.
 
-An index has for each axis an `At`: where it is, and whether the lanes of a vector step along it.
 Nodes between what is loaded and what is stored are computed in registers, each once an index.
 """
 
@@ -15,34 +14,17 @@ import numpy as np
 from llvmlite import ir
 
 from retrograd.engines.cpu.gates import GATES
+from retrograd.engines.cpu.index import HERE, At, Index, broadcast_index
 from retrograd.engines.cpu.indices import BOOL, I8, I64, Int, Integers, as_value
 from retrograd.engines.cpu.lanes import Lanes
 from retrograd.engines.cpu.layout import Layout
 from retrograd.errors import GraphError
 from retrograd.graph.node import CONSTANT, Node
-from retrograd.graph.shape import Rows, Shape
-from retrograd.plan.program import is_number, is_source, squeezed
+from retrograd.plan.program import is_number, is_source
 
 
 class NeedsScalarsError(Exception):
     """Lanes cannot follow an index here: the kernel is made again, one number at a time."""
-
-
-@dataclass(frozen=True)
-class At:
-    """A place along an axis; `step` is 1 where lanes lie along it, else 0."""
-
-    base: Int
-    step: int = 0
-
-    @property
-    def key(self) -> object:
-        """What tells two places apart."""
-        return (self.base if isinstance(self.base, int) else id(self.base)), self.step
-
-
-Index = tuple[At, ...]
-HERE = At(0)
 
 
 @dataclass(frozen=True)
@@ -68,8 +50,9 @@ class Body:
     - `places`: of the nodes in memory; `loads`: those of them that are read, not computed.
     - `rows`: the number of rows. `n`: lanes of a vector.
     - `has_fma`: whether the processor multiplies and adds at once.
+    - `moves`: the gates that only move entries, and how each finds its value.
     - `error`: where two numbers, the first not 0, are written if an index is out of range.
-    - `heavy`: the value of the heavy gate, given by the kernel's loops.
+    - `given`: values at hand, such as the heavy gate's: the kernel's loops put them there.
     """
 
     def __init__(
@@ -82,6 +65,7 @@ class Body:
         *,
         has_fma: bool,
         error: Any,
+        moves: Mapping[str, Move],
     ) -> None:
         self.builder = builder
         self.integers = Integers(builder)
@@ -91,11 +75,13 @@ class Body:
         self.n = n
         self.has_fma = has_fma
         self.error = error
+        self.moves = moves
         self.prologue = builder.block  # what does not change over the loops is computed here
         self.flat: Int | None = None  # in a flat loop, the address that all arrays share
         self.count: Int | None = None  # lanes that count in a vector at the end of a row
         self.given: dict[Node, Operand] = {}
         self._numbers: dict[Node, Operand] = {}
+        self._wide: dict[int, Operand] = {}  # of the numbers, by identity: in every lane
         self._memo: dict[tuple[object, ...], Operand] = {}
 
     def lanes(self, dtype: Any, *, is_wide: bool = True) -> Lanes:
@@ -146,6 +132,10 @@ class Body:
             self.count, self.flat = count, flat
         return self._numbers[node]
 
+    def _is_before_loops(self, operand: Operand) -> bool:
+        """Whether an operand is a number computed before the loops."""
+        return any(operand is number for number in self._numbers.values())
+
     @contextmanager
     def in_prologue(self) -> Iterator[None]:
         """Append to the code before the loops."""
@@ -163,9 +153,27 @@ class Body:
         if is_source(node):
             raise GraphError(f"{node!r} is not in memory")
         name = node.gate.name
-        if name in MOVES:
-            return MOVES[name](self, node, index)
+        if name in self.moves:
+            return self.moves[name](self, node, index)
+        if name == "add" and self._is_sum_of_product(node):
+            x, y = node.inputs
+            factors = y.inputs if y.gate.name == "multiply" else y.inputs * 2
+            inner = broadcast_index(index, y.shape)
+            operands = [*(self.input(y, z, inner) for z in factors), self.input(node, x, index)]
+            return self._apply(Lanes.fma, node, operands)
         return self.elementwise(node, [self.input(node, x, index) for x in node.inputs])
+
+    def _is_sum_of_product(self, node: Node) -> bool:
+        """Whether the second summand is a product made here: then it is rounded once, as a sum."""
+        y = node.inputs[1]
+        return (
+            y.gate.name in ("multiply", "square")
+            and y.dtype.kind == "f"
+            and not is_number(node)
+            and not is_number(y)
+            and y not in self.loads
+            and y not in self.given
+        )
 
     def input(self, node: Node, x: Node, index: Index) -> Operand:
         """The value of an input, broadcast to its node."""
@@ -178,16 +186,14 @@ class Body:
             raise GraphError(f"the cpu engine does not know the gate {name}")
         if any(operand.dtype.kind == "c" for operand in operands) or node.dtype.kind == "c":
             raise GraphError(f"{name}: the cpu engine takes no complex numbers; use engine='numpy'")
+        return self._apply(GATES[name], node, operands)
+
+    def _apply(self, gate: Callable[..., Any], node: Node, operands: Sequence[Operand]) -> Operand:
         is_wide = any(operand.is_wide for operand in operands)
         values = [self.widen(operand).value if is_wide else operand.value for operand in operands]
         dtype = operands[-1].dtype
-        return Operand(
-            GATES[name](
-                self.lanes(dtype if dtype.kind == "f" else np.float64, is_wide=is_wide), *values
-            ),
-            node.dtype,
-            is_wide,
-        )
+        v = self.lanes(dtype if dtype.kind == "f" else np.float64, is_wide=is_wide)
+        return Operand(gate(v, *values), node.dtype, is_wide)
 
     def constant(self, number: Any, dtype: np.dtype[Any]) -> Operand:
         """A number known now."""
@@ -201,6 +207,11 @@ class Body:
         """The operand in every lane."""
         if operand.is_wide or self.n == 1:
             return operand
+        if id(operand) not in self._wide and self._is_before_loops(operand):
+            with self.in_prologue():
+                self._wide[id(operand)] = Operand(self.splat(operand.value), operand.dtype, True)
+        if id(operand) in self._wide:
+            return self._wide[id(operand)]
         return Operand(self.splat(operand.value), operand.dtype, True)
 
     def splat(self, scalar: Any) -> Any:
@@ -227,13 +238,15 @@ class Body:
         """The entries of a node in memory."""
         place = self.places[node]
         pointer, is_wide = self._address(node, place, index)
-        kind = self._kind(node.dtype, is_wide=is_wide)
+        kind = self.kind_of(node.dtype, is_wide=is_wide)
         if is_wide and self._needs_mask(place):
             value = self.masked("load", kind, pointer, node.dtype, self.mask(self.count))
         else:
             value = self.builder.load(pointer, align=node.dtype.itemsize, typ=kind)
         if node.dtype.kind == "b":
-            value = self.builder.trunc(value, self._kind(node.dtype, is_wide=is_wide, is_bit=True))
+            value = self.builder.trunc(
+                value, self.kind_of(node.dtype, is_wide=is_wide, is_bit=True)
+            )
         return Operand(value, node.dtype, is_wide)
 
     def store(self, node: Node, index: Index, operand: Operand) -> None:
@@ -244,13 +257,14 @@ class Body:
         if operand.is_wide and not is_wide:
             raise NeedsScalarsError
         if node.dtype.kind == "b":
-            value = self.builder.zext(value, self._kind(node.dtype, is_wide=is_wide))
+            value = self.builder.zext(value, self.kind_of(node.dtype, is_wide=is_wide))
         if is_wide and self._needs_mask(place):
             self.masked("store", value.type, pointer, node.dtype, self.mask(self.count), value)
         else:
             self.builder.store(value, pointer, align=node.dtype.itemsize)
 
-    def _kind(self, dtype: np.dtype[Any], *, is_wide: bool, is_bit: bool = False) -> ir.Type:
+    def kind_of(self, dtype: np.dtype[Any], *, is_wide: bool, is_bit: bool = False) -> ir.Type:
+        """The type of values of a dtype: as they are in memory, or with bits for booleans."""
         if dtype.kind == "f":
             return self.lanes(dtype, is_wide=is_wide).type
         if dtype.kind == "c":
@@ -317,125 +331,15 @@ class Body:
         return self.builder.gep(pointer, [as_value(offset)], inbounds=True, source_etype=item)
 
 
+Move = Callable[[Body, Node, Index], Operand]
+"""How a gate that only moves entries finds its value: that of an input, at another index."""
+
+
 def memory_type(dtype: np.dtype[Any]) -> ir.Type:
     """What one entry of a dtype is in memory."""
     return {"f4": ir.FloatType(), "f8": ir.DoubleType(), "i8": I64, "b1": I8}[
         f"{dtype.kind}{dtype.itemsize}"
     ]
-
-
-def broadcast_index(index: Index, shape: Shape) -> Index:
-    """The index of an input that is broadcast to its node: from the right, 0 along sizes of 1."""
-    mine = index[len(index) - len(shape) :]
-    return tuple(HERE if size == 1 else at for at, size in zip(mine, shape, strict=True))
-
-
-def short_index(index: Index, shape: Shape) -> list[At]:
-    """The places along the axes that are longer than 1."""
-    return [at for at, size in zip(index, shape, strict=True) if size != 1]
-
-
-def full_index(short: Sequence[At], shape: Shape) -> Index:
-    """The index in a shape, from the places along its axes longer than 1."""
-    places = iter(short)
-    return tuple(HERE if size == 1 else next(places) for size in shape)
-
-
-# Gates that only move entries: each finds the index of its input.
-
-
-def _reshape(body: Body, node: Node, index: Index) -> Operand:
-    x = node.inputs[0]
-    short = short_index(index, node.shape)
-    if squeezed(node.shape) == squeezed(x.shape):
-        return body.value(x, full_index(short, x.shape))
-    if any(at.step for at in short) and body.n > 1:
-        raise NeedsScalarsError
-    integers = body.integers
-    flat: Int = 0
-    for at, size in zip(index, node.shape, strict=True):
-        number = body.rows if isinstance(size, Rows) else size
-        flat = integers.add(integers.mul(flat, number), at.base)
-    places: list[At] = []
-    for size in reversed(x.shape):
-        number = body.rows if isinstance(size, Rows) else size
-        places.append(At(integers.mod(flat, number)) if size != 1 else HERE)
-        flat = integers.div(flat, number) if size != 1 else flat
-    return body.value(x, tuple(reversed(places)))
-
-
-def _broadcast_to(body: Body, node: Node, index: Index) -> Operand:
-    return body.input(node, node.inputs[0], index)
-
-
-def _transpose(body: Body, node: Node, index: Index) -> Operand:
-    axes = node.params["axes"]
-    return body.value(node.inputs[0], tuple(index[axes.index(i)] for i in range(len(axes))))
-
-
-def _slice(body: Body, node: Node, index: Index) -> Operand:
-    axis, start, step = (node.params[key] for key in ("axis", "start", "step"))
-    at = index[axis]
-    if at.step and step != 1 and body.n > 1:
-        raise NeedsScalarsError
-    integers = body.integers
-    base = integers.add(integers.mul(at.base, step), start)
-    moved = (*index[:axis], At(base, at.step), *index[axis + 1 :])
-    return body.value(node.inputs[0], moved)
-
-
-def _scalar_place(body: Body, at: At) -> Any:
-    if at.step and body.n > 1:
-        raise NeedsScalarsError
-    return as_value(at.base)
-
-
-def _unslice(body: Body, node: Node, index: Index) -> Operand:
-    axis, start, stop, step = (node.params[key] for key in ("axis", "start", "stop", "step"))
-    b, i = body.builder, _scalar_place(body, index[axis])
-    places = range(start, stop, step)
-    zero = body.constant(0.0, node.dtype)
-    if not places:
-        return zero
-    first, size = min(places), len(places)
-    gone = b.sub(i, as_value(first))
-    number = b.sdiv(gone, as_value(abs(step)))
-    is_in = b.and_(
-        b.and_(b.icmp_signed(">=", gone, as_value(0)), b.icmp_signed("<", number, as_value(size))),
-        b.icmp_signed("==", b.srem(gone, as_value(abs(step))), as_value(0)),
-    )
-    back = b.sub(as_value(size - 1), number) if step < 0 else number
-    at = At(b.select(is_in, back, as_value(0)))
-    inner = body.value(node.inputs[0], (*index[:axis], at, *index[axis + 1 :]))
-    if inner.is_wide:
-        return Operand(b.select(is_in, inner.value, body.widen(zero).value), node.dtype, True)
-    return Operand(b.select(is_in, inner.value, zero.value), node.dtype, False)
-
-
-def _concatenate(body: Body, node: Node, index: Index) -> Operand:
-    axis = node.params["axis"]
-    b, i = body.builder, _scalar_place(body, index[axis])
-    result: Operand | None = None
-    start = 0
-    for x in node.inputs:
-        size: Any = x.shape[axis]
-        if size:
-            gone = b.sub(i, as_value(start))
-            is_in = b.and_(
-                b.icmp_signed(">=", gone, as_value(0)), b.icmp_signed("<", gone, as_value(size))
-            )
-            at = At(b.select(is_in, gone, as_value(0)))
-            index_of_x = (*index[:axis], HERE if size == 1 else at, *index[axis + 1 :])
-            inner = body.value(x, broadcast_index(index_of_x, x.shape))
-            if result is None:
-                result = inner
-            else:
-                is_wide = inner.is_wide or result.is_wide
-                pair = [body.widen(o).value if is_wide else o.value for o in (inner, result)]
-                result = Operand(b.select(is_in, *pair), node.dtype, is_wide)
-        start += size
-    assert result is not None
-    return result
 
 
 PICKING = ("take", "scatter_add")
@@ -456,94 +360,3 @@ def legal_place(body: Body, gate: str, index: Any, size: Int) -> tuple[At, Any]:
         b.store(as_value(code), body.error)
         b.store(index, second)
     return At(b.select(is_out, as_value(0), i)), is_out
-
-
-def _take(body: Body, node: Node, index: Index) -> Operand:
-    x, indices = node.inputs
-    axis = node.params["axis"]
-    size: Any = x.shape[axis]
-    number = body.rows if isinstance(size, Rows) else size
-    mine = index[axis : axis + indices.ndim]
-    found = body.value(indices, mine)
-    if found.is_wide:
-        raise NeedsScalarsError
-    at, _ = legal_place(body, "take", found.value, number)
-    place = HERE if size == 1 else at
-    return body.value(x, (*index[:axis], place, *index[axis + indices.ndim :]))
-
-
-def _one_hot(body: Body, node: Node, index: Index) -> Operand:
-    label = body.value(node.inputs[0], index[:-1])
-    place = body.along(index[-1])
-    is_wide = label.is_wide or (index[-1].step == 1 and body.n > 1)
-    b = body.builder
-    if is_wide and not label.is_wide:
-        # Small integers compare twice as many at a time; a label too large for them is no place.
-        short = ir.VectorType(ir.IntType(32), body.n)
-        fits = b.icmp_signed("==", b.sext(b.trunc(label.value, ir.IntType(32)), I64), label.value)
-        small = b.trunc(b.select(fits, label.value, as_value(-1)), ir.IntType(32))
-        is_it = b.icmp_signed("==", b.trunc(place, short), body.splat(small))
-    elif is_wide:
-        wide_place = place if index[-1].step else body.splat(place)
-        is_it = b.icmp_signed("==", label.value, wide_place)
-    else:
-        is_it = b.icmp_signed("==", label.value, place)
-    bit = Operand(is_it, np.dtype(np.bool_), is_wide)
-    return Operand(_converted(body, bit, node.dtype), node.dtype, is_wide)
-
-
-def _row_count(body: Body, node: Node, index: Index) -> Operand:
-    lanes = body.lanes(node.dtype if node.dtype.kind == "f" else np.float64, is_wide=False)
-    if node.dtype.kind != "f":
-        return Operand(as_value(body.rows), node.dtype, False)
-    return Operand(body.builder.sitofp(as_value(body.rows), lanes.type), node.dtype, False)
-
-
-def _cast(body: Body, node: Node, index: Index) -> Operand:
-    x = body.input(node, node.inputs[0], index)
-    return Operand(_converted(body, x, node.dtype), node.dtype, x.is_wide)
-
-
-def _converted(body: Body, x: Operand, dtype: np.dtype[Any]) -> Any:
-    b, to = body.builder, body._kind(dtype, is_wide=x.is_wide, is_bit=True)
-    if x.dtype == dtype:
-        return x.value
-    kinds = x.dtype.kind + dtype.kind
-    if kinds == "ff":
-        narrower = dtype.itemsize < x.dtype.itemsize
-        return b.fptrunc(x.value, to) if narrower else b.fpext(x.value, to)
-    if kinds == "bf":
-        return b.uitofp(x.value, to)
-    if kinds == "if":
-        return b.sitofp(x.value, to)
-    if kinds == "fi":
-        return b.fptosi(x.value, to)
-    if kinds == "bi":
-        return b.zext(x.value, to)
-    if kinds == "fb":
-        return b.fcmp_unordered(
-            "!=",
-            x.value,
-            ir.Constant(x.value.type, 0.0)
-            if not x.is_wide or body.n == 1
-            else ir.Constant(x.value.type, [ir.Constant(x.value.type.element, 0.0)] * body.n),
-        )
-    if kinds == "ib":
-        return b.icmp_signed(
-            "!=", x.value, ir.Constant(x.value.type, None if x.is_wide and body.n > 1 else 0)
-        )
-    raise GraphError(f"cast: the cpu engine cannot turn {x.dtype} into {dtype}")
-
-
-MOVES: dict[str, Callable[[Body, Node, Index], Operand]] = {
-    "broadcast_to": _broadcast_to,
-    "cast": _cast,
-    "concatenate": _concatenate,
-    "one_hot": _one_hot,
-    "reshape": _reshape,
-    "row_count": _row_count,
-    "slice": _slice,
-    "take": _take,
-    "transpose": _transpose,
-    "unslice": _unslice,
-}

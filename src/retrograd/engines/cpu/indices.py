@@ -74,6 +74,13 @@ class Integers:
         x, y = as_value(a), as_value(b)
         return self.builder.select(self.builder.icmp_signed("<", x, y), x, y)
 
+    def max(self, a: Int, b: Int) -> Int:
+        """The larger one."""
+        if isinstance(a, int) and isinstance(b, int):
+            return max(a, b)
+        x, y = as_value(a), as_value(b)
+        return self.builder.select(self.builder.icmp_signed(">", x, y), x, y)
+
     def round_up(self, a: Int, unit: int) -> Int:
         """The smallest multiple of `unit`, a power of two, that is not below a."""
         if isinstance(a, int):
@@ -104,10 +111,10 @@ class Loop:
 
 @contextmanager
 def loop(
-    builder: ir.IRBuilder, start: Int, stop: Int, step: int = 1, carried: Sequence[Any] = ()
+    builder: ir.IRBuilder, start: Int, stop: Int, step: Int = 1, carried: Sequence[Any] = ()
 ) -> Iterator[Loop]:
     """Code for each i of start, start + step, ... below stop."""
-    if isinstance(start, int) and isinstance(stop, int) and 0 < stop - start <= step:
+    if all(isinstance(x, int) for x in (start, stop, step)) and 0 < stop - start <= step:
         once = Loop(start, list(carried))  # a single turn needs no loop
         yield once
         once.values = once._next

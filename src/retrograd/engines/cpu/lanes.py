@@ -156,14 +156,6 @@ class Lanes:
         """The number that has these bits."""
         return self.builder.bitcast(i, self.type)
 
-    def to_int(self, x: Value) -> Value:
-        """x without its fraction, as an integer; undefined where it does not fit."""
-        return self.builder.fptosi(x, self.int_type)
-
-    def to_float(self, i: Value) -> Value:
-        """An integer as a number."""
-        return self.builder.sitofp(i, self.type)
-
     def int_add(self, i: Value, j: Value) -> Value:
         """i + j, modulo 2**bits"""
         return self.builder.add(i, j)

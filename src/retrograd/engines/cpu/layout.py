@@ -17,6 +17,9 @@ PAGE_STRIDE = 512  # bytes: rows this far apart fall into few sets of the first 
 class Arithmetic(Protocol):
     """What sizes are computed with: Python's integers, or those of generated code."""
 
+    def add(self, a: Any, b: Any) -> Any:
+        """a + b"""
+
     def mul(self, a: Any, b: Any) -> Any:
         """a * b"""
 
@@ -26,6 +29,10 @@ class Arithmetic(Protocol):
 
 class Now:
     """The arithmetic of Python's integers."""
+
+    def add(self, a: int, b: int) -> int:
+        """a + b"""
+        return a + b
 
     def mul(self, a: int, b: int) -> int:
         """a * b"""

@@ -13,22 +13,14 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.body import (
-    HERE,
-    At,
-    Body,
-    Index,
-    Operand,
-    broadcast_index,
-    full_index,
-    legal_place,
-)
+from retrograd.engines.cpu.body import Body, Operand, legal_place
+from retrograd.engines.cpu.index import HERE, At, Index, broadcast_index, full_index
 from retrograd.engines.cpu.indices import Int, as_value, loop
 from retrograd.engines.cpu.lanes import Lanes
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
-from retrograd.plan.fuse import MOVING
 from retrograd.plan.program import Kernel, is_number, squeezed
+from retrograd.plan.reading import MOVING
 
 GROUP = 4  # vectors that are worked on at once where a sum would wait for itself
 
@@ -56,7 +48,7 @@ def run_map(body: Body, kernel: Kernel, part: Part) -> None:
         with loop(body.builder, start, stop, body.n) as turn:
             body.forget()
             body.flat = turn.i
-            _store_all(body, kernel, [HERE] * len(short))
+            store_all(body, kernel, [HERE] * len(short))
             body.flat = None
         return
     with _nest(body, short[:-1], part) as outer:
@@ -64,10 +56,11 @@ def run_map(body: Body, kernel: Kernel, part: Part) -> None:
         for chunk in _chunks(body, short[-1], bounds):
             with chunk as at:
                 body.forget()
-                _store_all(body, kernel, [*outer, at])
+                store_all(body, kernel, [*outer, at])
 
 
-def _store_all(body: Body, kernel: Kernel, short: Sequence[At]) -> None:
+def store_all(body: Body, kernel: Kernel, short: Sequence[At]) -> None:
+    """Store every result of a kernel at an index of its axes longer than 1."""
     values = []
     for node in kernel.stores:
         index = full_index(short, node.shape)
@@ -104,16 +97,20 @@ def _nest(body: Body, sizes: Sequence[Size], part: Part) -> Iterator[list[At]]:
     if not sizes:
         yield []
         return
-    with loop(body.builder, part.low, part.high) as turn, _inner(body, sizes[1:]) as rest:
+    with loop(body.builder, part.low, part.high) as turn, inner_loops(body, sizes[1:]) as rest:
         yield [At(turn.i), *rest]
 
 
 @contextmanager
-def _inner(body: Body, sizes: Sequence[Size]) -> Iterator[list[At]]:
+def inner_loops(body: Body, sizes: Sequence[Size]) -> Iterator[list[At]]:
+    """Loops over whole axes."""
     if not sizes:
         yield []
         return
-    with loop(body.builder, 0, number(body, sizes[0])) as turn, _inner(body, sizes[1:]) as rest:
+    with (
+        loop(body.builder, 0, number(body, sizes[0])) as turn,
+        inner_loops(body, sizes[1:]) as rest,
+    ):
         yield [At(turn.i), *rest]
 
 
@@ -213,7 +210,7 @@ def _finish(body: Body, kernel: Kernel, value: Operand, short: Sequence[At]) -> 
     assert kernel.heavy is not None
     body.forget()
     body.given[kernel.heavy] = value
-    _store_all(body, kernel, short)
+    store_all(body, kernel, short)
     body.given.clear()
 
 
@@ -327,7 +324,8 @@ def _across(
     def row(here: dict[int, At], sums: list[Any]) -> list[Any]:
         return _along_row(body, x, inner, {**places, **here}, sums, fold, v)
 
-    many = isinstance(x.shape[inner], Rows) or int(x.shape[inner]) >= GROUP * body.n  # type: ignore[arg-type]
+    size = x.shape[inner]
+    many = isinstance(size, Rows) or size >= GROUP * body.n
     start = [v.const(fold.start)] * (GROUP if many and body.n > 1 else 1)
     totals = _fold_over(body, x, list(gone[:-1]), {}, start, row)
     while len(totals) > 1:  # in pairs, so that no sum waits for all others
@@ -466,10 +464,10 @@ def run_scatter_add(body: Body, kernel: Kernel, part: Part) -> None:
             offset = integers.add(offset, integers.mul(at.base, strides.get(a, 0)))
         return body.gep(place.pointer, v.scalar, offset)
 
-    with _inner(body, [s for s in heavy.shape if s != 1]) as all_of_it:
+    with inner_loops(body, [s for s in heavy.shape if s != 1]) as all_of_it:
         b.store(v.const(0.0), pointer(full_index(all_of_it, heavy.shape)))
     size = number(body, heavy.shape[axis])
-    with _inner(body, [s for s in x.shape if s != 1]) as short:
+    with inner_loops(body, [s for s in x.shape if s != 1]) as short:
         body.forget()
         index = full_index(short, x.shape)
         found = body.value(

@@ -15,10 +15,11 @@ import numpy as np
 from retrograd.engines.cpu import cache
 from retrograd.engines.cpu.body import PICKING
 from retrograd.engines.cpu.emit import emit
-from retrograd.engines.cpu.layout import Layout
+from retrograd.engines.cpu.layout import Layout, Now
 from retrograd.engines.cpu.machine import Code, assemble, load, machine, optimize
 from retrograd.engines.cpu.pace import Pace
-from retrograd.engines.cpu.table import Table
+from retrograd.engines.cpu.packing import scratch_bytes
+from retrograd.engines.cpu.table import SCRATCH, Table
 from retrograd.engines.cpu.target import Target
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
@@ -51,7 +52,7 @@ class Executable:
     """
 
     def __init__(self, program: Program, target: Target, *, is_direct: bool = False) -> None:
-        self.program = program
+        self.program, self.target = program, target
         self.table = Table(program, target.bytes // 4, is_direct)
         self.code = code_of(program, target, self.table)
         self.pace = lru_cache(maxsize=SIZES)(Pace)
@@ -112,13 +113,13 @@ def code_of(program: Program, target: Target, table: Table) -> Code:
 
 
 class Memory:
-    """The arrays of one executable, for batches of up to `rows` rows.
+    """The arrays of one executable, for batches of up to `rows` rows and so many threads.
 
     `pointers` is the table that the code reads; what a pointer leads to is kept alive in `arrays`,
     but for what is handed over by `point`, which the caller keeps.
     """
 
-    def __init__(self, executable: Executable, rows: int) -> None:
+    def __init__(self, executable: Executable, rows: int, n_threads: int = 1) -> None:
         self.rows = rows
         self._table = table = executable.table
         self.pointers = np.zeros(len(table.cells), np.uintp)
@@ -126,6 +127,8 @@ class Memory:
         self.error = np.zeros(2, np.int64)
         self._keep("error", self.error)
         self._keep("barrier", allocate(64, np.dtype(np.int64)))
+        of_thread = scratch_bytes(executable.program, executable.target, rows, Now())
+        self._keep(SCRATCH, allocate(n_threads * of_thread // 4, np.dtype(np.float32)))
         for node in table.arrays():
             assert node.value is not None
             self._keep(node, packed(table, node, node.value))

@@ -65,7 +65,9 @@ class Runner:
         }
         is_cold = not self._copies or self._copies[0].memory.rows < size
         if is_cold:
-            self._copies = [_Copy(self._executable, size, state) for state in self._states]
+            self._copies = [
+                _Copy(self._executable, size, state, self._n_threads) for state in self._states
+            ]
             self._memories = [copy.memory for copy in self._copies]
             self._data = {}
         for i, copy in enumerate(self._copies):
@@ -102,7 +104,7 @@ class Runner:
             }
             if sum(output.nbytes for output in outputs.values()) > LIGHT:
                 return None
-            copy = _Copy(self._executable, size, self._states[0])
+            copy = _Copy(self._executable, size, self._states[0], self._n_threads)
             self._fixed = Fixed(self._executable, copy, data, outputs, (n, size), self._n_threads)
         return self._fixed.run(order, rates, stop)
 
@@ -190,8 +192,10 @@ def _of_one(shape: Sequence[Any]) -> tuple[Any, ...]:
 class _Copy:
     """The memory of one copy, and the tables of numbers of its threads."""
 
-    def __init__(self, executable: Executable, rows: int, state: Mapping[str, Array]) -> None:
-        self.memory = Memory(executable, rows)
+    def __init__(
+        self, executable: Executable, rows: int, state: Mapping[str, Array], n_threads: int
+    ) -> None:
+        self.memory = Memory(executable, rows, n_threads)
         self._program = program = executable.program
         self._pointers, cells = self.memory.pointers, executable.table.cells
         for name, node in program.state.items():

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from retrograd.engines.cpu.table import Table
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size, has_rows
-from retrograd.plan.fuse import MOVING, operand
 from retrograd.plan.program import Kernel, squeezed
+from retrograd.plan.reading import MOVING, operand
 
 
 @dataclass(frozen=True)

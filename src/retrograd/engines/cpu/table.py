@@ -8,6 +8,8 @@ from retrograd.engines.cpu.layout import Layout
 from retrograd.graph.node import CONSTANT, Node
 from retrograd.plan.program import Program, is_number
 
+SCRATCH = "scratch"  # memory that each thread has for itself
+
 
 @dataclass(eq=False)
 class Table:
@@ -22,7 +24,7 @@ class Table:
     cells: dict[object, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("order", "error", "barrier"):
+        for name in ("order", "error", "barrier", SCRATCH):
             self.cell(name)
         for name in self.program.inputs:
             self.cell(("data", name))

@@ -8,6 +8,8 @@ from llvmlite import ir
 from retrograd.engines.cpu.lanes import Lanes, Value
 
 ESTIMATE = "llvm.x86.avx512.rsqrt14.ps.512"
+CLASS = "llvm.x86.avx512.fpclass.ps.512"
+KINDS = 0x02 | 0x04 | 0x20 | 0x08  # +0, -0, denormals (taken for 0), +infinity
 LANES = 16  # of that instruction; only AVX-512 has vectors of so many float32
 
 
@@ -24,8 +26,16 @@ def sqrt(v: Lanes, x: Value) -> Value:
     s = v.mul(x, y)
     root = v.fma(s, v.fma(v.mul(s, v.const(-0.5)), y, v.const(0.5)), s)
     # Of 0 the estimate is infinite, of infinity 0: both are their own roots.
-    is_own = v.builder.or_(v.eq(v.abs(y), v.const(float("inf"))), v.eq(y, v.const(0.0)))
-    return v.select(is_own, x, root)
+    return v.select(_is_zero_or_infinite(v, x), x, root)
+
+
+def _is_zero_or_infinite(v: Lanes, x: Value) -> Value:
+    module = v.builder.module
+    function = module.globals.get(CLASS)
+    if function is None:
+        mask = ir.VectorType(ir.IntType(1), LANES)
+        function = ir.Function(module, ir.FunctionType(mask, [v.type, ir.IntType(32)]), CLASS)
+    return v.builder.call(function, [x, ir.Constant(ir.IntType(32), KINDS)])
 
 
 def _estimate(v: Lanes, x: Value) -> Value:

@@ -1,0 +1,90 @@
+"""How to train: what the options say, and what is taken for a task where they say nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from retrograd.arrays import require_number
+from retrograd.errors import OptionError, unknown_name
+from retrograd.optim.adam import Adam, AdamW
+from retrograd.optim.lbfgs import LBFGS
+from retrograd.optim.names import OPTIMIZERS
+from retrograd.optim.sgd import SGD
+from retrograd.run import find_engine
+
+# The batch size by the number of training rows, up to each: few rows need many steps an epoch.
+BATCH_SIZES = {300: 8, 10_000: 32, math.inf: 256}
+LEARNING_RATES = {"adam": 1e-3, "adamw": 1e-3, "sgd": 1e-2}
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What is taken for a task where no option says otherwise."""
+
+    hidden: tuple[int, ...]
+    activation: str
+    l2: float
+
+
+DEFAULTS = {
+    "classification": Defaults(hidden=(300,), activation="relu", l2=2e-3),
+    "regression": Defaults(hidden=(64, 64), activation="tanh", l2=1e-5),
+}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How to train; None where it depends on the task, the optimizer or the number of rows."""
+
+    hidden: tuple[int, ...] | None
+    activation: str | None
+    optimizer: str
+    l2: float | None
+    seed: int
+    epochs: int = 200
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    patience: int | None = None
+    max_seconds: float | None = None
+    engine: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
+        if self.optimizer == "lbfgs" and self.learning_rate is not None:
+            raise OptionError("--learning-rate: lbfgs has none, it searches along a line")
+        if self.optimizer == "lbfgs" and self.batch_size is not None:
+            raise OptionError("--batch-size: lbfgs takes all rows at once")
+        if self.learning_rate is not None:
+            require_number("train", "--learning-rate", self.learning_rate, open_low=True)
+        if self.l2 is not None:
+            require_number("train", "--l2", self.l2)
+        if self.max_seconds is not None:
+            require_number("train", "--max-seconds", self.max_seconds, open_low=True)
+        find_engine(self.engine)
+
+    def for_task(self, task: str, n_rows: int) -> Choices:
+        """The same with every None replaced that has a default."""
+        defaults = DEFAULTS[task]
+        batch_size, rate = self.batch_size, self.learning_rate
+        if self.optimizer != "lbfgs":
+            batch_size = batch_size or next(b for n, b in BATCH_SIZES.items() if n_rows <= n)
+            rate = LEARNING_RATES[self.optimizer] if rate is None else rate
+        return replace(
+            self,
+            hidden=defaults.hidden if self.hidden is None else self.hidden,
+            activation=self.activation or defaults.activation,
+            l2=defaults.l2 if self.l2 is None else self.l2,
+            batch_size=batch_size,
+            learning_rate=rate,
+        )
+
+    def make_optimizer(self) -> SGD | Adam | AdamW | LBFGS:
+        """The optimizer by its name, with its learning rate; momentum 0.9 for sgd."""
+        rate = self.learning_rate
+        if self.optimizer == "lbfgs" or rate is None:
+            return LBFGS()
+        if self.optimizer == "sgd":
+            return SGD(rate, momentum=0.9)
+        return {"adam": Adam, "adamw": AdamW}[self.optimizer](rate)

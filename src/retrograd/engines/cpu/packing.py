@@ -1,0 +1,125 @@
+"""Copies of a product's operands, laid out in the order in which its blocks read them.
+
+B is copied a few columns of blocks at a time: each is a panel of its own, row after row. A, where
+it lies column by column, is copied a block of rows at a time. Far-apart lines would fall into few
+sets of the first cache and touch a page each; copied together they stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+from retrograd.engines.cpu.body import Body
+from retrograd.engines.cpu.indices import Int, as_value, loop
+from retrograd.engines.cpu.lanes import Lanes
+from retrograd.engines.cpu.layout import Arithmetic
+from retrograd.engines.cpu.target import Target
+from retrograd.engines.cpu.tile import FIRST_CACHE, SOME_ROWS, Matrix, Panel
+from retrograd.graph.shape import Rows, Size
+from retrograd.plan.program import Kernel, Program
+from retrograd.plan.reading import operand
+
+LINE = 64  # bytes: of a cache
+PANELS = 1 << 19  # bytes of B that are copied at once: half of a usual second cache
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Copies into a thread's scratch memory: first the block of A, then the panels of B."""
+
+    body: Body
+    v: Lanes
+    scratch: Any
+    rows: int
+    k: Int
+
+    def columns(self, width: int) -> Int:
+        """How many columns are copied at once, whole panels of so many vectors."""
+        body = self.body
+        wide = width * body.n
+        fit = PANELS // (wide * self.v.dtype.itemsize)
+        if isinstance(self.k, int):
+            return max(1, fit // max(1, self.k)) * wide
+        builder = body.builder
+        number = builder.sdiv(as_value(fit), body.integers.max(self.k, 1))
+        return builder.mul(body.integers.max(number, 1), as_value(wide))
+
+    def copy_a(self, a: Matrix, i: Int, height: int) -> Matrix:
+        """Rows i to i + height of an A that is contiguous down its columns."""
+        body, v, builder = self.body, self.v, self.body.builder
+        kind = ir.VectorType(v.scalar, height) if height > 1 else v.scalar
+        first = body.gep(a.pointer, v.scalar, i)
+        with loop(builder, 0, self.k) as turn:
+            offset = body.integers.mul(turn.i, a.right)
+            part = builder.load(body.gep(first, v.scalar, offset), align=v.dtype.itemsize, typ=kind)
+            place = body.gep(self.scratch, v.scalar, body.integers.mul(turn.i, height))
+            builder.store(part, place, align=v.dtype.itemsize)
+        return Matrix(self.scratch, 1, height, True)
+
+    def copy_b(self, b: Matrix, start: Int, stop: Int, panel: Panel) -> None:
+        """The panels from column `start` to before `stop`."""
+        body, v, builder = self.body, self.v, self.body.builder
+        n, width = body.n, panel.width
+        with loop(builder, start, stop, width * n) as column:
+            masks = panel.masks(body, b, column.i)
+            to = self.panel(start, column.i, width)
+            from_ = body.gep(b.pointer, v.scalar, column.i)
+            with loop(builder, 0, self.k) as turn:
+                line = body.gep(from_, v.scalar, body.integers.mul(turn.i, b.down))
+                place = body.gep(to.pointer, v.scalar, body.integers.mul(turn.i, to.down))
+                for w, vector in enumerate(b.vectors(body, v, line, masks, width)):
+                    at = body.gep(place, v.scalar, w * n)
+                    builder.store(vector, at, align=v.dtype.itemsize)
+
+    def panel(self, start: Int, column: Int, width: int) -> Matrix:
+        """The copied panel that begins at a column."""
+        integers = self.body.integers
+        of_a = integers.mul(self.k, self.rows)
+        before = integers.mul(integers.sub(column, start), self.k)
+        pointer = self.body.gep(self.scratch, self.v.scalar, integers.add(of_a, before))
+        return Matrix(pointer, width * self.body.n, 1, True)
+
+
+def is_packed(kernel: Kernel, target: Target) -> bool:
+    """Whether a product's operands are copied: a gradient of weights too large for the first cache.
+
+    Its A lies column by column, and both are read again for each block of the result.
+    """
+    heavy = kernel.heavy
+    if heavy is None or heavy.gate.name != "matmul" or heavy.ndim != 2:
+        return False
+    m, n = heavy.shape
+    k = _some(heavy.inputs[0].shape[1])
+    is_transposed = operand(heavy, 0) is not heavy.inputs[0]
+    item = heavy.dtype.itemsize
+    panel = target.tile[1] * target.bytes // item
+    return (
+        isinstance(m, int)
+        and isinstance(n, int)
+        and is_transposed
+        and k * (m + n) * item > FIRST_CACHE
+        and m > target.tile[0]
+        and n > 2 * panel
+    )
+
+
+def _some(size: Size) -> int:
+    return SOME_ROWS if isinstance(size, Rows) else size
+
+
+def scratch_bytes(program: Program, target: Target, rows: Any, integers: Arithmetic) -> Any:
+    """Bytes of scratch memory of a thread, for batches of so many rows."""
+    fixed, a_row = 0, 0
+    for kernel in program.kernels:
+        if is_packed(kernel, target):
+            assert kernel.heavy is not None
+            k = kernel.heavy.inputs[0].shape[1]
+            of_one = target.tile[0] * kernel.heavy.dtype.itemsize + target.tile[1] * target.bytes
+            if isinstance(k, Rows):
+                fixed, a_row = max(fixed, PANELS), max(a_row, of_one)
+            else:
+                fixed = max(fixed, PANELS + k * of_one)
+    return integers.round_up(integers.add(fixed, integers.mul(rows, a_row)), LINE)

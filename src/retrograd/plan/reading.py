@@ -1,0 +1,74 @@
+"""What a node reads of its inputs: the same entries, others or all; and where it reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from retrograd.graph.node import Node
+from retrograd.plan.program import is_heavy, is_source, squeezed
+
+MOVING = frozenset({"transpose", "slice", "unslice", "concatenate", "take", "one_hot", "first_max"})
+
+
+def is_entrywise(node: Node, x: Node) -> bool:
+    """Whether each entry of a light node needs only the same entry of its input."""
+    return node.gate.name not in MOVING and squeezed(node.shape) == squeezed(x.shape)
+
+
+def operand(product: Node, i: int) -> Node:
+    """What a product reads in memory for an operand: a transposition is read through, if it can be.
+
+    The first operand is read entry by entry; the second along its columns, which must be adjacent.
+    """
+    x = product.inputs[i]
+    if x.gate.name == "transpose" and (i == 0 or keeps_order(x)) and is_swap(x):
+        return x.inputs[0]
+    return x
+
+
+def is_swap(transpose: Node) -> bool:
+    """Whether a transposition exchanges the last two axes only."""
+    axes = transpose.params["axes"]
+    n = len(axes)
+    return tuple(axes) == (*range(n - 2), n - 1, n - 2)
+
+
+def keeps_order(transpose: Node) -> bool:
+    """Whether the axes longer than 1 stay in their order."""
+    x = transpose.inputs[0]
+    long = [axis for axis in transpose.params["axes"] if x.shape[axis] != 1]
+    return long == sorted(long)
+
+
+def reads(node: Node, stored: Mapping[Node, object]) -> dict[Node, bool]:
+    """What the value of a stored or heavy node is computed from, as `leaves` tells it."""
+    if node.gate.name == "matmul":
+        return {operand(node, i): False for i in range(2)}
+    if is_heavy(node):
+        inner = dict.fromkeys(node.inputs)
+        found = {x: False for x in inner if x in stored or is_heavy(x) or is_source(x)}
+        rest = [x for x in inner if x not in found]
+        return found | dict.fromkeys(leaves(rest, stored), False)
+    return leaves([node], stored)
+
+
+def leaves(roots: Iterable[Node], stored: Mapping[Node, object]) -> dict[Node, bool]:
+    """What nodes are computed from: stored values, heavy nodes and sources.
+
+    For each whether it is only used entry by entry: the root's entry needs the leaf's same entry.
+    """
+    found: dict[Node, bool] = {}
+    seen: dict[Node, bool] = {}
+    stack = [(node, True) for node in roots]
+    while stack:
+        node, is_same = stack.pop()
+        if seen.get(node, True) is False or (node in seen and is_same):
+            continue
+        seen[node] = is_same
+        for x in node.inputs:
+            same = is_same and is_entrywise(node, x)
+            if x in stored or is_heavy(x) or is_source(x):
+                found[x] = same and found.get(x, True)
+            else:
+                stack.append((x, same))
+    return found
