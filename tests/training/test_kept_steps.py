@@ -115,6 +115,25 @@ def test_an_optimizer_of_the_users_is_asked_anew(made):
     assert made["built"] == 2
 
 
+def test_a_network_or_layer_of_the_users_is_asked_anew(made):
+    class Doubled(rg.Dense):
+        def z(self, x, parameters):
+            return 2.0 * super().z(x, parameters)
+
+    class Shifted(rg.Network):
+        def forward(self, x, parameters):
+            return super().forward(x + 1.0, parameters)
+
+    first = {}
+    for name, kind, layer in [
+        ("plain", rg.Network, rg.Dense), ("layer", rg.Network, Doubled), ("net", Shifted, rg.Dense)
+    ]:  # fmt: skip
+        history = rg.train(kind([layer(3, 1)]), X, Y, epochs=1, batch_size=None)
+        first[name] = history.J[0]
+    assert len(set(first.values())) == 3
+    assert made["built"] == 3
+
+
 def test_kept_steps_are_bounded(made):
     for size in range(1, steps.KEPT_STEPS + 4):
         net = rg.MLP([3, size, 1])

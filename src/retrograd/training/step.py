@@ -146,15 +146,15 @@ def steps_of(
     """The steps that a run opens; a problem like a former one gets those that were made for it.
 
     `is_mixed`: products in bfloat16, but for scores.
-    Steps are kept where all that they are made of is the package's own. A user's activation, loss
-    or optimizer is asked anew each time: it may build another graph than the last time.
+    Steps are kept where all that they are made of is the package's own. A user's activation, loss,
+    optimizer or layer is asked anew each time: it may build another graph than the last time.
     """
-    form = network.architecture
-    functions = [loss.per_row, loss.reported, form.output, *(x.activation for x in form.layers)]
-    is_known = all(map(is_own, [*functions, type(optimizer)]))
+    layers = network.layers
+    functions = [loss.per_row, loss.reported, network.output, *(x.activation for x in layers)]
+    is_known = all(map(is_own, [*functions, *map(type, [network, optimizer, *layers])]))
     make = _kept_steps if is_known else _steps
     return make(
-        form,
+        network.architecture if is_known else network,
         loss,
         target.shape,
         target.dtype,
@@ -166,7 +166,7 @@ def steps_of(
 
 
 def _steps(
-    form: Architecture,
+    form: Network | Architecture,
     loss: Loss,
     shape: Shape,
     dtype: np.dtype[Any],
@@ -189,7 +189,7 @@ _kept_steps = lru_cache(maxsize=KEPT_STEPS)(_steps)
 def is_own(thing: object) -> bool:
     """Whether a name, a function or a class is the package's own, and so builds the same each time.
 
-    >>> is_own("relu"), is_own(rg.tanh), is_own(lambda z: 2.0 * z)
+    >>> is_own("relu"), is_own(rg.tanh), is_own(np.tanh)
     (True, True, False)
     """
     if thing is None or isinstance(thing, str):

@@ -180,7 +180,7 @@ def test_the_paces_of_an_executable_are_bounded(planned):
     assert 0 < found.currsize <= memory.SIZES
 
 
-# A batch that comes alone.
+# Runs of equal size.
 
 
 def test_batches_one_by_one_compute_what_they_compute_in_one_run():
@@ -225,14 +225,32 @@ def test_what_was_returned_and_what_was_given_belong_to_the_caller():
     np.testing.assert_array_equal(again["z"], results[0]["z"])
 
 
+@pytest.mark.parametrize("n", [12, 500])
 @pytest.mark.parametrize("bad", [-1, N, 1 << 40, -(1 << 40)])
-def test_an_order_that_was_good_is_looked_at_again(bad):
-    session, order = opened(), np.arange(12)
+def test_an_order_that_was_good_is_looked_at_again(bad, n):
+    session, order = opened(), np.arange(n) % N
     for _ in range(3):
-        session.run("step", order, {"rate": 0.1})
+        session.run("step", order, {"rate": 0.1}, batch_size=50)
     order[7] = bad
     with pytest.raises(DataError, match=rf"order names row {bad} of {N} rows"):
-        session.run("step", order, {"rate": 0.1})
+        session.run("step", order, {"rate": 0.1}, batch_size=50)
+
+
+def test_a_stop_is_honoured_in_runs_of_equal_size_too(monkeypatch):
+    monkeypatch.setattr(pace, "SLICE", 0.0)
+    session, order = opened(), np.arange(50)
+    for _ in range(3):
+        answers = iter([False, False, True])
+        start = session.snapshot()
+        found = session.run(
+            "step", order, {"rate": 0.1}, batch_size=7, stop=lambda answers=answers: next(answers)
+        )
+        assert found["J"].shape == (3,)
+        assert found["z"].shape == (21, O)
+        session.restore(start)
+        expected = session.run("step", order[:21], {"rate": 0.1}, batch_size=7)
+        np.testing.assert_array_equal(found["z"], expected["z"])
+        session.restore(start)
 
 
 def test_a_missing_rate_or_one_of_another_shape_is_an_error_at_any_time():

@@ -11,6 +11,7 @@ import numpy as np
 
 from retrograd.engines.cpu.emit import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
 from retrograd.engines.cpu.memory import Executable, Memory, address, executable_of, require_legal
+from retrograd.engines.cpu.pace import Pace
 from retrograd.engines.cpu.target import Target
 from retrograd.engines.cpu.team import together
 from retrograd.graph.node import Array
@@ -21,7 +22,9 @@ State = Sequence[Mapping[str, Array]]
 Rates = Mapping[str, float | Array]
 Outputs = dict[str, Array]
 
-FEW = 256  # rows of a batch that is copied in and out faster than the code is pointed at it
+FEW = 4096  # rows of a run that are copied in and out faster than the code is pointed at them
+SMALL = 256  # rows of its batches, whose memory is kept besides that of larger ones
+LIGHT = 1 << 16  # bytes of its outputs
 
 
 class Runner:
@@ -34,8 +37,8 @@ class Runner:
         self._data: dict[str, Array] = {}  # that the code was last pointed at
         self._copies: list[_Copy] = []
         self._memories: list[Memory] = []
-        self._single: Single | None = None
-        self._n_single = 0  # rows of the last batch that came alone
+        self._fixed: Fixed | None = None
+        self._last = 0, 0  # rows, and rows of a batch, of the last run that was small
         # Of each output: its name, whether it leads with rows, the shape of one entry, its dtype.
         self._outputs = [
             (name, has_rows(node.shape[:1]), _of_one(node.shape), node.dtype)
@@ -74,43 +77,36 @@ class Runner:
                     copy.hand_over_data(name, array)
         self._data = dict(data)
         pace = self._executable.pace(self._n_threads, size, n_copies)
-        done = 0
-        while done < n_batches:
-            if stop is not None and done > 0 and stop():
-                break
-            turns, n_threads = pace.next(
-                n_batches - done, is_stoppable=stop is not None, is_cold=is_cold
-            )
-            begin = time.perf_counter()
-            _call(self._executable, self._copies, done, done + turns, n_threads)
-            pace.note(n_threads, turns, time.perf_counter() - begin, is_cold=is_cold)
-            is_cold = False
-            done += turns
+        done = _batches(self._executable, self._copies, pace, n_batches, stop, is_cold=is_cold)
         require_legal(self._memories)
         return done, outputs
 
-    def run_single(self, data: Mapping[str, Array], order: Array, rates: Rates) -> Outputs | None:
-        """Run one batch of the only copy, as `run` would; None where it must.
+    def run_fixed(
+        self,
+        data: Mapping[str, Array],
+        order: Array,
+        size: int,
+        rates: Rates,
+        stop: Callable[[], bool] | None,
+    ) -> Outputs | None:
+        """Run the batches of the only copy, as `run` would; None where it must.
 
-        From the second batch of as many rows on, in memory that is pointed at once and for all.
+        From the second run of as many rows on, in memory that is pointed at once and for all.
         """
         n = len(order)
-        if self._single is None or self._single.n != n:
-            is_second, self._n_single = n == self._n_single, n
-            if not is_second:
+        if self._fixed is None or self._fixed.sizes != (n, size):
+            is_second, self._last = self._last == (n, size), (n, size)
+            if not is_second or size > SMALL:
                 return None
-            self._single = Single(
-                self._executable,
-                _Copy(self._executable, n, self._states[0], self._n_threads),
-                data,
-                {
-                    name: np.empty((n if leads else 1, *shape), dtype)
-                    for name, leads, shape, dtype in self._outputs
-                },
-                n,
-                self._n_threads,
-            )
-        return self._single.run(order, rates)
+            outputs = {
+                name: np.empty((n if leads else -(-n // size), *shape), dtype)
+                for name, leads, shape, dtype in self._outputs
+            }
+            if sum(output.nbytes for output in outputs.values()) > LIGHT:
+                return None
+            copy = _Copy(self._executable, size, self._states[0], self._n_threads)
+            self._fixed = Fixed(self._executable, copy, data, outputs, (n, size), self._n_threads)
+        return self._fixed.run(order, rates, stop)
 
     def run_expanded(
         self,
@@ -140,6 +136,31 @@ class Runner:
             return self.run(none, orders, size, rates, None)
         joined = {name: np.concatenate([p[name] for p in pieces], axis=1) for name in pieces[0]}
         return len(pieces), joined
+
+
+def _batches(
+    executable: Executable,
+    copies: Sequence[_Copy],
+    pace: Pace,
+    n_batches: int,
+    stop: Callable[[], bool] | None,
+    *,
+    is_cold: bool,
+) -> int:
+    """Run batches until all have run or `stop` says so: how many did."""
+    done = 0
+    while done < n_batches:
+        if stop is not None and done > 0 and stop():
+            break
+        turns, n_threads = pace.next(
+            n_batches - done, is_stoppable=stop is not None, is_cold=is_cold
+        )
+        begin = time.perf_counter()
+        _call(executable, copies, done, done + turns, n_threads)
+        pace.note(n_threads, turns, time.perf_counter() - begin, is_cold=is_cold)
+        is_cold = False
+        done += turns
+    return done
 
 
 def _call(
@@ -243,11 +264,11 @@ class _Copy:
         return [address(figures) for figures in self._threads]
 
 
-class Single:
-    """A batch at a time, each of `n` rows: order, rates and outputs stay where they are.
+class Fixed:
+    """Runs of equal size: order, rates and outputs stay where they are.
 
     What they hold is copied in and out, which for few rows takes less time than pointing the code
-    at other memory.
+    at other memory. `sizes`: rows, and rows of a batch.
     """
 
     def __init__(
@@ -256,35 +277,44 @@ class Single:
         copy: _Copy,
         data: Mapping[str, Array],
         outputs: Outputs,
-        n: int,
+        sizes: tuple[int, int],
         n_threads: int,
     ) -> None:
-        self.n = n
+        self.sizes = n, size = sizes
         self._executable, self._copies, self._outputs = executable, [copy], outputs
+        self._n_batches = -(-n // size)
         self._order = np.zeros(n, np.int64)
         self._numbers = [(name, number) for name, _, _, number in copy.scalars]
         self._error = copy.memory.error
         rates = {name: 0.0 for name, _ in self._numbers}
         inner = {name: output[None] for name, output in outputs.items()}
-        copy.hand_over(0, self._order[None], n, rates, inner)
+        copy.hand_over(0, self._order[None], size, rates, inner)
         for name, array in data.items():
             copy.hand_over_data(name, array)
         copy.parts(0, 1, 1)
         self._call = partial(executable.code.call, copy.table, copy.alone[0])
-        self._pace = executable.pace(n_threads, n, 1) if n_threads > 1 else None
+        self._is_one_call = self._n_batches == 1 and n_threads == 1
+        self._pace = executable.pace(n_threads, size, 1)
 
-    def run(self, order: Array, rates: Rates) -> Outputs:
-        """The outputs of one batch, as new arrays led by an axis of batches, or of rows."""
+    def run(self, order: Array, rates: Rates, stop: Callable[[], bool] | None) -> Outputs:
+        """The outputs of the batches that ran, as new arrays led by batches, or by rows."""
         self._order[:] = order
         for name, number in self._numbers:
             number[0] = rates[name]
-        if self._pace is None:
+        if self._is_one_call:
             self._call()
+            done = 1
         else:
-            n_threads = self._pace.next(1, is_stoppable=False)[1]
-            begin = time.perf_counter()
-            _call(self._executable, self._copies, 0, 1, n_threads)
-            self._pace.note(n_threads, 1, time.perf_counter() - begin)
+            done = _batches(
+                self._executable, self._copies, self._pace, self._n_batches, stop, is_cold=False
+            )
         if self._error[0]:
             require_legal([self._copies[0].memory])
-        return {name: output.copy() for name, output in self._outputs.items()}
+        if done == self._n_batches:
+            return {name: output.copy() for name, output in self._outputs.items()}
+        leads = self._executable.program.outputs
+        n_rows = done * self.sizes[1]
+        return {
+            name: output[: n_rows if has_rows(leads[name].shape[:1]) else done].copy()
+            for name, output in self._outputs.items()
+        }
