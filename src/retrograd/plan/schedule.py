@@ -120,18 +120,26 @@ def _after(group: Group, others: Iterable[Group], groups: list[Group]) -> None:
 def arrange(groups: Sequence[Group]) -> list[Group]:
     """The groups in an order in which each comes after what it waits for.
 
-    Those that run along the rows come first wherever they can: threads that share out the rows
-    need not wait for each other between them.
+    What is made of the state alone (such as transposed weights) comes first, then what runs along
+    the rows wherever it can, then the rest: threads that share out the rows need not wait for each
+    other within any of the three.
     """
-    left, done, result = list(groups), 0, list[Group]()
+    left, done, early, result = list(groups), 0, 0, list[Group]()
     while left:
         ready = [g for g in left if not g.before & ~done]
-        along = [g for g in ready if has_rows(squeezed(g.space)[:1])]
-        chosen = (along or ready)[0]
+        at_first = [g for g in ready if not g.before & ~early and not _is_along_rows(g)]
+        along = [g for g in ready if _is_along_rows(g)]
+        chosen = (at_first or along or ready)[0]
         left.remove(chosen)
         done |= 1 << chosen.number
+        early |= (1 << chosen.number) if at_first else 0
         result.append(chosen)
     return result
+
+
+def _is_along_rows(group: Group) -> bool:
+    """Whether the first axis of a group is the rows."""
+    return has_rows(squeezed(group.space)[:1])
 
 
 def _kernels(groups: Sequence[Group], results: set[Node]) -> tuple[Kernel, ...]:

@@ -66,7 +66,8 @@ class Pace:
         """The number of threads to run on: what is not measured enough, or the fastest."""
         if self._n_threads == 1 or self._of(1) < WORTH:
             return 1
-        for n_threads in (1, self._n_threads):
-            if len(self._seconds[n_threads]) < TRIALS:
-                return n_threads
-        return min((1, self._n_threads), key=self._of)
+        # In turn, so that a machine that slows down meanwhile slows both.
+        fewest = min((1, self._n_threads), key=lambda n: len(self._seconds[n]))
+        if len(self._seconds[fewest]) < TRIALS:
+            return fewest
+        return min((1, self._n_threads), key=lambda n: min(self._seconds[n]))
