@@ -33,7 +33,7 @@ def test_the_readmes_python_runs_and_prints_what_it_says(
 
 def test_the_readme_shows_the_program_that_explain_prints(capsys: pytest.CaptureFixture[str]):
     text = (ROOT / "README.md").read_text("utf-8")
-    (shown,) = re.findall(r"```\n(kernel 0.*?)```", text, re.DOTALL)
+    (shown,) = re.findall(r"```\n(kernel \d.*?)```", text, re.DOTALL)
     assert main(["explain", "digits", "--hidden", "100"]) == 0
     printed = capsys.readouterr().out
     assert all(part in printed for part in shown.split("...\n"))
