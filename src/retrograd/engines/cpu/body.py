@@ -83,6 +83,7 @@ class Body:
         self.error = error
         self.moves = moves
         self.prologue = builder.block  # what does not change over the loops is computed here
+        self._is_in_prologue = False
         self.flat: Int | None = None  # in a flat loop, the address that all arrays share
         self.count: Int | None = None  # lanes that count in a vector at the end of a row
         self.given: dict[Node, Operand] = {}
@@ -145,9 +146,14 @@ class Body:
     @contextmanager
     def in_prologue(self) -> Iterator[None]:
         """Append to the code before the loops."""
+        if self._is_in_prologue:  # one number of the prologue needs another
+            yield
+            return
         here, before = self.builder.block, self.prologue
         self.builder.position_at_end(before)
+        self._is_in_prologue = True
         yield
+        self._is_in_prologue = False
         self.prologue = self.builder.block  # another one, where a branch was opened
         self.builder.position_at_end(self.prologue if here is before else here)
 
