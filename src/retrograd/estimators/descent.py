@@ -18,7 +18,7 @@ from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.optim.scikit_learn import ScikitLearnAdam, ScikitLearnSGD
 from retrograd.training.interrupt import Interrupt
-from retrograd.training.loop import retrace
+from retrograd.training.loop import not_finite, retrace
 from retrograd.training.session import Rows, TrainingSession
 
 if TYPE_CHECKING:
@@ -141,22 +141,25 @@ class _Run:
     def epochs(self, rng: np.random.RandomState, interrupted: Callable[[], bool]) -> None:
         """Run epochs until a rule says stop."""
         from sklearn.exceptions import ConvergenceWarning
-        from sklearn.utils import shuffle
 
         model = self.model
         model.n_iter_ = 0
+        sizes = np.diff([*range(0, len(self.order), self.batch_size), len(self.order)])
         while model.n_iter_ < model.max_iter:
             if model.shuffle:
-                self.order = shuffle(self.order, random_state=rng)
-            epoch = self.session.epoch(self.order, self.batch_size, interrupted)
+                places = np.arange(len(self.order))
+                rng.shuffle(places)  # as sklearn.utils.shuffle does, without its checks
+                self.order = self.order[places]
+            epoch = self.session.epoch(self.order, self.batch_size, interrupted, is_observed=False)
             now = self.session.engine.snapshot()
-            is_finite = all(np.isfinite(now[name]).all() for name in self.session.names)
+            is_finite = not_finite(now) is None or all(
+                np.isfinite(now[name]).all() for name in self.session.names
+            )
             if not is_finite and self.held is None:
                 raise self._divergence()
             if epoch.n_rows < len(self.order):
                 self.last = now
                 return
-            sizes = np.diff([*range(0, len(self.order), self.batch_size), len(self.order)])
             self._note(float(np.average(epoch.J, weights=sizes)))
             if not is_finite:
                 warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 5)

@@ -121,11 +121,17 @@ class TrainingSession:
             state = initial_state(network, optimizer)
         self.engine: Session = opened_on.open(steps, state, rows.named())
 
-    def epoch(self, order: Array, batch_size: int, stop: Callable[[], bool]) -> Epoch:
-        """One pass over the rows of `order` in batches; the last batch is observed."""
+    def epoch(
+        self, order: Array, batch_size: int, stop: Callable[[], bool], *, is_observed: bool = True
+    ) -> Epoch:
+        """One pass over the rows of `order` in batches.
+
+        `is_observed`: whether the last batch tells its gradient's norm, which is NaN elsewhere.
+        """
         assert self.optimizer is not None
         n_batches = -(-len(order) // batch_size)
-        split = (n_batches - 1) * batch_size  # where the last batch begins
+        # Where the last batch begins, if it is one of its own.
+        split = (n_batches - 1) * batch_size if is_observed else len(order)
         numbers: dict[str, float | Array] = {"l2": self._l2_of(order, batch_size)}
         if self._numbers is None or self._numbers[0] is not self.optimizer:
             self._numbers = self.optimizer, self.optimizer.numbers()
@@ -134,9 +140,9 @@ class TrainingSession:
             numbers[name] = rates(value, done, n_batches)
         J, norm = np.empty(0), float("nan")
         if split:
-            most = _part(numbers, slice(0, -1))
+            most = _part(numbers, slice(0, -1)) if is_observed else numbers
             J = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)["J"]
-        if not split or (len(J) == n_batches - 1 and not stop()):
+        if is_observed and (not split or (len(J) == n_batches - 1 and not stop())):
             last = self.engine.run("observe", order[split:], _part(numbers, slice(-1, None)))
             J, norm = np.concatenate([J, last["J"]]), float(last["gradient_norm"][0])
         rate = numbers.get("learning_rate", float("nan"))
