@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retrograd.engines.cpu import memory, state
+from retrograd.engines.cpu import memory, pace, state
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine import runnable
 from tests.engines.cpu.vectors import Compiled
@@ -49,6 +49,13 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     assert fences
     assert all((fence == MARK).all() for fence in fences)
+
+
+@pytest.fixture
+def always_threaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads where they do not pay, too."""
+    everything_at_once = lambda self, n_left, **_: (n_left, self._n_threads)  # noqa: E731
+    monkeypatch.setattr(pace.Pace, "next", everything_at_once)
 
 
 @pytest.fixture(scope="session")

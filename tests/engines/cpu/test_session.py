@@ -117,13 +117,6 @@ def test_smaller_and_larger_batches_follow_each_other():
 # Threads.
 
 
-@pytest.fixture
-def always_threaded(monkeypatch):
-    """Threads where they do not pay, too."""
-    everything_at_once = lambda self, n_left, **_: (n_left, self._n_threads)  # noqa: E731
-    monkeypatch.setattr(pace.Pace, "next", everything_at_once)
-
-
 @pytest.mark.parametrize("n_threads", [2, 3])
 @pytest.mark.parametrize("batch_size", [1, 33, 150])
 def test_several_threads_give_the_same_bits_as_one(n_threads, batch_size, always_threaded):
