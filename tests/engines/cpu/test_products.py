@@ -19,7 +19,7 @@ from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss
 from retrograd.plan.schedule import plan
 from retrograd.training.step import initial_state, objective, training_steps
-from tests.compare import DTYPES, require_close
+from tests.compare import DTYPES, require_close, require_same_runs
 
 poisoned = pytest.mark.usefixtures("poisoned")
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
@@ -158,6 +158,32 @@ def test_a_sum_over_a_known_number_of_terms_may_be_copied_too(target, dtype):
         for engine in (CpuEngine(target, n_threads=1), NumpyEngine())
     )
     require_close(found, expected, length=150)
+
+
+def in_double(W, dW):
+    """What has half as many lanes as the product alone would have."""
+    return rg.cast(rg.cast(dW, "float64") * 1.5 + rg.cast(W, "float64"), W.dtype)
+
+
+def turned(W, dW):
+    """What reads the gradient transposed, from memory."""
+    return dW + (dW[:, :131].T)[:, :1] * W
+
+
+@poisoned
+@each_dtype
+@pytest.mark.parametrize("update", [in_double, turned], ids=lambda f: f.__name__)
+def test_whatever_follows_a_copied_product_is_that_of_the_reference(target, dtype, update):
+    x, y = (rg.variable(s, shape=(rg.rows, n), dtype=dtype) for s, n in (("x", 131), ("y", 203)))
+    W = rg.variable("W", shape=(131, 203), dtype=dtype)
+    dW = x.T @ (x @ W - y)
+    step = Step(
+        {"x": x, "y": y}, {"W": W}, {"norm": rg.sum(rg.square(dW))}, {}, {"W": update(W, dW)}
+    )
+    assert any(is_packed(kernel, target) for kernel in plan(step).kernels)
+    engine = CpuEngine(target, n_threads=1)
+    for n_rows in (1, 7, 33):
+        require_same_runs(engine, step, n_rows=n_rows, length=131 * n_rows, depth=4)
 
 
 def test_scratch_memory_is_there_only_where_something_is_copied(target):
