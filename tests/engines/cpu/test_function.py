@@ -125,6 +125,16 @@ def test_the_first_largest_row_is_one_of_all_rows():
     assert np.array_equal(found, (X.max(axis=0) == X).astype(float))
 
 
+def test_a_number_that_is_looked_up_may_need_other_numbers():
+    x, s = rg.variable("x", shape=(rg.rows,)), rg.variable("s", shape=())
+    table, i = rg.variable("table", shape=(3,)), rg.variable("i", shape=(), dtype="int64")
+    number = rg.take(table, i) + rg.exp(s)
+    require_same(
+        [x * number, rg.sum(x) * number], [x, s, table, i],
+        [np.arange(5.0), 0.5, np.arange(3.0), 2],
+    )  # fmt: skip
+
+
 # A single row.
 
 

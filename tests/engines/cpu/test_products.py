@@ -282,6 +282,20 @@ def test_a_sum_of_a_product_is_rounded_once_where_the_processor_can(target, dtyp
         np.testing.assert_array_equal(one, expected, strict=True)
 
 
+@each_dtype
+def test_a_difference_with_a_rate_is_rounded_once_and_one_of_two_products_alike(target, dtype):
+    """w - rate * g; but x x - m m is 0 where m is x, and may be divided by or rooted."""
+    w, g = np.random.default_rng(6).normal(size=(2, 40, 7)).astype(dtype)
+    x, y = (rg.variable(name, shape=(rg.rows, 7), dtype=dtype) for name in "xy")
+    rate = dtype(0.3)
+    outputs = [x - rate * y, rg.square(x) - x * x, x * y - y * x]
+    step, *zeros = CpuEngine(target).function(outputs, [x, y])([w, g])
+    expected = once_rounded(-rate, g, w) if target.has_fma else w - rate * g
+    np.testing.assert_array_equal(step, expected, strict=True)
+    for zero in zeros:
+        np.testing.assert_array_equal(zero, np.zeros((40, 7), dtype), strict=True)
+
+
 def once_rounded(x, y, z):
     """x * y + z, with all digits until the end."""
     digits = np.finfo(z.dtype).nmant + 1

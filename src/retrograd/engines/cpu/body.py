@@ -22,6 +22,12 @@ from retrograd.errors import GraphError
 from retrograd.graph.node import CONSTANT, Node
 from retrograd.plan.program import is_number, is_source
 
+FUSED: dict[str, Callable[..., Any]] = {
+    "add": lambda v, a, b, x: v.fma(a, b, x),
+    "subtract": lambda v, a, b, x: v.fma(v.neg(a), b, x),
+}
+"""Gates that take in a product: x + a b and x - a b, rounded once."""
+
 
 class NeedsScalarsError(Exception):
     """Lanes cannot follow an index here: the kernel is made again, one number at a time."""
@@ -77,6 +83,7 @@ class Body:
         self.error = error
         self.moves = moves
         self.prologue = builder.block  # what does not change over the loops is computed here
+        self._is_in_prologue = False
         self.flat: Int | None = None  # in a flat loop, the address that all arrays share
         self.count: Int | None = None  # lanes that count in a vector at the end of a row
         self.given: dict[Node, Operand] = {}
@@ -139,9 +146,14 @@ class Body:
     @contextmanager
     def in_prologue(self) -> Iterator[None]:
         """Append to the code before the loops."""
+        if self._is_in_prologue:  # one number of the prologue needs another
+            yield
+            return
         here, before = self.builder.block, self.prologue
         self.builder.position_at_end(before)
+        self._is_in_prologue = True
         yield
+        self._is_in_prologue = False
         self.prologue = self.builder.block  # another one, where a branch was opened
         self.builder.position_at_end(self.prologue if here is before else here)
 
@@ -155,16 +167,20 @@ class Body:
         name = node.gate.name
         if name in self.moves:
             return self.moves[name](self, node, index)
-        if name == "add" and self._is_sum_of_product(node):
+        if name in FUSED and self._ends_in_product(node):
             x, y = node.inputs
             factors = y.inputs if y.gate.name == "multiply" else y.inputs * 2
             inner = broadcast_index(index, y.shape)
             operands = [*(self.input(y, z, inner) for z in factors), self.input(node, x, index)]
-            return self._apply(Lanes.fma, node, operands)
+            return self._apply(FUSED[name], node, operands)
         return self.elementwise(node, [self.input(node, x, index) for x in node.inputs])
 
-    def _is_sum_of_product(self, node: Node) -> bool:
-        """Whether the second summand is a product made here: then it is rounded once, as a sum."""
+    def _ends_in_product(self, node: Node) -> bool:
+        """Whether x + a b or x - a b is rounded once, as the product is computed here.
+
+        In a difference one factor is a number, as in w - rate g: of E[x x] - m m, which may be 0,
+        both terms are rounded alike.
+        """
         y = node.inputs[1]
         return (
             y.gate.name in ("multiply", "square")
@@ -173,6 +189,7 @@ class Body:
             and not is_number(y)
             and y not in self.loads
             and y not in self.given
+            and (node.gate.name == "add" or any(is_number(factor) for factor in y.inputs))
         )
 
     def input(self, node: Node, x: Node, index: Index) -> Operand:
