@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retrograd.engines.cpu import memory, state
+from retrograd.engines.cpu import memory, pace, state
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine import runnable
 from tests.engines.cpu.vectors import Compiled
 
-FENCE = 256  # bytes on either side of each array
+FENCE = 256  # bytes on either side of each array; of a large one as many as a quarter of it
 MARK = 0x5A
 BARRIER = 64  # integers, which must be zeros at first
 
@@ -36,8 +36,9 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def allocate(entries: int, dtype: np.dtype[Any]) -> Any:
         n_bytes = entries * dtype.itemsize
-        raw = np.full(n_bytes + 2 * FENCE + memory.ALIGN, MARK, np.uint8)
-        start = FENCE + -(memory.address(raw) + FENCE) % memory.ALIGN
+        fence = max(FENCE, n_bytes // 4)
+        raw = np.full(n_bytes + 2 * fence + memory.ALIGN, MARK, np.uint8)
+        start = fence + -(memory.address(raw) + fence) % memory.ALIGN
         fences.extend([raw[:start], raw[start + n_bytes :]])
         array = raw[start : start + n_bytes].view(dtype)
         is_barrier = dtype.kind == "i" and entries == BARRIER
@@ -49,6 +50,13 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     assert fences
     assert all((fence == MARK).all() for fence in fences)
+
+
+@pytest.fixture
+def always_threaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads where they do not pay, too."""
+    everything_at_once = lambda self, n_left, **_: (n_left, self._n_threads)  # noqa: E731
+    monkeypatch.setattr(pace.Pace, "next", everything_at_once)
 
 
 @pytest.fixture(scope="session")

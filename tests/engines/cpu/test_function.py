@@ -130,3 +130,148 @@ def test_a_number_may_be_looked_up_among_one():
     one = rg.variable("one", shape=(1,))
     number = rg.exp(rg.take(rg.tanh(one), i))
     require_same([x * number], [x, one, i], [np.arange(5.0), [0.5], 0])
+
+
+# A single row.
+
+
+def single(target=None):
+    """A function that a row went through already, so that the next takes the short way."""
+    call = CpuEngine(target, n_threads=1).function(*network())
+    call([ROWS[:1], W])
+    assert call._single.run([ROWS[1:2], W]) is not None
+    return call
+
+
+ROWS = rng.normal(size=(40, 7)).astype(np.float32)
+WHOLE = CpuEngine(n_threads=1).function(*network())([ROWS, W])
+
+
+def require_rows(found, whole, i):
+    for one, other in zip(found, whole, strict=True):
+        np.testing.assert_array_equal(one, other[i : i + 1], strict=True)
+
+
+def test_a_single_row_gives_the_bits_that_it_has_among_others(target):
+    whole = CpuEngine(target, n_threads=1).function(*network())([ROWS, W])
+    call = single(target)
+    for i in range(40):
+        require_rows(call([ROWS[i : i + 1], W]), whole, i)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_single_row_may_lie_in_memory_in_any_way(layout):
+    call = single()
+    for i in (3, 4):
+        require_rows(call([LAYOUTS[layout](ROWS[i : i + 1]), W]), WHOLE, i)
+        require_rows(call([LAYOUTS[layout](ROWS)[i : i + 1], LAYOUTS[layout](W)]), WHOLE, i)
+        require_rows(call([ROWS[i : i + 1], W]), WHOLE, i)
+
+
+def test_single_rows_and_several_may_follow_each_other():
+    call = single()
+    for n in (1, 3, 1, 40, 1, 0, 1, 2, 1):
+        found = call([ROWS[:n], W])
+        for one, other in zip(found, WHOLE, strict=True):
+            np.testing.assert_array_equal(one, other[:n], strict=True)
+
+
+def test_a_single_row_sees_other_parameters_and_changes_in_place():
+    call = single()
+    for factor in range(5):  # arrays that are gone after the call: the next may lie where they did
+        found = call([ROWS[:1], W * np.float32(factor)])[0]
+        expected = CpuEngine().function(*network())([ROWS, W * np.float32(factor)])[0]
+        np.testing.assert_array_equal(found, expected[:1])
+    own, copy = W.copy(), W.copy()
+    for _ in range(2):
+        require_rows(call([ROWS[:1], own]), WHOLE, 0)
+    own *= 2
+    expected = CpuEngine().function(*network())([ROWS, own])
+    require_rows(call([ROWS[:1], own]), expected, 0)
+    require_rows(call([ROWS[:1], copy]), WHOLE, 0)
+
+
+def test_what_a_single_row_gave_is_not_overwritten_by_the_next():
+    call = single()
+    found = [call([ROWS[i : i + 1], W]) for i in range(3)]
+    for i, one in enumerate(found):
+        require_rows(one, WHOLE, i)
+
+
+def test_a_single_row_of_another_dtype_or_shape_is_cast_or_refused():
+    function = rg.compile(*network(), engine="cpu")
+    for _ in range(3):
+        found = [function(row, W) for row in (ROWS[:1], ROWS[:1].astype(float), ROWS[:1].tolist())]
+        found.append(function(ROWS[:1], W.astype(float)))
+        for one in found:
+            require_rows(one, WHOLE, 0)
+        for bad in (ROWS[:1, :6], ROWS[0], ROWS[:1, None]):
+            with pytest.raises(ShapeError, match=r"x.*expected shape \(rows, 7\)"):
+                function(bad, W)
+        with pytest.raises(ShapeError, match=r"w.*expected shape \(7, 5\)"):
+            function(ROWS[:1], W.T)
+
+
+def test_single_rows_with_parameters_of_their_own_may_come_from_several_threads_at_once():
+    call, wrong = single(), []
+    weights = [(W * np.float32(i + 1)).copy() for i in range(2)]
+    expected = [CpuEngine().function(*network())([ROWS, w]) for w in weights]
+
+    def work(i):
+        for turn in range(300):
+            at = turn % 40
+            w = (i + turn // 10) % 2  # now the same, now the other's
+            found = call([ROWS[at : at + 1], weights[w]])
+            if not all(
+                np.array_equal(one, whole[at : at + 1])
+                for one, whole in zip(found, expected[w], strict=True)
+            ):
+                wrong.append((i, turn))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_single_row_with_an_index_out_of_range_is_an_error_and_the_next_is_not():
+    x, label = rg.variable("x", shape=(rg.rows, 3)), rg.variable("l", shape=(rg.rows,), dtype=int)
+    table = rg.constant(np.arange(4.0))
+    call = CpuEngine().function([rg.sum(x, axis=1) + rg.take(table, label)], [x, label])
+    for _ in range(2):
+        for i in (0, 3, -1):
+            np.testing.assert_array_equal(call([np.ones((1, 3)), np.array([i])])[0], 3.0 + i % 4)
+        with pytest.raises(DataError, match="take: index 4 is out of range for an axis of size 4"):
+            call([np.ones((1, 3)), np.array([4])])
+
+
+def test_rows_that_do_not_lead_are_counted_in_a_single_row_too():
+    x, u = rg.variable("x", shape=(rg.rows, 3)), rg.variable("u", shape=(3, rg.rows))
+    call = CpuEngine().function([x @ u, rg.row_count()], [x, u])
+    X, U = rng.normal(size=(5, 3)), rng.normal(size=(3, 5))
+    one = np.ascontiguousarray(U[:, :1])
+    for _ in range(3):
+        found, count = call([X[:1], one])
+        assert (found.shape, float(count)) == ((1, 1), 1.0)
+        require_close(found, X[:1] @ one, length=3)
+        with pytest.raises(ShapeError, match="x has 1 rows, u has 5"):
+            call([X[:1], U])
+        with pytest.raises(ShapeError, match="x has 5 rows, u has 1"):
+            call([X, one])
+
+
+@pytest.mark.parametrize("engine", ["cpu", "numpy"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_row_that_is_not_finite_is_refused_between_rows_that_are(engine, bad):
+    net = rg.MLP([3, 4, 2])
+    x = np.ones((1, 3))
+    expected = net.predict(x, engine=engine)
+    for row in (x, np.asfortranarray(x), x.astype(np.float32)):
+        net.predict(row, engine=engine)
+        wrong = row.copy()
+        wrong[0, 1] = bad
+        with pytest.raises(DataError, match=f"X: {bad} at row 0, column 1"):
+            net.predict(wrong, engine=engine)
+        np.testing.assert_array_equal(net.predict(row, engine=engine), expected)

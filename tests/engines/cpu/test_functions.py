@@ -14,6 +14,7 @@ from retrograd.engines.cpu.functions.error import erf
 from retrograd.engines.cpu.functions.exponential import exp, expm1, sigmoid, softplus, tanh
 from retrograd.engines.cpu.functions.logarithm import log, log1p
 from retrograd.engines.cpu.functions.power import power
+from retrograd.engines.cpu.functions.root import sqrt
 from retrograd.engines.cpu.functions.trigonometric import LARGEST, cos, sin
 from retrograd.engines.cpu.machine import host, runnable
 from retrograd.engines.cpu.target import TARGETS
@@ -38,9 +39,10 @@ FUNCTIONS = {
     "sin": (sin, np.sin, mpmath.sin, 2.0),
     "cos": (cos, np.cos, mpmath.cos, 2.0),
     "erf": (erf, scipy.special.erf, mpmath.erf, 2.0),
+    "sqrt": (sqrt, np.sqrt, mpmath.sqrt, 1.0),
 }
 POWER_ULPS = 1.5
-DOMAIN = {"log": (0, np.inf), "log1p": (-1, np.inf)}
+DOMAIN = {"log": (0, np.inf), "log1p": (-1, np.inf), "sqrt": (0, np.inf)}
 
 DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
 TINY = {dtype: float(np.finfo(dtype).tiny) for dtype in DTYPES}  # the least normal number

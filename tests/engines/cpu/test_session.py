@@ -16,13 +16,16 @@ from retrograd.engines.cpu import memory, pace, runner
 from retrograd.engines.cpu.emit import emit
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine import assemble, optimize
+from retrograd.engines.cpu.sharing import Sharing
 from retrograd.engines.cpu.table import Table
 from retrograd.engines.cpu.target import TARGETS
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError
 from retrograd.graph.step import Step
+from retrograd.nn.losses import find_loss
 from retrograd.plan.schedule import plan
 from retrograd.training.interrupt import Interrupt
+from retrograd.training.step import objective, training_steps
 from tests.compare import require_close, require_same_runs, values_of
 from tests.engines.cpu.cases import CASES
 
@@ -117,13 +120,6 @@ def test_smaller_and_larger_batches_follow_each_other():
 # Threads.
 
 
-@pytest.fixture
-def always_threaded(monkeypatch):
-    """Threads where they do not pay, too."""
-    everything_at_once = lambda self, n_left, **_: (n_left, self._n_threads)  # noqa: E731
-    monkeypatch.setattr(pace.Pace, "next", everything_at_once)
-
-
 @pytest.mark.parametrize("n_threads", [2, 3])
 @pytest.mark.parametrize("batch_size", [1, 33, 150])
 def test_several_threads_give_the_same_bits_as_one(n_threads, batch_size, always_threaded):
@@ -144,6 +140,19 @@ def test_several_threads_give_the_same_bits_for_every_gate(dtype, always_threade
         for n in (1, 2)
     ]
     require_equal(*results)
+
+
+@pytest.mark.parametrize("depth", [1, 3, 8])
+def test_threads_wait_three_times_in_a_step_however_deep_the_network(depth):
+    """For the transposed weights, for the gradients' operands, and at the end of the batch."""
+    net = rg.MLP([I, *[7] * depth, O], output="softmax")
+    loss = find_loss("cross_entropy", net)
+    problem = objective(net, loss, loss.target(LABEL, O, net.dtype))
+    program = plan(training_steps(problem, rg.Adam(0.01))["train"])
+    sharing = Sharing(Table(program, 16))
+    for node in program.inputs.values():
+        sharing.write_rows(node)
+    assert sum(sharing.needs_barrier(kernel) for kernel in program.kernels) == 2
 
 
 def test_threads_are_tried_where_a_step_is_long_enough(monkeypatch):

@@ -62,6 +62,8 @@ class CpuFunction:
         self._tails = [
             node.shape[1:] if i in leading else None for i, node in enumerate(self._inputs)
         ]
+        others = [node for i, node in enumerate(inputs) if i not in leading]
+        self._has_rows_elsewhere = any(has_rows(node.shape) for node in others)
         self._results = [(node.shape, node.dtype) for node in outputs]
         self._single: _Single | None = None
 
@@ -115,6 +117,8 @@ class CpuFunction:
 
         One row should cost little more than its arithmetic. None where a longer look is needed.
         """
+        if self._has_rows_elsewhere:
+            return None
         n = None
         for value, seen, tail in zip(values, self._seen, self._tails, strict=True):
             if tail is None:
