@@ -239,6 +239,7 @@ def test_an_order_that_was_good_is_looked_at_again(bad, n):
 def test_a_stop_is_honoured_in_runs_of_equal_size_too(monkeypatch):
     monkeypatch.setattr(pace, "SLICE", 0.0)
     session, order = opened(), np.arange(50)
+    session.run("step", order, {"rate": 0.1}, batch_size=7, stop=lambda: False)  # learns the pace
     for _ in range(3):
         answers = iter([False, False, True])
         start = session.snapshot()

@@ -6,9 +6,10 @@ import time
 
 SLICE = 0.05  # seconds between two questions whether to stop
 TRIAL = 0.002  # seconds of a call by which a number of threads is judged
-TRIALS = 3  # such calls
+TRIALS = 3  # such calls; fewer where a batch takes longer than all of them
 WORTH = 40e-6  # seconds of a batch from which on several threads are tried
-AGAIN = 5.0  # seconds after which the number of threads that is not used is tried again
+AGAIN = 5.0  # seconds after which the number of threads that is not used is tried again,
+SELDOM = 300  # and at least as many of its batches
 
 
 class Pace:
@@ -38,7 +39,7 @@ class Pace:
             return min(n_left, 1 if is_cold else 2), 1
         n_threads = self._chosen()
         pace = self._of(n_threads) or self._of(1)
-        if len(self._seconds[n_threads]) < TRIALS and self._n_threads > 1:
+        if self._is_on_trial(n_threads) and self._n_threads > 1:
             return min(n_left, max(1, int(TRIAL / pace))), n_threads
         return min(n_left, max(1, int(SLICE / pace))) if is_stoppable else n_left, n_threads
 
@@ -54,8 +55,14 @@ class Pace:
             return
         now = self._noted[n_threads] = time.perf_counter()
         other = 1 if n_threads > 1 else self._n_threads
-        if self._seconds[other] and now - self._noted[other] > AGAIN:
+        rest = max(AGAIN, SELDOM * self._of(other))
+        if self._seconds[other] and now - self._noted[other] > rest:
             self._seconds[other] = ()
+
+    def _is_on_trial(self, n_threads: int) -> bool:
+        """Whether too little was measured with so many threads to judge by."""
+        pace, n_seen = self._of(n_threads), len(self._seconds[n_threads])
+        return not n_seen or (n_seen < TRIALS and n_seen * pace < TRIALS * TRIAL)
 
     def _of(self, n_threads: int) -> float:
         """Seconds a batch on so many threads, the median; 0 where nothing was measured."""
@@ -68,6 +75,6 @@ class Pace:
             return 1
         # In turn, so that a machine that slows down meanwhile slows both.
         fewest = min((1, self._n_threads), key=lambda n: len(self._seconds[n]))
-        if len(self._seconds[fewest]) < TRIALS:
+        if self._is_on_trial(fewest):
             return fewest
         return min((1, self._n_threads), key=lambda n: min(self._seconds[n]))

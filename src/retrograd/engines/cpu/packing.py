@@ -24,6 +24,7 @@ from retrograd.plan.reading import operand
 
 LINE = 64  # bytes: of a cache
 GROUP = 8  # blocks of rows that are copied at once
+LARGE = 1 << 21  # bytes of weights
 PANELS = 1 << 19  # bytes of B that are copied at once: half of a usual second cache
 
 
@@ -102,7 +103,12 @@ class Packing:
 
 
 def is_packed(kernel: Kernel, target: Target) -> bool:
-    """Whether a product's operands are copied: a gradient of weights too large for the first cache.
+    """Whether operands of a product are copied."""
+    return is_gradient(kernel, target) or _has_large_b(kernel, target)
+
+
+def is_gradient(kernel: Kernel, target: Target) -> bool:
+    """Whether both operands are: a gradient of weights too large for the first cache.
 
     Its A lies column by column, and both are read again for each block of the result.
     """
@@ -124,6 +130,21 @@ def is_packed(kernel: Kernel, target: Target) -> bool:
     )
 
 
+def _has_large_b(kernel: Kernel, target: Target) -> bool:
+    """Whether only B is: weights so large that their rows lie on more pages than are at hand."""
+    heavy = kernel.heavy
+    if heavy is None or heavy.gate.name != "matmul" or heavy.ndim != 2:
+        return False
+    k, n = heavy.inputs[1].shape
+    return (
+        isinstance(heavy.shape[0], Rows)
+        and isinstance(k, int)
+        and isinstance(n, int)
+        and all(operand(heavy, i) is heavy.inputs[i] for i in range(2))
+        and k * n * heavy.dtype.itemsize > LARGE
+    )
+
+
 def _some(size: Size) -> int:
     return SOME_ROWS if isinstance(size, Rows) else size
 
@@ -136,8 +157,9 @@ def scratch_bytes(program: Program, target: Target, rows: Any, integers: Arithme
             assert kernel.heavy is not None
             heavy = kernel.heavy
             k, m = heavy.inputs[0].shape[1], heavy.shape[0]
-            assert isinstance(m, int)
-            of_one = m * heavy.dtype.itemsize + target.tile[1] * target.bytes
+            of_one = target.tile[1] * target.bytes
+            if isinstance(m, int):
+                of_one += m * heavy.dtype.itemsize
             if isinstance(k, Rows):
                 fixed, a_row = max(fixed, PANELS), max(a_row, of_one)
             else:

@@ -126,10 +126,13 @@ class Product:
     def _blocks(
         self, a: Matrix, b: Matrix, sizes: Sizes, bands: Sequence[Band], across: Part
     ) -> None:
-        if self.scratch is not None:
-            self._rows_first(a, b, sizes, bands, across)
-        else:
+        if self.scratch is None:
             self._columns_first(a, b, sizes, bands, across)
+            return
+        # Single rows that are left over read B where it is.
+        single = [band for band in bands if isinstance(sizes.m, Rows) and band.height == 1]
+        self._rows_first(a, b, sizes, [band for band in bands if band not in single], across)
+        self._columns_first(a, b, sizes, single, across)
 
     def _single_summand(self, a: Matrix, b: Matrix, down: Part, across: Part) -> None:
         for panel in self._panels(across, self.shape[1]):
@@ -157,13 +160,15 @@ class Product:
     def _rows_first(
         self, a: Matrix, b: Matrix, sizes: Sizes, bands: Sequence[Band], across: Part
     ) -> None:
-        """A block of rows of A, copied, stays at hand while copied panels of B pass."""
+        """A block of rows of A stays at hand while copied panels of B pass."""
         body, builder = self.body, self.body.builder
         k = number(body, sizes.k)
         first, widest = bands[0].low, self.shape[1] * body.n
         packing = Packing(body, self.tile.v, self.scratch, k, first, widest)
-        for band in bands:
-            packing.copy_a(a, band.low, band.high, band.height)
+        by_columns = isinstance(a.down, int) and a.down == 1
+        if by_columns:
+            for band in bands:
+                packing.copy_a(a, band.low, band.high, band.height)
         for panel in self._panels(across, self.shape[1]):
             columns = packing.columns(panel.width)
             with loop(builder, panel.low, panel.high, columns) as chunk:
@@ -171,7 +176,8 @@ class Product:
                 packing.copy_b(b, chunk.i, stop, panel)
                 for band in bands:
                     with loop(builder, band.low, band.high, band.height) as row:
-                        rows = packing.rows(row.i, band.height)
+                        here = self._from(a, row.i, 0)
+                        rows = packing.rows(row.i, band.height) if by_columns else here
                         with loop(builder, chunk.i, stop, panel.width * body.n) as column:
                             block = Block(row.i, band.height, column.i, panel)
                             there = packing.panel(chunk.i, column.i, panel.width)
