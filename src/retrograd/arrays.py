@@ -89,13 +89,15 @@ def is_ready(value: object, n_columns: int, dtype: np.dtype[Any]) -> TypeGuard[A
 
 
 def is_finite(array: Array) -> bool:
-    """Whether every entry is a finite number; of few entries told in about 1 us.
+    """Whether every entry is a finite number, told as fast as memory is read where rows are close.
 
     >>> is_finite(np.array([1.0, 1e200])), is_finite(np.array([1.0, np.nan]))
     (True, False)
     """
-    if array.size <= READY_SIZE and math.isfinite(np.vdot(array, array)):
-        return True
+    if array.flags.forc and array.dtype.kind == "f":
+        flat = array.ravel("K")
+        if math.isfinite(np.vdot(flat, flat)):  # one look, and no array of answers
+            return True
     return bool(np.isfinite(array).all())  # squares may be infinite where no entry is
 
 
@@ -147,9 +149,8 @@ def require_finite(array: Array, name: str) -> None:
     """Raise DataError naming the first NaN or infinity."""
     if array.dtype.kind != "f":
         return
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum()):  # infinities do not cancel: they leave infinity or NaN
-            return
+    if is_finite(array):
+        return
     bad = np.argwhere(~np.isfinite(array))
     if not len(bad):
         return
