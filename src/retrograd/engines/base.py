@@ -7,7 +7,6 @@ of a run: before the axis of batches, or before the rows. Each copy computes wha
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -15,15 +14,6 @@ from retrograd.graph.node import Array, Node
 from retrograd.graph.step import Step
 
 Snapshot = Mapping[str, Array]
-
-
-class Inspected(Mapping[str, Array]):
-    """A snapshot that can tell faster than by its arrays whether it is sound."""
-
-    @property
-    @abstractmethod
-    def is_finite(self) -> bool:
-        """Whether every number of the state is finite."""
 
 
 class Session(Protocol):
@@ -65,12 +55,19 @@ class Session(Protocol):
         """Give a state variable another value, of the same shape."""
         ...
 
-    def snapshot(self) -> Snapshot:
-        """A copy of all state, to `restore` later."""
+    def snapshot(self, into: Snapshot | None = None) -> Snapshot:
+        """A copy of all state, to `restore` later.
+
+        `into`: a snapshot of this session that is needed no more; its memory may be used again.
+        """
         ...
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring back the state of a snapshot."""
+        ...
+
+    def not_finite(self) -> str | None:
+        """The name of a state variable with a NaN or an infinity, the first; None without any."""
         ...
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from retrograd.arrays import is_finite
 from retrograd.errors import (
     DataError,
     DtypeError,
@@ -172,3 +173,8 @@ def checked_scalars(
             )
         arrays[name] = value
     return arrays
+
+
+def first_not_finite(state: Mapping[str, Array]) -> str | None:
+    """The name of the first array with a NaN or an infinity, or None."""
+    return next((name for name, value in state.items() if not is_finite(value)), None)

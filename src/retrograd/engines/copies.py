@@ -8,7 +8,7 @@ import numpy as np
 
 from retrograd.arrays import require_integer
 from retrograd.engines.base import Engine, Session, Snapshot
-from retrograd.engines.checks import checked_call, state_nodes
+from retrograd.engines.checks import checked_call, first_not_finite, state_nodes
 from retrograd.errors import ShapeError, unknown_name
 from retrograd.graph.node import Array
 from retrograd.graph.shape import show
@@ -95,7 +95,7 @@ class CopiedSession:
         for session, part in zip(self._sessions, self._split(name, value), strict=True):
             session.write(name, part)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, into: Snapshot | None = None) -> Snapshot:
         """See `Session.snapshot`."""
         return {name: self.read(name) for name in self._shapes}
 
@@ -103,6 +103,10 @@ class CopiedSession:
         """See `Session.restore`."""
         for name, value in snapshot.items():
             self.write(name, value)
+
+    def not_finite(self) -> str | None:
+        """See `Session.not_finite`."""
+        return first_not_finite(self.snapshot())
 
     def _split(self, name: str, value: Array) -> Array:
         array, expected = np.asarray(value), self._shapes[name]

@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 
 from retrograd.engines.base import Session, Snapshot
-from retrograd.engines.checks import checked_call, checked_data, checked_state, count_rows
+from retrograd.engines.checks import (
+    checked_call,
+    checked_data,
+    checked_state,
+    count_rows,
+    first_not_finite,
+)
 from retrograd.engines.copies import CopiedSession
 from retrograd.errors import GraphError, ShapeError, unknown_name
 from retrograd.graph.node import CONSTANT, VARIABLE, Array, Node
@@ -201,7 +207,7 @@ class NumpySession:
         if name not in self._state:
             raise unknown_name("state variable", name, self._state)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, into: Snapshot | None = None) -> Snapshot:
         """See `Session.snapshot`."""
         return {name: value.copy() for name, value in self._state.items()}
 
@@ -209,6 +215,10 @@ class NumpySession:
         """See `Session.restore`."""
         for name, value in snapshot.items():
             self.write(name, value)
+
+    def not_finite(self) -> str | None:
+        """See `Session.not_finite`."""
+        return first_not_finite(self._state)
 
 
 def _joined(node: Node, parts: list[Array]) -> Array:

@@ -18,7 +18,7 @@ from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.optim.scikit_learn import ScikitLearnAdam, ScikitLearnSGD
 from retrograd.training.interrupt import Interrupt
-from retrograd.training.loop import not_finite, retrace
+from retrograd.training.loop import retrace
 from retrograd.training.session import Rows, TrainingSession
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class _Run:
                 self.order = self.order[places]
             epoch = self.session.epoch(self.order, self.batch_size, interrupted, is_observed=False)
             now = self.session.engine.snapshot()
-            is_finite = not_finite(now) is None or all(
+            is_finite = self.session.engine.not_finite() is None or all(
                 np.isfinite(now[name]).all() for name in self.session.names
             )
             if not is_finite and self.held is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from retrograd.arrays import Array, is_finite
-from retrograd.engines.base import Inspected, Snapshot
+from retrograd.engines.base import Snapshot
 from retrograd.errors import DivergenceError
 from retrograd.training.history import History
 from retrograd.training.scores import Score
@@ -103,8 +103,7 @@ def descend(
     for _ in range(job.rules.epochs):
         order = rng.permutation(job.train_rows) if job.shuffle else job.train_rows
         epoch = session.epoch(order, job.batch_size, is_halted)
-        end, n_assigned = session.engine.snapshot(), session.n_assigned
-        if not is_finite(epoch.J) or not_finite(end):
+        if not is_finite(epoch.J) or session.engine.not_finite():
             # The epoch is run again, step by step, to find where it left the finite numbers.
             raise retrace(session, start, order, job.batch_size, run.history.epochs + 1)
         if epoch.n_rows < len(order):
@@ -114,17 +113,9 @@ def descend(
         if reason:
             run.history.stopped = reason
             return run
-        # A callback may have assigned parameters.
-        start = end if n_assigned == session.n_assigned else session.engine.snapshot()
+        start = session.engine.snapshot(into=start)
     run.history.stopped = "epochs"
     return run
-
-
-def not_finite(state: Mapping[str, Array]) -> str | None:
-    """The name of the first array of a state with a NaN or an infinity, or None."""
-    if isinstance(state, Inspected) and state.is_finite:
-        return None
-    return next((name for name, value in state.items() if not is_finite(value)), None)
 
 
 def retrace(
@@ -140,7 +131,7 @@ def retrace(
         before = session.engine.snapshot()
         batch = order[step * batch_size : (step + 1) * batch_size]
         J = session.epoch(batch, batch_size, lambda: False).J[0]
-        broken = not_finite(session.engine.snapshot())
+        broken = session.engine.not_finite()
         if not np.isfinite(J) or broken:
             session.engine.restore(before)
             break

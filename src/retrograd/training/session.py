@@ -103,7 +103,6 @@ class TrainingSession:
             require_finite(value, f"parameter {name}")
         self._sizes: tuple[int, int, Array] | None = None  # of the batches of an epoch
         self._numbers: tuple[Optimizer, dict[str, Rate]] | None = None  # of the optimizer seen last
-        self.n_assigned = 0  # how often parameters were assigned
         self.names = tuple(network.parameters)
         self.optimizer, self._rows = optimizer, rows
         self._l2 = l2 if callable(l2) else float(l2)
@@ -182,7 +181,6 @@ class TrainingSession:
 
     def assign(self, parameters: Mapping[str, Array]) -> None:
         """Give the parameters these values; DataError unless they are finite."""
-        self.n_assigned += 1
         for name in self.names:
             require_finite(parameters[name], f"parameter {name}")
             self.engine.write(name, parameters[name])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from numpy.typing import ArrayLike
 
-from retrograd.arrays import require_integer, require_number
+from retrograd.arrays import is_finite, require_integer, require_number
 from retrograd.errors import OptionError, unknown_name
 from retrograd.nn.losses import LossChoice, find_loss, require_two_classes
 from retrograd.nn.network import Network
@@ -16,7 +16,7 @@ from retrograd.optim.lbfgs import LBFGS
 from retrograd.optim.names import find_optimizer
 from retrograd.training.history import History
 from retrograd.training.interrupt import Interrupt
-from retrograd.training.loop import Job, not_finite
+from retrograd.training.loop import Job
 from retrograd.training.progress import Progress
 from retrograd.training.scores import Score, find_score
 from retrograd.training.session import TrainingSession, check_rows
@@ -180,7 +180,9 @@ def train(
             )
         finally:
             parameters = session.parameters()
-            if not not_finite(parameters):  # a second Ctrl-C may come in the middle of anything
+            if all(
+                map(is_finite, parameters.values())
+            ):  # a second Ctrl-C may come in the middle of anything
                 network.parameters.update(parameters)
 
 

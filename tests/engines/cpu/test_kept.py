@@ -300,12 +300,21 @@ def test_a_snapshot_may_be_restored_in_another_session():
 
 @pytest.mark.parametrize("name", STATE)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_snapshot_knows_whether_it_is_finite_whatever_the_padding_holds(name, bad, poisoned):
+def test_a_session_knows_what_is_not_finite_whatever_the_padding_holds(name, bad, poisoned):
     session = opened()
-    assert session.snapshot().is_finite
+    assert session.not_finite() is None
     value = session.read(name)
     session.write(name, np.full_like(value, 1e200))
-    assert session.snapshot().is_finite
+    assert session.not_finite() is None
     value.flat[-1] = bad
     session.write(name, value)
-    assert not session.snapshot().is_finite
+    assert session.not_finite() == name
+
+
+def test_a_snapshot_may_be_taken_into_the_memory_of_an_older_one():
+    session = opened()
+    old = session.snapshot()
+    session.run("step", np.arange(N), {"rate": 0.5})
+    assert session.snapshot(into=old) is old
+    np.testing.assert_array_equal(old["W"], session.read("W"))
+    assert opened().snapshot(into=old) is not old

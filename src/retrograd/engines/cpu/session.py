@@ -128,10 +128,14 @@ class CpuSession:
         """See `Session.write`."""
         self._state.write(name, value)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, into: Snapshot | None = None) -> Snapshot:
         """See `Session.snapshot`."""
-        return self._state.snapshot()
+        return self._state.snapshot(into)
 
     def restore(self, snapshot: Snapshot) -> None:
         """See `Session.restore`."""
         self._state.restore(snapshot)
+
+    def not_finite(self) -> str | None:
+        """See `Session.not_finite`."""
+        return self._state.not_finite()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.arrays import is_finite
-from retrograd.engines.base import Inspected, Snapshot
+from retrograd.engines.base import Snapshot
 from retrograd.engines.cpu.layout import Layout
 from retrograd.engines.cpu.memory import ALIGN, allocate
 from retrograd.errors import ShapeError, unknown_name
@@ -90,8 +90,21 @@ class State:
         if name not in self._shapes:
             raise unknown_name("state variable", name, self._shapes)
 
-    def snapshot(self) -> Packed:
-        """A copy of all variables."""
+    def not_finite(self) -> str | None:
+        """The name of the first variable that is not finite."""
+        # Padding may hold anything: where a block is not finite, each variable is looked at.
+        if all(map(is_finite, self._blocks.values())):
+            return None
+        return next(
+            (name for name, views in self._views.items() if not all(map(is_finite, views))), None
+        )
+
+    def snapshot(self, into: Snapshot | None = None) -> Packed:
+        """A copy of all variables, in the memory of an older one if it is given."""
+        if isinstance(into, Packed) and into.state is self:
+            for dtype, block in self._blocks.items():
+                into.blocks[dtype][...] = block
+            return into
         return Packed(self, {dtype: block.copy() for dtype, block in self._blocks.items()})
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -104,7 +117,7 @@ class State:
             self.write(name, value)
 
 
-class Packed(Inspected):
+class Packed(Mapping[str, Array]):
     """A snapshot as it lies in memory: each variable is taken out, as a new array, when asked for.
 
     `state`: what it is a copy of.
@@ -123,9 +136,3 @@ class Packed(Inspected):
 
     def __len__(self) -> int:
         return len(self.state.names)
-
-    @property
-    def is_finite(self) -> bool:
-        """See `Inspected`."""
-        # Padding may hold anything: where a block is not finite, each variable is looked at.
-        return all(map(is_finite, self.blocks.values())) or all(map(is_finite, self.values()))
