@@ -332,9 +332,10 @@ def promote(inputs: tuple[Like, ...]) -> tuple[Node, ...]:
     Python numbers take the dtype of the others; an operand without dimensions does not widen one
     that has some (a float64 learning rate leaves float32 weights float32), as in PyTorch.
     """
-    dtypes = {x.dtype if isinstance(x, Node) else None for x in inputs}
-    if len(dtypes) == 1 and (only := dtypes.pop()) is not None and only.kind in "fc":
-        return inputs  # type: ignore[return-value]  # nodes, all of them
+    same = tuple(x for x in inputs if isinstance(x, Node))
+    kinds = {x.dtype for x in same}
+    if len(same) == len(inputs) and len(kinds) == 1 and kinds.pop().kind in "fc":
+        return same
     nodes = [x if isinstance(x, Node | _NUMBER) else constant(x) for x in inputs]
     known = [x for x in nodes if isinstance(x, Node)]
     target = _common(known)

@@ -55,7 +55,10 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def always_threaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads where they do not pay, too."""
-    everything_at_once = lambda self, n_left, **_: (n_left, self._n_threads)  # noqa: E731
+
+    def everything_at_once(self: pace.Pace, n_left: int, **_: bool) -> tuple[int, int]:
+        return n_left, self._n_threads
+
     monkeypatch.setattr(pace.Pace, "next", everything_at_once)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from llvmlite import ir
 
 from retrograd.engines.cpu.body import Body, Operand, legal_place
+from retrograd.engines.cpu.gates import GATES
 from retrograd.engines.cpu.index import HERE, At, Index, broadcast_index, full_index
 from retrograd.engines.cpu.indices import Int, as_value, loop
 from retrograd.engines.cpu.lanes import Lanes
@@ -175,12 +176,7 @@ class Fold:
     combine: Callable[[Lanes, Any, Any], Any]
 
 
-def _larger(v: Lanes, x: Any, y: Any) -> Any:
-    larger = v.select(v.lt(x, y), y, x)
-    return v.select(v.is_nan(y), y, larger)
-
-
-FOLDS = {"sum": Fold(0.0, Lanes.add), "max": Fold(-np.inf, _larger)}
+FOLDS = {"sum": Fold(0.0, Lanes.add), "max": Fold(-np.inf, GATES["maximum"])}
 
 
 def run_reduce(body: Body, kernel: Kernel, part: Part) -> None:
