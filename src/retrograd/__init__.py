@@ -12,10 +12,14 @@ from retrograd.load import load
 from retrograd.nn.layers import Dense
 from retrograd.nn.network import MLP, Network
 from retrograd.optim.adam import Adam, AdamW
+from retrograd.optim.conjugate_gradient import ConjugateGradient, ScaledConjugateGradient
 from retrograd.optim.lbfgs import LBFGS
+from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.optim.sgd import SGD
 from retrograd.run import compile, evaluate
+from retrograd.training.fit import LeastSquaresFit
 from retrograd.training.history import History
+from retrograd.training.least_squares import least_squares
 from retrograd.training.train import train
 
 if TYPE_CHECKING:
@@ -33,18 +37,23 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "SGD",
     "Adam",
     "AdamW",
+    "ConjugateGradient",
     "Dense",
     "History",
+    "LeastSquaresFit",
+    "LevenbergMarquardt",
     "MLPClassifier",
     "MLPRegressor",
     "Network",
     "Node",
+    "ScaledConjugateGradient",
     "check_gradient",
     "compile",
     "constant",
     "errors",
     "evaluate",
     "gradient",
+    "least_squares",
     "load",
     "rows",
     "trace",

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from retrograd.arrays import require_number
 from retrograd.errors import OptionError, unknown_name
 from retrograd.optim.adam import Adam, AdamW
-from retrograd.optim.lbfgs import LBFGS
+from retrograd.optim.base import Optimizer
+from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.names import OPTIMIZERS
 from retrograd.optim.sgd import SGD
 from retrograd.run import find_engine
@@ -52,10 +53,10 @@ class Choices:
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
             raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
-        if self.optimizer == "lbfgs" and self.learning_rate is not None:
-            raise OptionError("--learning-rate: lbfgs has none, it searches along a line")
-        if self.optimizer == "lbfgs" and self.batch_size is not None:
-            raise OptionError("--batch-size: lbfgs takes all rows at once")
+        if self.is_full_batch and self.learning_rate is not None:
+            raise OptionError(f"--learning-rate: {self.optimizer} has none, it finds its own steps")
+        if self.is_full_batch and self.batch_size is not None:
+            raise OptionError(f"--batch-size: {self.optimizer} takes all rows at once")
         if self.learning_rate is not None:
             require_number("train", "--learning-rate", self.learning_rate, open_low=True)
         if self.l2 is not None:
@@ -64,11 +65,16 @@ class Choices:
             require_number("train", "--max-seconds", self.max_seconds, open_low=True)
         find_engine(self.engine)
 
+    @property
+    def is_full_batch(self) -> bool:
+        """Whether the optimizer takes all rows at once."""
+        return issubclass(OPTIMIZERS[self.optimizer], FullBatch)
+
     def for_task(self, task: str, n_rows: int) -> Choices:
         """The same with every None replaced that has a default."""
         defaults = DEFAULTS[task]
         batch_size, rate = self.batch_size, self.learning_rate
-        if self.optimizer != "lbfgs":
+        if not self.is_full_batch:
             batch_size = batch_size or next(b for n, b in BATCH_SIZES.items() if n_rows <= n)
             rate = LEARNING_RATES[self.optimizer] if rate is None else rate
         return replace(
@@ -80,11 +86,11 @@ class Choices:
             learning_rate=rate,
         )
 
-    def make_optimizer(self) -> SGD | Adam | AdamW | LBFGS:
+    def make_optimizer(self) -> Optimizer | FullBatch:
         """The optimizer by its name, with its learning rate; momentum 0.9 for sgd."""
         rate = self.learning_rate
-        if self.optimizer == "lbfgs" or rate is None:
-            return LBFGS()
+        if self.is_full_batch or rate is None:
+            return OPTIMIZERS[self.optimizer]()
         if self.optimizer == "sgd":
             return SGD(rate, momentum=0.9)
         return {"adam": Adam, "adamw": AdamW}[self.optimizer](rate)

@@ -19,7 +19,8 @@ from retrograd.files.table import Table, is_text, missing, unknown_column
 from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss
 from retrograd.nn.network import MLP, Network
-from retrograd.optim.lbfgs import LBFGS
+from retrograd.optim.base import Optimizer
+from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.run import compile
 from retrograd.tabular.columns import Columns, fit_columns
 from retrograd.tabular.model import TableModel
@@ -28,7 +29,7 @@ from retrograd.tabular.split import Split, split
 from retrograd.tabular.target import ClassTarget, NumberTarget, Target, Task, fit_target
 from retrograd.training.history import History
 from retrograd.training.session import check_rows
-from retrograd.training.step import descent_steps, objective
+from retrograd.training.step import descent_steps, least_squares_steps, objective
 from retrograd.training.train import train
 
 OBSERVED_ROWS = 4096  # training rows, at most, whose loss is drawn
@@ -237,7 +238,7 @@ def fit(
 
 
 def training_step(prepared: Prepared, network: Network, choices: Choices) -> tuple[str, Step]:
-    """The step that `fit` runs again and again, and its name: "train", for L-BFGS "gradient"."""
+    """The step that `fit` runs again and again, and its name."""
     X, Y = prepared.arrays(prepared.rows.train)
     _require_two_classes(prepared.target, Y)
     loss = find_loss("auto", network)
@@ -245,9 +246,11 @@ def training_step(prepared: Prepared, network: Network, choices: Choices) -> tup
     network.parameters.cast(rows.X.dtype)
     J = objective(network, loss, rows.target, is_penalised=bool(choices.l2))
     optimizer = choices.make_optimizer()
-    if isinstance(optimizer, LBFGS):
-        return "gradient", descent_steps(J, None)["gradient"]
-    return "train", descent_steps(J, optimizer)["train"]
+    if isinstance(optimizer, Optimizer):
+        return "train", descent_steps(J, optimizer)["train"]
+    if isinstance(optimizer, LevenbergMarquardt):
+        return "jacobian", least_squares_steps(J, loss)["jacobian"]
+    return "gradient", descent_steps(J, None)["gradient"]
 
 
 def _require_two_classes(target: Target, Y: Array) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,22 @@ def binary_cross_entropy(forward: Forward, y: Node) -> Node:
 
 
 CROSS_ENTROPIES = {"softmax": categorical_cross_entropy, "sigmoid": binary_cross_entropy}
+
+
+def half_squared_residuals(forward: Forward, y: Node) -> Node:
+    """r = output - y, (rows, O): half_squared_error is 1/2 sum over outputs of r**2."""
+    return forward.output - y
+
+
+def squared_residuals(forward: Forward, y: Node) -> Node:
+    """r = sqrt(2) (output - y), (rows, O): squared_error is 1/2 sum over outputs of r**2."""
+    return math.sqrt(2.0) * (forward.output - y)
+
+
+RESIDUALS = {
+    "half_squared_error": half_squared_residuals,
+    "squared_error": squared_residuals,
+}
 SQUARED = {"half_squared_error": half_squared_error, "squared_error": squared_error}
 LOSSES = ("cross_entropy", *SQUARED)
 
@@ -75,6 +92,7 @@ class Loss:
     `per_row(forward, y)` is the loss of each example, (rows,). `target(Y, n_outputs, dtype)` checks
     a user's targets. Multi-label: each of several outputs is a yes or no of its own. `reported`,
     where it is given, is what J is said to be made of: the gradient is still that of `per_row`.
+    `residuals`, (rows, O), are there where the loss of a row is 1/2 of the sum of their squares.
     """
 
     name: str
@@ -83,6 +101,7 @@ class Loss:
     is_classification: bool = False
     is_multilabel: bool = False
     reported: Callable[[Forward, Node], Node] | None = None
+    residuals: Callable[[Forward, Node], Node] | None = None
 
 
 def find_loss(loss: LossChoice, network: Network) -> Loss:
@@ -102,7 +121,7 @@ def find_loss(loss: LossChoice, network: Network) -> Loss:
     if callable(loss):
         return Loss(getattr(loss, "__name__", "custom"), _custom(loss), _any_target)
     if isinstance(loss, str) and loss in SQUARED:
-        return Loss(loss, SQUARED[loss], _number_target)
+        return Loss(loss, SQUARED[loss], _number_target, residuals=RESIDUALS[loss])
     if loss != "cross_entropy":
         raise unknown_name("loss", loss, LOSSES)
     output = network.output

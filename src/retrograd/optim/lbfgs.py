@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from retrograd.arrays import require_integer
+from retrograd.optim.full_batch import FullBatch
 
 
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(FullBatch):
     """Limited-memory BFGS for full batches, by SciPy [Byrd, Lu, Nocedal & Zhu 1995].
 
     An epoch is one of its iterations. J is deterministic, so it converges to many digits where the

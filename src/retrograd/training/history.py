@@ -55,6 +55,8 @@ class History:
       without validation the last. 0 where no epoch was finished.
     - `starts`: for several random starts the figure by which they were compared (the validation
       score, or -J), NaN for a start that diverged; the history is that of the best.
+    - `l2`, `effective_parameters`: with Bayesian regularisation the penalty that it chose, and the
+      number of parameters that the data determine, after each epoch; else empty.
     """
 
     J: list[float] = field(default_factory=list)
@@ -67,6 +69,8 @@ class History:
     best_epoch: int = 0
     score: str = "loss"
     starts: list[float] = field(default_factory=list)
+    l2: list[float] = field(default_factory=list)
+    effective_parameters: list[float] = field(default_factory=list)
     checkpoint: Checkpoint | None = None
 
     @property

@@ -82,7 +82,8 @@ class TrainingSession:
     """Steps of a network on an engine: run epochs, score rows, read and write the state.
 
     The weight of a batch is its number of rows, or the sum of their sample weights.
-    `is_mixed`: products in bfloat16, all else in float32.
+    `is_mixed`: products in bfloat16, all else in float32. `is_least_squares`: without an optimizer,
+    the steps of the residuals in place of J's gradient.
     `optimizer` may be replaced between epochs by one that differs in its numbers only.
     """
 
@@ -96,6 +97,7 @@ class TrainingSession:
         l2: Penalty = 0.0,
         engine: str = "auto",
         is_mixed: bool = False,
+        is_least_squares: bool = False,
     ) -> None:
         opened_on = find_engine(engine)
         network.parameters.cast(rows.X.dtype)
@@ -103,7 +105,7 @@ class TrainingSession:
             require_finite(value, f"parameter {name}")
         self._sizes: tuple[int, int, Array] | None = None  # of the batches of an epoch
         self._numbers: tuple[Optimizer, dict[str, Rate]] | None = None  # of the optimizer seen last
-        self.names = tuple(network.parameters)
+        self.names, self.n_outputs = tuple(network.parameters), network.n_outputs
         self.optimizer, self._rows = optimizer, rows
         self._l2 = l2 if callable(l2) else float(l2)
         steps = steps_of(
@@ -114,6 +116,7 @@ class TrainingSession:
             is_weighted=rows.sample_weight is not None,
             is_penalised=callable(l2) or l2 > 0,
             is_mixed=is_mixed,
+            is_least_squares=is_least_squares,
         )
         state: Mapping[str, Array] = network.parameters
         if optimizer is not None:
@@ -131,7 +134,7 @@ class TrainingSession:
         n_batches = -(-len(order) // batch_size)
         # Where the last batch begins, if it is one of its own.
         split = (n_batches - 1) * batch_size if is_observed else len(order)
-        numbers: dict[str, float | Array] = {"l2": self._l2_of(order, batch_size)}
+        numbers: dict[str, float | Array] = {"l2": self.l2_of(order, batch_size)}
         if self._numbers is None or self._numbers[0] is not self.optimizer:
             self._numbers = self.optimizer, self.optimizer.numbers()
         for name, value in self._numbers[1].items():
@@ -166,12 +169,20 @@ class TrainingSession:
             self._sizes = len(order), batch_size, sizes
         return self._sizes[2]
 
-    def _l2_of(self, order: Array, batch_size: int) -> float | Array:
+    def shares(self, order: Array) -> Array:
+        """The share of each row in the mean over these rows, (n,): 1 / n, or w / sum(w)."""
+        if self._rows.sample_weight is None:
+            return np.full(len(order), 1.0 / len(order))
+        w = self._rows.sample_weight[order].astype(np.float64)
+        return np.asarray(w / max(float(w.sum()), float(np.finfo(np.float64).tiny)))
+
+    def l2_of(self, order: Array, batch_size: int) -> float | Array:
+        """The l2 of each batch of these rows, or of all of them."""
         return self._l2(self._weights(order, batch_size)) if callable(self._l2) else self._l2
 
     def gradient(self, order: Array) -> tuple[float, dict[str, Array]]:
         """J and its gradient over these rows, in one batch."""
-        found = self.engine.run("gradient", order, {"l2": self._l2_of(order, len(order))})
+        found = self.engine.run("gradient", order, {"l2": self.l2_of(order, len(order))})
         return float(found["J"][0]), {name: found[name][0] for name in self.names}
 
     def score(self, order: Array, batch_size: int = 4096) -> tuple[Array, Array]:

@@ -12,11 +12,11 @@ from retrograd.arrays import Array, require_integer
 from retrograd.errors import DivergenceError, OptionError
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
-from retrograd.optim.lbfgs import LBFGS
+from retrograd.optim.full_batch import FullBatch
 from retrograd.training.history import Checkpoint, History
 from retrograd.training.loop import Job, Past, Run, descend
 from retrograd.training.session import TrainingSession
-from retrograd.training.solvers.lbfgs import minimise
+from retrograd.training.solvers.minimise import minimise
 
 SPLIT, SHUFFLE, WEIGHTS = 0, 1, 2
 """What a stream of random numbers is for: the split must not depend on the shuffling."""
@@ -47,7 +47,7 @@ class Beginning:
 
 def begin(
     resume: History | None,
-    optimizer: Optimizer | LBFGS,
+    optimizer: Optimizer | FullBatch,
     random_starts: int,
     seed: int | None,
     *,
@@ -80,7 +80,7 @@ def best_of(
     session: TrainingSession,
     network: Network,
     job: Job,
-    optimizer: Optimizer | LBFGS,
+    optimizer: Optimizer | FullBatch,
     beginning: Beginning,
     n_starts: int,
     next_start: Callable[[int], None],
@@ -121,11 +121,11 @@ def best_of(
 def _run(
     session: TrainingSession,
     job: Job,
-    optimizer: Optimizer | LBFGS,
+    optimizer: Optimizer | FullBatch,
     rng: np.random.Generator,
     past: Past,
 ) -> Run:
-    if isinstance(optimizer, LBFGS):
+    if isinstance(optimizer, FullBatch):
         return minimise(session, job, optimizer, past)
     return descend(session, job, rng, past)
 
@@ -173,7 +173,7 @@ def _are_equal(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
 
 def _checkpoint(
     session: TrainingSession,
-    optimizer: Optimizer | LBFGS,
+    optimizer: Optimizer | FullBatch,
     seed: int,
     rng: np.random.Generator,
     run: Run,

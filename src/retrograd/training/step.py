@@ -13,6 +13,7 @@ import numpy as np
 from retrograd import gates
 from retrograd.arrays import Array
 from retrograd.autodiff.gradient import gradient
+from retrograd.errors import OptionError
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import Shape, rows
 from retrograd.graph.step import Step
@@ -20,6 +21,7 @@ from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Architecture, Forward, Network
 from retrograd.optim.base import Optimizer
 from retrograd.plan.precision import in_bfloat16
+from retrograd.training.residual_steps import residual_steps
 
 COUNT = "t"  # the state variable that counts steps
 
@@ -82,9 +84,14 @@ def _mean(per_row: Node, weight: Node | None) -> Node:
 def _penalty(parameters: Mapping[str, Node], l2: Node) -> Node:
     total: Node = constant(0.0)
     for name, w in parameters.items():
-        if name.startswith("W"):
+        if has_penalty(name):
             total = total + gates.sum(gates.square(w))
     return 0.5 * l2 * total
+
+
+def has_penalty(parameter: str) -> bool:
+    """Whether l2 counts a parameter of this name: the weights, not the biases."""
+    return parameter.startswith("W")
 
 
 def gradients(objective: Objective) -> dict[str, Node]:
@@ -133,6 +140,19 @@ def descent_steps(objective: Objective, optimizer: Optimizer | None) -> dict[str
     return {"gradient": gradient_step(objective), "score": score_step(objective)}
 
 
+def least_squares_steps(objective: Objective, loss: Loss) -> dict[str, Step]:
+    """The steps that Levenberg-Marquardt opens; OptionError where the loss is no sum of squares."""
+    if loss.residuals is None:
+        raise OptionError(
+            f"LevenbergMarquardt: the loss must be a sum of squares, half_squared_error or "
+            f"squared_error; it is {loss.name}"
+        )
+    residuals = loss.residuals(objective.forward, objective.inputs["y"])
+    inputs = {name: objective.inputs[name] for name in ("x", "y")}
+    steps = residual_steps(residuals, inputs, objective.parameters)
+    return {**steps, "score": score_step(objective)}
+
+
 def steps_of(
     network: Network,
     loss: Loss,
@@ -142,15 +162,22 @@ def steps_of(
     is_weighted: bool = False,
     is_penalised: bool = True,
     is_mixed: bool = False,
+    is_least_squares: bool = False,
 ) -> Mapping[str, Step]:
     """The steps that a run opens; a problem like a former one gets those that were made for it.
 
-    `is_mixed`: products in bfloat16, but for scores.
+    `is_mixed`: products in bfloat16, but for scores. `is_least_squares`: those of residuals.
     Steps are kept where all that they are made of is the package's own. A user's activation, loss,
     optimizer or layer is asked anew each time: it may build another graph than the last time.
     """
     layers = network.layers
-    functions = [loss.per_row, loss.reported, network.output, *(x.activation for x in layers)]
+    functions = [
+        loss.per_row,
+        loss.reported,
+        loss.residuals,
+        network.output,
+        *(x.activation for x in layers),
+    ]
     is_known = all(map(is_own, [*functions, *map(type, [network, optimizer, *layers])]))
     make = _kept_steps if is_known else _steps
     return make(
@@ -162,6 +189,7 @@ def steps_of(
         is_weighted=is_weighted,
         is_penalised=is_penalised,
         is_mixed=is_mixed,
+        is_least_squares=is_least_squares,
     )
 
 
@@ -173,10 +201,12 @@ def _steps(
     optimizer: Optimizer | None,
     *,
     is_mixed: bool,
+    is_least_squares: bool,
     **options: bool,
 ) -> Mapping[str, Step]:
     target = Target(np.empty(0), shape, dtype)  # of its variable; the numbers are the session's
-    steps = descent_steps(objective(form, loss, target, **options), optimizer)
+    made = objective(form, loss, target, **options)
+    steps = least_squares_steps(made, loss) if is_least_squares else descent_steps(made, optimizer)
     if not is_mixed:
         return steps
     return {name: s if name == "score" else in_bfloat16(s) for name, s in steps.items()}

@@ -12,7 +12,8 @@ from retrograd.errors import OptionError, unknown_name
 from retrograd.nn.losses import LossChoice, find_loss, require_two_classes
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
-from retrograd.optim.lbfgs import LBFGS
+from retrograd.optim.full_batch import FullBatch
+from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.optim.names import find_optimizer
 from retrograd.training.history import History
 from retrograd.training.interrupt import Interrupt
@@ -36,7 +37,7 @@ def train(
     Y: ArrayLike,
     *,
     loss: LossChoice = "auto",
-    optimizer: Optimizer | LBFGS | str = "adam",
+    optimizer: Optimizer | FullBatch | str = "adam",
     epochs: int = 100,
     batch_size: int | None = 32,
     shuffle: bool = True,
@@ -68,10 +69,12 @@ def train(
         loss: "cross_entropy", "half_squared_error", "squared_error", or a function of two nodes
             (output, y) that returns each example's loss, (rows,). "auto": cross_entropy for a
             softmax or sigmoid output, else half_squared_error.
-        optimizer: `rg.SGD`, `rg.Adam`, `rg.AdamW`, `rg.LBFGS`, or a name: "sgd", "adam", "adamw",
-            "lbfgs".
-        epochs: at most so many passes over the rows (iterations for L-BFGS).
-        batch_size: rows a step: 1 is per-example descent, None all of them. L-BFGS takes all.
+        optimizer: `rg.SGD`, `rg.Adam`, `rg.AdamW`, or a name: "sgd", "adam", "adamw". For full
+            batches `rg.LBFGS` ("lbfgs"), `rg.ConjugateGradient`, `rg.ScaledConjugateGradient` and
+            `rg.LevenbergMarquardt` ("conjugate_gradient", ...), in which an epoch is an iteration.
+        epochs: at most so many passes over the rows, or iterations.
+        batch_size: rows a step: 1 is per-example descent, None all of them. Those for full batches
+            take all.
         shuffle: a new order of the rows for each epoch.
         sample_weight: (n,), >= 0: J is then sum(w * loss) / sum(w).
         l2: >= 0.
@@ -94,8 +97,8 @@ def train(
         progress: show a progress bar on standard error.
         resume: the history of a former call with the same optimizer, seed and split: training goes
             on where it stopped, and the history returned has the epochs of both. 5 epochs and 5
-            resumed ones are 10 epochs, bit for bit (L-BFGS forgets its curvature). Parameters
-            assigned in between are gone on from, with the optimizer's state of then.
+            resumed ones are 10 epochs, bit for bit (solvers for full batches forget the curvature).
+            Parameters assigned in between are gone on from, with the optimizer's state of then.
         engine: "auto", "cpu" or "numpy".
         precision: "auto" (X's float type), "float32" or "float64". The parameters take it.
             "bfloat16": float32, but the operands of every product are rounded to bfloat16 while
@@ -141,16 +144,17 @@ def train(
     data, train_rows, validation_rows = hold_out(
         network, chosen_loss, data, validation, beginning.stream(SPLIT)
     )
-    is_full = batch_size is None or isinstance(chosen_optimizer, LBFGS)
+    is_full = batch_size is None or isinstance(chosen_optimizer, FullBatch)
     size = len(train_rows) if is_full else require_integer("train", "batch_size", batch_size)
     session = TrainingSession(
         network,
         data,
         loss=chosen_loss,
-        optimizer=None if isinstance(chosen_optimizer, LBFGS) else chosen_optimizer,
+        optimizer=None if isinstance(chosen_optimizer, FullBatch) else chosen_optimizer,
         l2=l2,
         engine=engine,
         is_mixed=is_mixed,
+        is_least_squares=isinstance(chosen_optimizer, LevenbergMarquardt),
     )
     with (
         Interrupt() as interrupted,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -20,8 +21,19 @@ class Halt(Exception):
         self.reason = reason
 
 
-def _never() -> None:
-    return None
+class Accept(Protocol):
+    """What a search calls at each point that it accepts: the end of an epoch.
+
+    Raises Halt where the search is to end. `figures`: more entries of the history, by name.
+    """
+
+    def __call__(self, point: Array, J: float, gradient_norm: float, **figures: float) -> None:
+        """End an epoch at this point."""
+        ...
+
+
+def never() -> None:
+    """No reason to stop."""
 
 
 class FlatObjective:
@@ -41,7 +53,7 @@ class FlatObjective:
         order: Array,
         *,
         names: Sequence[str] | None = None,
-        halted: Callable[[], str | None] = _never,
+        halted: Callable[[], str | None] = never,
     ) -> None:
         self._session, self._order, self._halted = session, order, halted
         parameters = session.parameters()
@@ -67,7 +79,7 @@ class FlatObjective:
                 raise Halt(reason)
             self.move_to(flat)
             J, slopes = self._session.gradient(self._order)
-            g = np.concatenate([slopes[name].ravel() for name in self._shapes], dtype=np.float64)
+            g = flatten({name: slopes[name] for name in self._shapes})
             self._last = flat.copy(), J if np.isfinite(g).all() and np.isfinite(J) else np.inf, g
         return self._last[1], self._last[2]
 
@@ -77,16 +89,29 @@ class FlatObjective:
         self._accepted = flat.copy(), J, g
         return J, g
 
+    def is_finite(self, point: Array) -> bool:
+        """Whether J and its gradient are finite at a point."""
+        return bool(np.isfinite(self.value(point)[0]))
+
     def point(self) -> Array:
         """The session's parameters as one vector."""
         parameters = self._session.parameters()
-        return np.concatenate([parameters[name].ravel() for name in self._shapes], dtype=np.float64)
+        return flatten({name: parameters[name] for name in self._shapes})
 
     def move_to(self, flat: Array) -> None:
         """Give the session the parameters of a vector."""
         with np.errstate(over="ignore"):  # a trial step may leave the range of float32
             for name, value in unflatten(flat, self._shapes).items():
                 self._session.engine.write(name, value)
+
+
+def flatten(parameters: Mapping[str, Array]) -> Array:
+    """The parameters one after the other in one vector, float64.
+
+    >>> flatten({"W1": np.ones((1, 2)), "b1": np.zeros(1)})
+    array([1., 1., 0.])
+    """
+    return np.concatenate([value.ravel() for value in parameters.values()], dtype=np.float64)
 
 
 def unflatten(flat: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
