@@ -18,7 +18,7 @@ def _cumsum_numpy(x: Array, *, axis: int, reverse: bool, out: Array | None = Non
 
 
 # y[i] = x[0] + ... + x[i]     dx[i] = dy[i] + ... + dy[n-1]
-CUMSUM = define(
+CUMSUM: Gate = define(
     Gate(
         "cumsum",
         _cumsum_numpy,

@@ -26,7 +26,7 @@ def _mean(x: Array, axes: tuple[int, ...]) -> Any:
     return total / number
 
 
-CENTER = define(
+CENTER: Gate = define(
     Gate(
         "center",
         _center_numpy,

@@ -51,7 +51,7 @@ def _uniform_numpy(
     row = (np.asarray(offset, np.int64) + np.arange(n_rows)[:, None]).view(np.uint64)
     column = np.arange(n_columns, dtype=np.uint64)
     key = int(seed) & WORD, int(seed) >> 32 & WORD
-    counter = row & np.uint64(WORD), row >> np.uint64(32), column, np.uint64(stream)
+    counter = row & np.uint64(WORD), row >> np.uint64(32), column, np.asarray(stream, np.uint64)
     words = philox(counter, key)[2 * half : 2 * half + 2]
     result = np.empty(shape, dtype) if out is None else out
     result[...] = _as_fraction(words, dtype).reshape(shape)
@@ -186,7 +186,7 @@ def _draw(
     )
 
 
-def _whole(gate: str, name: str, value: Like) -> Node:
+def _whole(gate: str, name: str, value: Any) -> Node:
     """A whole number from 0, as an int64 node."""
     if isinstance(value, Node):
         node = cast(value, np.int64)
