@@ -290,4 +290,5 @@ def test_philox_gives_the_known_answers_in_vectors_of_any_length(n, target, comp
     lanes = np.array(given, np.int64).T.view(np.float64)
     for i in range(4):
         run = compiled(word(i), target, np.float64, n, inputs=6)
-        assert run(*lanes).view(np.int64).tolist() == [row[i] for row in expected]
+        found = run(*lanes).view(np.int64) % 2**32
+        assert found.tolist() == [row[i] for row in expected]

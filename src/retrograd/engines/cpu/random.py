@@ -10,9 +10,8 @@ from llvmlite import ir
 from retrograd.engines.cpu.body import Body, Operand
 from retrograd.engines.cpu.functions.philox import philox
 from retrograd.engines.cpu.index import At, Index
-from retrograd.engines.cpu.indices import Int, as_value
+from retrograd.engines.cpu.indices import I32, Int, as_value
 from retrograd.engines.cpu.lanes import Lanes
-from retrograd.gates.philox import WORD
 from retrograd.graph.node import Node
 
 
@@ -26,20 +25,18 @@ def draw(body: Body, node: Node, index: Index) -> Operand:
     is_wide = body.n > 1 and bool(row.step or column.step)
     v = body.lanes(np.float64, is_wide=is_wide)
 
-    def in_lanes(value: Any, bits: int) -> Any:
-        """A word of a number, in every lane: its bits from this one on."""
-        moved = v.builder.and_(v.builder.lshr(value, as_value(bits)), as_value(WORD))
+    def in_lanes(number: Any, bits: int) -> Any:
+        """The bits of a number from this one on, in every lane."""
+        moved = v.builder.lshr(number, as_value(bits))
         return body.splat(moved) if is_wide else moved
 
     def word(at: At, bits: int) -> Any:
-        if not at.step:
-            return in_lanes(as_value(at.base), bits)
-        return v.int_and(v.shift_right(body.along(at), bits), v.int_const(WORD))
+        return v.shift_right(body.along(at), bits) if at.step else in_lanes(as_value(at.base), bits)
 
     counter = [word(row, 0), word(row, 32), word(column, 0), v.int_const(node.params["stream"])]
     words = philox(v, counter, [in_lanes(seed, bits) for bits in (0, 32)])
     half = 2 * node.params["half"]
-    fraction = _as_fraction(v, body.lanes(node.dtype, is_wide=is_wide), *words[half : half + 2])
+    fraction = _as_fraction(body.lanes(node.dtype, is_wide=is_wide), *words[half : half + 2])
     return Operand(fraction, node.dtype, is_wide)
 
 
@@ -54,15 +51,20 @@ def _column(body: Body, node: Node, index: Index, n_axes: int) -> At:
     return At(flat, step)
 
 
-def _as_fraction(v: Lanes, to: Lanes, first: Any, second: Any) -> Any:
+def _as_fraction(to: Lanes, first: Any, second: Any) -> Any:
     """Exact numbers in [0, 1), as `gates.random` makes them of two words."""
     if to.dtype == np.float32:
-        return to.mul(_whole(to, v.shift_right(first, 8)), to.const(2.0**-24))
-    high, low = _whole(to, v.shift_right(first, 5)), _whole(to, v.shift_right(second, 6))
+        return to.mul(_upper(to, first, 24), to.const(2.0**-24))
+    high, low = _upper(to, first, 27), _upper(to, second, 26)
     return to.mul(to.add(to.mul(high, to.const(2.0**26)), low), to.const(2.0**-53))
 
 
-def _whole(to: Lanes, number: Any) -> Any:
-    """A number below 2**31 as a float: every processor converts integers of 32 bits in lanes."""
-    kind = ir.IntType(32) if to.n == 1 else ir.VectorType(ir.IntType(32), to.n)
-    return to.builder.sitofp(to.builder.trunc(number, kind), to.type)
+def _upper(to: Lanes, word: Any, bits: int) -> Any:
+    """The upper bits of a word as a whole number.
+
+    Of 32 bits, which every processor converts in lanes; of 64 not every one does.
+    """
+    kind = I32 if to.n == 1 else ir.VectorType(I32, to.n)
+    b, places = to.builder, ir.Constant(I32, 32 - bits)
+    places = places if to.n == 1 else ir.Constant(kind, [places] * to.n)
+    return b.sitofp(b.lshr(b.trunc(word, kind), places), to.type)
