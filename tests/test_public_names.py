@@ -6,10 +6,11 @@ import sys
 import retrograd as rg
 
 GATES = """
-abs add broadcast_to cast clip concatenate divide equal exp expm1 greater greater_equal less
-less_equal log log1p log_softmax logsumexp matmul max maximum mean min minimum multiply negative
-not_equal one_hot power relu reshape round_bfloat16 row_count scatter_add sigmoid sign softmax
-softplus sqrt square subtract sum sum_to take tanh transpose where zeros
+abs add bernoulli broadcast_to cast center clip concatenate cos cumsum divide equal erf exp expm1
+floor greater greater_equal less less_equal log log1p log_softmax logsumexp matmul max maximum mean
+min minimum multiply negative normal not_equal one_hot power relu reshape round_bfloat16 row_count
+scatter_add sigmoid sign sin softmax softplus sqrt square standardize subtract sum sum_to take tanh
+top_k_mask transpose uniform variance where zeros
 """.split()
 
 OTHERS = """

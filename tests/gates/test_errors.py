@@ -57,6 +57,8 @@ SHAPES = [
     (lambda: rg.take(a, [0], 2), r"^take: axis 2 is out of range for 2 dimensions"),
     (lambda: scatter_add(a, [0, 1], 3, 2), r"^scatter_add: axis 2 is out of range"),
     (lambda: scatter_add(a, [0, 1, 2], 3), r"^scatter_add of .*: from axis 0 on, the values must"),
+    (lambda: rg.cumsum(a, 2), r"^cumsum: axis 2 is out of range for 2 dimensions"),
+    (lambda: rg.cumsum(1.0), r"^cumsum: axis -1 is out of range for 0 dimensions"),
     (lambda: a[2], r"^index: 2 is out of range for axis 0 of size 2"),
     (lambda: a[0, 0, 0], r"^index: 3 indices for 2 dimensions"),
     (lambda: a[..., ...], r"^index: only one ellipsis"),

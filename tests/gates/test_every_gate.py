@@ -7,6 +7,7 @@ error [Squire & Trapp 1998]; the others are piecewise linear, where central diff
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ import hypothesis.extra.numpy as hnp
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import given, settings
 
 import retrograd as rg
@@ -22,6 +24,7 @@ from retrograd.gates.layout import SLICE, UNSLICE
 from retrograd.gates.reduce import FIRST_MAX
 from retrograd.graph.node import GATES, Node, apply
 from retrograd.graph.order import rebuild
+from tests.philox import philox_of_integers
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Draw = Any
@@ -315,6 +318,52 @@ def draw_first_max(draw: Draw) -> Case:
     return Case([arranged(draw, x)], lambda node: apply(FIRST_MAX, node, axes=(1,)), oracle)
 
 
+def draw_uniform(draw: Draw) -> Case:
+    """Every draw anew by Python's integers, one number at a time."""
+    shape = draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3))
+    rng = numbers(draw)
+    seed, offset, stream = (int(rng.integers(0, 2**k)) for k in (63, 62, 32))
+
+    def oracle() -> Array:
+        words = [
+            philox_of_integers(
+                (offset % 2**32, offset >> 32, i, stream), (seed % 2**32, seed >> 32)
+            )
+            for i in range(math.prod(shape))
+        ]
+        fractions = [((a >> 5) * 2**26 + (b >> 6)) * 2.0**-53 for a, b, _, _ in words]
+        return np.array(fractions, float).reshape(shape)
+
+    return Case([], lambda: rg.uniform(shape, seed=seed, offset=offset, stream=stream), oracle)
+
+
+def draw_cumsum(draw: Draw) -> Case:
+    x = some_array(draw)
+    axis = draw(st.integers(-x.ndim, x.ndim - 1))
+    if draw(st.booleans()):
+        return Case(
+            [x],
+            lambda node: rg.cumsum(node, axis, reverse=True),
+            lambda value: np.flip(np.cumsum(np.flip(value, axis), axis), axis),
+        )
+    return Case([x], lambda node: rg.cumsum(node, axis), lambda value: np.cumsum(value, axis))
+
+
+def _centered(x: Array, axis: Any) -> Any:
+    return _long(x) - np.mean(_long(x), axis=axis, keepdims=True)
+
+
+EPSILON = 0.1  # two entries have a gradient of that order, beside which others cancel
+
+
+def _standardize(x: Node, axis: Any) -> Node:
+    return rg.standardize(x, axis, epsilon=EPSILON)
+
+
+def _standardized(x: Array, axis: Any) -> Any:
+    return _centered(x, axis) / np.sqrt(np.var(_long(x), axis=axis, keepdims=True) + EPSILON)
+
+
 ANY, POSITIVE = (-3.0, 3.0), (0.2, 3.0)
 
 SMOOTH: dict[str, Callable[[Draw], Case]] = {
@@ -349,6 +398,11 @@ SMOOTH: dict[str, Callable[[Draw], Case]] = {
     ),
     "take": draw_take,
     "scatter_add": draw_scatter_add,
+    "sin": elementwise(rg.sin, np.sin, ANY),
+    "cos": elementwise(rg.cos, np.cos, ANY),
+    "erf": elementwise(rg.erf, scipy.special.erf, ANY),
+    "cumsum": draw_cumsum,
+    "center": reduction(rg.center, _centered, takes_keepdims=False),
 }
 LINEAR_IN_PIECES: dict[str, Callable[[Draw], Case]] = {
     "abs": grid(rg.abs, np.abs, 0.5),
@@ -367,6 +421,8 @@ def _to_bfloat16(x: Array) -> Array:
 CONSTANT_IN_PIECES: dict[str, Callable[[Draw], Case]] = {
     "round_bfloat16": grid(rg.round_bfloat16, _to_bfloat16, 0.1),
     "sign": grid(rg.sign, np.sign, 0.0),
+    "floor": grid(rg.floor, np.floor, 0.5),
+    "uniform": draw_uniform,
     "equal": grid(rg.equal, np.equal, 0.0, 0.0),
     "not_equal": grid(rg.not_equal, np.not_equal, 0.0, 0.0),
     "less": grid(rg.less, np.less, 0.0, 0.0),
@@ -378,7 +434,12 @@ CONSTANT_IN_PIECES: dict[str, Callable[[Draw], Case]] = {
     "row_count": draw_row_count,
     "cast": draw_cast,  # its gradient: test_cast_passes_the_gradient_back_in_the_operands_dtype
 }
+SMOOTH_COMPOSED: dict[str, Callable[[Draw], Case]] = {
+    "variance": reduction(rg.variance, np.var),
+    "standardize": reduction(_standardize, _standardized, takes_keepdims=False),
+}
 COMPOSED: dict[str, Callable[[Draw], Case]] = {
+    **SMOOTH_COMPOSED,
     "mean": reduction(rg.mean, np.mean),
     "min": reduction(rg.min, np.min, distinct=True),
     "clip": grid(lambda x: rg.clip(x, -1.0, 2.0), lambda x: np.clip(x, -1.0, 2.0), 0.5),
@@ -445,11 +506,11 @@ def test_the_value_is_numpys(name: str, data: Draw) -> None:
         assert difference(found, expected) <= tolerance
 
 
-@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("name", [*SMOOTH, *SMOOTH_COMPOSED])
 @few
 @given(data=st.data())
 def test_the_gradient_is_that_of_the_complex_step(name: str, data: Draw) -> None:
-    case = SMOOTH[name](data.draw)
+    case = EVERY[name](data.draw)
     inputs = variables(case.operands)
     y = weighted(data.draw, case.build(*inputs))
     found = rg.evaluate(
@@ -459,11 +520,11 @@ def test_the_gradient_is_that_of_the_complex_step(name: str, data: Draw) -> None
         assert difference(dx, slope[0]) <= GRADIENT[np.dtype("float64")]
 
 
-@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("name", [*SMOOTH, *SMOOTH_COMPOSED])
 @settings(few, max_examples=6)
 @given(data=st.data())
 def test_the_second_derivative_is_that_of_the_complex_step(name: str, data: Draw) -> None:
-    case = SMOOTH[name](data.draw)
+    case = EVERY[name](data.draw)
     inputs = variables(case.operands)
     values = dict(zip(inputs, case.operands, strict=True))
     y = case.build(*inputs)

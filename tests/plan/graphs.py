@@ -121,6 +121,22 @@ ONE: list[Callable[[Any, Node], Node]] = [
     lambda choose, x: rg.sigmoid(x),
     lambda choose, x: rg.softplus(x),
     lambda choose, x: rg.relu(x),
+    lambda choose, x: rg.sin(x),
+    lambda choose, x: rg.cos(x),
+    lambda choose, x: rg.erf(x),
+    lambda choose, x: rg.center(x, axes_of(choose, x) or -1),
+    lambda choose, x: rg.tanh(
+        rg.cumsum(x, choose(range(x.ndim)), reverse=choose([True, False])) * 0.1
+    ),
+    lambda choose, x: (
+        x
+        * rg.uniform(
+            x.shape if not has_rows(x.shape[1:]) else (),
+            seed=1,
+            stream=choose([0, 1]),
+            dtype=x.dtype,
+        )
+    ),
     lambda choose, x: rg.exp(rg.tanh(x)),
     lambda choose, x: rg.expm1(rg.tanh(x)),
     lambda choose, x: rg.log(1.0 + rg.square(x)),
@@ -150,6 +166,7 @@ JUMPS: list[Callable[[Any, Node, Node], Node]] = [
     lambda choose, a, b: rg.where(choose(COMPARE)(a, b), a, b),
     lambda choose, a, b: rg.cast(choose(COMPARE)(a, b), a.dtype),
     lambda choose, a, b: rg.sign(a),
+    lambda choose, a, b: rg.floor(4.0 * a),
     lambda choose, a, b: rg.round_bfloat16(a),
     lambda choose, a, b: rg.cast(apply(FIRST_MAX, a, axes=(choose(range(a.ndim)),)), a.dtype),
     lambda choose, a, b: rg.where(

@@ -10,7 +10,9 @@ from retrograd.gates.compare import (
     not_equal,
     where,
 )
+from retrograd.gates.cumulative import cumsum
 from retrograd.gates.elementwise import cast
+from retrograd.gates.error import erf
 from retrograd.gates.exponential import (
     exp,
     expm1,
@@ -24,6 +26,9 @@ from retrograd.gates.exponential import (
 from retrograd.gates.kinks import abs, clip, maximum, minimum, relu, sign
 from retrograd.gates.layout import broadcast_to, concatenate, reshape, transpose, zeros
 from retrograd.gates.linear import matmul
+from retrograd.gates.moments import center, standardize, variance
+from retrograd.gates.random import bernoulli, normal, uniform
+from retrograd.gates.ranking import top_k_mask
 from retrograd.gates.reduce import (
     log_softmax,
     logsumexp,
@@ -35,20 +40,27 @@ from retrograd.gates.reduce import (
     sum,
     sum_to,
 )
-from retrograd.gates.rounding import round_bfloat16
+from retrograd.gates.rounding import floor, round_bfloat16
 from retrograd.gates.select import one_hot, scatter_add, take
+from retrograd.gates.trigonometric import cos, sin
 
 __all__ = [
     "abs",
     "add",
+    "bernoulli",
     "broadcast_to",
     "cast",
+    "center",
     "clip",
     "concatenate",
+    "cos",
+    "cumsum",
     "divide",
     "equal",
+    "erf",
     "exp",
     "expm1",
+    "floor",
     "greater",
     "greater_equal",
     "less",
@@ -65,6 +77,7 @@ __all__ = [
     "minimum",
     "multiply",
     "negative",
+    "normal",
     "not_equal",
     "one_hot",
     "power",
@@ -75,16 +88,21 @@ __all__ = [
     "scatter_add",
     "sigmoid",
     "sign",
+    "sin",
     "softmax",
     "softplus",
     "sqrt",
     "square",
+    "standardize",
     "subtract",
     "sum",
     "sum_to",
     "take",
     "tanh",
+    "top_k_mask",
     "transpose",
+    "uniform",
+    "variance",
     "where",
     "zeros",
 ]

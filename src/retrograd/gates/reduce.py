@@ -285,7 +285,8 @@ LOG_SOFTMAX = define(
 )
 
 
-def _normalised(gate: str, x: Like, axis: Axis) -> tuple[Node, tuple[int, ...]]:
+def as_normalised(gate: str, x: Like, axis: Axis) -> tuple[Node, tuple[int, ...]]:
+    """The operand as floats, and the axes of at least one entry over which a gate relates it."""
     node = _floating(x)
     axes = _axes(gate, node, axis)
     if not axes or any(node.shape[a] == 0 for a in axes):
@@ -302,7 +303,7 @@ def logsumexp(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
     >>> round(rg.evaluate(rg.logsumexp([1e4, 1e4])), 4)
     10000.6931
     """
-    node, axes = _normalised("logsumexp", x, axis)
+    node, axes = as_normalised("logsumexp", x, axis)
     return apply(LOGSUMEXP, node, axes=axes, keepdims=keepdims)
 
 
@@ -314,7 +315,7 @@ def softmax(x: Like, axis: Axis = -1) -> Node:
     >>> rg.evaluate(rg.softmax([1.0, 2.0])).round(4)
     array([0.2689, 0.7311])
     """
-    node, axes = _normalised("softmax", x, axis)
+    node, axes = as_normalised("softmax", x, axis)
     return apply(SOFTMAX, node, axes=axes)
 
 
@@ -326,5 +327,5 @@ def log_softmax(x: Like, axis: Axis = -1) -> Node:
     >>> rg.evaluate(rg.log_softmax([0.0, 1e4]))
     array([-10000.,      0.])
     """
-    node, axes = _normalised("log_softmax", x, axis)
+    node, axes = as_normalised("log_softmax", x, axis)
     return apply(LOG_SOFTMAX, node, axes=axes)

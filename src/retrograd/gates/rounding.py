@@ -32,3 +32,15 @@ def round_bfloat16(x: Like) -> Node:
     array([1.       , 1.       , 1.0078125])
     """
     return apply(ROUND_BFLOAT16, x)
+
+
+FLOOR = elementwise("floor", np.floor, None, is_analytic=False)
+
+
+def floor(x: Like) -> Node:
+    """The largest whole number that is not above x.  Its gradient is 0.
+
+    >>> rg.evaluate(rg.floor([-1.5, 2.0, 2.5]))
+    array([-2.,  2.,  2.])
+    """
+    return apply(FLOOR, x)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from retrograd.graph.node import Node
 from retrograd.graph.order import order
 from retrograd.graph.shape import Shape, size_of
-from retrograd.plan.program import is_heavy, is_number, is_source, squeezed
+from retrograd.plan.program import ONE_BY_ONE, is_heavy, is_number, is_source, squeezed
 from retrograd.plan.reading import MOVING, is_entrywise, keeps_order, operand, reads
 
 SHARED_COST = 12  # flops an entry: from here on a value used twice is stored, not computed twice
@@ -84,7 +84,7 @@ def stored_nodes(nodes: Sequence[Node], results: Iterable[Node]) -> dict[Node, N
     for node in nodes:
         if node.gate.name == "matmul":
             wanted.update(operand(node, i) for i in range(2))
-        elif node.gate.name in ("first_max", "scatter_add"):
+        elif node.gate.name in ONE_BY_ONE:
             wanted.update(node.inputs)
     stored: dict[Node, None] = {}
     cost: dict[Node, float] = {}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from retrograd.gates import abs as abs_
-from retrograd.gates import exp, less, log, max, reshape, sum, where
+from retrograd.gates import exp, less, log, max, mean, reshape, sum, where
 from retrograd.graph.node import Node, again
 from retrograd.graph.order import order
 
@@ -54,8 +54,14 @@ def _logsumexp(node: Node, x: Node, *, axes: Axes, keepdims: bool) -> Node:
     return reshape(log(sum(exp(x - shift), axes, keepdims=True)) + shift, node.shape)
 
 
+def _center(_: Node, x: Node, *, axes: Axes) -> Node:
+    d = x - mean(x, axes, keepdims=True)
+    return d - mean(d, axes, keepdims=True)
+
+
 LOWERED: dict[str, Callable[..., Any]] = {
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "logsumexp": _logsumexp,
+    "center": _center,
 }

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from retrograd.graph.node import CONSTANT, VARIABLE, Node
 from retrograd.graph.shape import Shape
 
-HEAVY = frozenset({"matmul", "sum", "max", "first_max", "scatter_add"})
+ONE_BY_ONE = frozenset({"first_max", "scatter_add", "cumsum"})
+"""Gates whose kernel goes through entries of its inputs in memory one at a time, in one thread."""
+
+HEAVY = frozenset({"matmul", "sum", "max", *ONE_BY_ONE})
 """Gates that need a loop of their own; all others are computed where they are used."""
 
 

@@ -7,7 +7,11 @@ from collections.abc import Iterable, Mapping
 from retrograd.graph.node import Node
 from retrograd.plan.program import is_heavy, is_source, squeezed
 
-MOVING = frozenset({"transpose", "slice", "unslice", "concatenate", "take", "one_hot", "first_max"})
+PLACED = frozenset({"one_hot", "uniform"})
+"""Gates whose entries are computed from where they are, and from no other entries."""
+
+MOVING = frozenset({"transpose", "slice", "unslice", "concatenate", "take", "first_max", *PLACED})
+"""Gates whose entries cannot be told from the same entries of their inputs alone."""
 
 
 def is_entrywise(node: Node, x: Node) -> bool:

@@ -20,7 +20,7 @@ def is_row_by_row(program: Program) -> bool:
 
 def _keeps_rows(node: Node) -> bool:
     name = node.gate.name
-    if name == "row_count" or has_rows(node.shape[1:]):
+    if name in ("row_count", "uniform") or has_rows(node.shape[1:]):
         return False
     touched = [x for x in node.inputs if has_rows(x.shape)]
     if not touched:
@@ -31,7 +31,7 @@ def _keeps_rows(node: Node) -> bool:
         return node.ndim == 2 and not has_rows(node.inputs[1].shape)
     if name == "transpose":
         return bool(node.params["axes"][0] == 0)
-    if name in ("slice", "unslice", "concatenate", "take", "scatter_add"):
+    if name in ("slice", "unslice", "concatenate", "take", "scatter_add", "cumsum"):
         return bool(node.params["axis"] > 0) and node.inputs[0] in touched
     if name in ("sum", "max", "first_max"):
         return 0 not in node.params["axes"]

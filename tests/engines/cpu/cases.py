@@ -149,6 +149,36 @@ def casts(x: Node, y: Node, label: Node) -> list[Node]:
     ]
 
 
+def cumulated(x: Node, y: Node, label: Node) -> list[Node]:
+    cube = rg.reshape(rg.concatenate([x, y], 1), (rg.rows, 2, x.shape[1]))
+    cases = [(x * y, 1), (x, 0), (cube, 0), (cube, 1), (cube, 2), (x[:, 0], 0)]
+    return [
+        *(rg.cumsum(node, axis, reverse=back) for node, axis in cases for back in (False, True)),
+        rg.gradient(rg.sum(rg.cumsum(x, 1) * y), x),
+    ]
+
+
+def drawn(x: Node, y: Node, label: Node) -> list[Node]:
+    n: Any = x.shape[1]
+    here: Any = {"seed": 5, "offset": rg.sum(rg.cast(label, "float64")), "dtype": x.dtype}
+    u = rg.uniform(x.shape, **here)
+    return [
+        u,
+        u * x + rg.uniform((n,), **here, stream=3),
+        rg.where(rg.bernoulli(0.3, x.shape, **here), x, y),
+        x @ (x.T @ y) + rg.uniform((rg.rows, n), **here, stream=1),
+        rg.uniform((rg.rows,), **here) + x[:, 0],
+        rg.sum(rg.uniform((rg.rows, 2, n), **here), 2),
+        rg.uniform((rg.rows, n, 2), **here)[:, :, 1] * x,
+        rg.transpose(rg.uniform((rg.rows, 2, n), **here), (0, 2, 1)) * 2.0,
+        rg.sum(u, 0),
+        rg.uniform((), **here) * x,
+        rg.uniform((2, n), seed=2**62 + 1, offset=2**40 + 3, stream=2**32 - 1, dtype="float64"),
+        rg.cast(rg.uniform(x.shape, seed=1, dtype="float32"), "float64"),
+        rg.cast(rg.normal(x.shape, **here), x.dtype),
+    ]
+
+
 CASES: dict[str, Case] = {
     "abs": each(rg.abs),
     "add": both(rg.add),
@@ -158,6 +188,9 @@ CASES: dict[str, Case] = {
         rg.broadcast_to(rg.reshape(x, (rg.rows, 1, -1)), (rg.rows, 3, x.shape[1])),
     ],
     "cast": casts,
+    "center": normalised(rg.center),
+    "cos": each(lambda x: rg.cos(9.0 * x)),
+    "cumsum": cumulated,
     "concatenate": lambda x, y, label: [
         rg.concatenate([x, y, x[:, :1]], 1),
         rg.concatenate([rg.sum(x, 0), rg.sum(y, 0)]),
@@ -165,9 +198,11 @@ CASES: dict[str, Case] = {
     ],
     "divide": both(lambda x, y: x / positive(y)),
     "equal": both(lambda x, y: rg.equal(steps(x), steps(y))),
+    "erf": each(lambda x: rg.erf(3.0 * x)),
     "exp": each(rg.exp),
     "expm1": each(rg.expm1),
     "first_max": masks,
+    "floor": each(lambda x: rg.floor(4.0 * steps(x) + x)),
     "greater": both(lambda x, y: rg.greater(steps(x), steps(y))),
     "greater_equal": both(lambda x, y: rg.greater_equal(steps(x), steps(y))),
     "less": both(lambda x, y: rg.less(steps(x), steps(y))),
@@ -196,6 +231,7 @@ CASES: dict[str, Case] = {
     "scatter_add": scattered,
     "sigmoid": each(lambda x: rg.sigmoid(20.0 * x)),
     "sign": each(rg.sign),
+    "sin": each(lambda x: rg.sin(9.0 * x)),
     "slice": sliced,
     "softmax": normalised(rg.softmax),
     "softplus": each(lambda x: rg.softplus(20.0 * x)),
@@ -206,6 +242,7 @@ CASES: dict[str, Case] = {
     "take": taken,
     "tanh": each(lambda x: rg.tanh(3.0 * x)),
     "transpose": transposed,
+    "uniform": drawn,
     "unslice": unsliced,
     "where": both(lambda x, y: rg.where(rg.less(steps(x), y), x, y)),
 }  # fmt: skip

@@ -12,12 +12,15 @@ import scipy.special
 
 from retrograd.engines.cpu.functions.error import erf
 from retrograd.engines.cpu.functions.exponential import exp, expm1, sigmoid, softplus, tanh
+from retrograd.engines.cpu.functions.floor import floor
 from retrograd.engines.cpu.functions.logarithm import log, log1p
+from retrograd.engines.cpu.functions.philox import philox
 from retrograd.engines.cpu.functions.power import power
 from retrograd.engines.cpu.functions.root import sqrt
 from retrograd.engines.cpu.functions.trigonometric import LARGEST, cos, sin
 from retrograd.engines.cpu.machine import host, runnable
 from retrograd.engines.cpu.target import TARGETS
+from tests.philox import KNOWN, philox_of_integers, words
 
 mpmath.mp.dps = 40
 
@@ -40,6 +43,7 @@ FUNCTIONS = {
     "cos": (cos, np.cos, mpmath.cos, 2.0),
     "erf": (erf, scipy.special.erf, mpmath.erf, 2.0),
     "sqrt": (sqrt, np.sqrt, mpmath.sqrt, 1.0),
+    "floor": (floor, np.floor, mpmath.floor, 0.0),
 }
 POWER_ULPS = 1.5
 DOMAIN = {"log": (0, np.inf), "log1p": (-1, np.inf), "sqrt": (0, np.inf)}
@@ -265,3 +269,26 @@ def test_no_function_calls_another(target, dtype, compiled):
         inputs = 2 if function is power else 1
         code = compiled(function, target, dtype, target.bytes // dtype.itemsize, inputs=inputs)
         assert not re.search(r"^\s+(callq?|bl|jmp\s+[a-z])\b", code.assembly, re.MULTILINE)
+
+
+@pytest.mark.parametrize("n", [1, 2, 8, 16])
+def test_philox_gives_the_known_answers_in_vectors_of_any_length(n, target, compiled):
+    def word(i):
+        def function(v, *given):
+            bits = [v.as_bits(x) for x in given]
+            return v.from_bits(philox(v, bits[:4], bits[4:])[i])
+
+        return function
+
+    rng = np.random.default_rng(0)
+    given = [
+        *([*words(counter), *words(key)] for counter, key, _ in KNOWN),
+        *rng.integers(0, 2**32, (20, 6)).tolist(),
+    ]
+    expected = [philox_of_integers(tuple(row[:4]), tuple(row[4:])) for row in given]
+    assert [tuple(words(answer)) for *_, answer in KNOWN] == expected[:3]
+    lanes = np.array(given, np.int64).T.view(np.float64)
+    for i in range(4):
+        run = compiled(word(i), target, np.float64, n, inputs=6)
+        found = run(*lanes).view(np.int64) % 2**32
+        assert found.tolist() == [row[i] for row in expected]

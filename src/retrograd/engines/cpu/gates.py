@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from retrograd.engines.cpu.functions.bfloat16 import round_bfloat16
+from retrograd.engines.cpu.functions.error import erf
 from retrograd.engines.cpu.functions.exponential import exp, expm1, sigmoid, softplus, tanh
+from retrograd.engines.cpu.functions.floor import floor
 from retrograd.engines.cpu.functions.logarithm import log, log1p
 from retrograd.engines.cpu.functions.power import power
 from retrograd.engines.cpu.functions.root import sqrt
+from retrograd.engines.cpu.functions.trigonometric import cos, sin
 from retrograd.engines.cpu.lanes import Lanes, Value
 
 
@@ -36,10 +39,13 @@ def _minimum(v: Lanes, x: Value, y: Value) -> Value:
 GATES: dict[str, Callable[..., Any]] = {
     "abs": Lanes.abs,
     "add": Lanes.add,
+    "cos": cos,
     "divide": Lanes.div,
     "equal": Lanes.eq,
+    "erf": erf,
     "exp": exp,
     "expm1": expm1,
+    "floor": floor,
     "greater": lambda v, x, y: v.lt(y, x),
     "greater_equal": lambda v, x, y: v.le(y, x),
     "less": Lanes.lt,
@@ -56,6 +62,7 @@ GATES: dict[str, Callable[..., Any]] = {
     "round_bfloat16": round_bfloat16,
     "sigmoid": sigmoid,
     "sign": _sign,
+    "sin": sin,
     "softplus": softplus,
     "sqrt": sqrt,
     "square": lambda v, x: v.mul(x, x),

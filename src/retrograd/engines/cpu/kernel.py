@@ -9,8 +9,9 @@ from llvmlite import ir
 
 from retrograd.engines.cpu.body import Body, NeedsScalarsError, Place
 from retrograd.engines.cpu.indices import I64, POINTER
-from retrograd.engines.cpu.loops import RUN, Part, run_map
+from retrograd.engines.cpu.loops import Part, run_map
 from retrograd.engines.cpu.moves import MOVES
+from retrograd.engines.cpu.one_by_one import RUN
 from retrograd.engines.cpu.packing import is_packed
 from retrograd.engines.cpu.product import run_product
 from retrograd.engines.cpu.table import SCRATCH, Table

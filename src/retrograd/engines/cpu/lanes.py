@@ -164,6 +164,10 @@ class Lanes:
         """i - j, modulo 2**bits"""
         return self.builder.sub(i, j)
 
+    def int_mul(self, i: Value, j: Value) -> Value:
+        """i * j, modulo 2**bits"""
+        return self.builder.mul(i, j)
+
     def int_and(self, i: Value, j: Value) -> Value:
         """The bits set in both; of masks, where both hold."""
         return self.builder.and_(i, j)

@@ -5,7 +5,7 @@ A kernel's first axis runs from `low` to `high`, the part of one thread; the oth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.body import Body, Operand, legal_place
+from retrograd.engines.cpu.body import Body, Operand
 from retrograd.engines.cpu.gates import GATES
-from retrograd.engines.cpu.index import HERE, At, Index, broadcast_index, full_index
-from retrograd.engines.cpu.indices import Int, as_value, loop
+from retrograd.engines.cpu.index import HERE, At, Index, full_index
+from retrograd.engines.cpu.indices import Int, loop
 from retrograd.engines.cpu.lanes import Lanes
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
@@ -52,7 +52,7 @@ def run_map(body: Body, kernel: Kernel, part: Part) -> None:
             store_all(body, kernel, [HERE] * len(short))
             body.flat = None
         return
-    with _nest(body, short[:-1], part) as outer:
+    with nest(body, short[:-1], part) as outer:
         bounds = part if len(short) == 1 else None
         for chunk in _chunks(body, short[-1], bounds):
             with chunk as at:
@@ -93,7 +93,7 @@ def _flat_stride(body: Body, kernel: Kernel) -> Int | None:
 
 
 @contextmanager
-def _nest(body: Body, sizes: Sequence[Size], part: Part) -> Iterator[list[At]]:
+def nest(body: Body, sizes: Sequence[Size], part: Part) -> Iterator[list[At]]:
     """Loops over some axes, the first of them over the part."""
     if not sizes:
         yield []
@@ -188,7 +188,7 @@ def run_reduce(body: Body, kernel: Kernel, part: Part) -> None:
     kept = [axis for axis in long if axis not in axes]
     gone = [axis for axis in long if axis in axes]
     last = long[-1] if long else None
-    with _nest(body, [x.shape[a] for a in kept if a != last], part) as outer:
+    with nest(body, [x.shape[a] for a in kept if a != last], part) as outer:
         places = dict(zip([a for a in kept if a != last], outer, strict=True))
         if last is not None and last in kept:
             bounds = part if kept == [last] else None
@@ -197,7 +197,8 @@ def run_reduce(body: Body, kernel: Kernel, part: Part) -> None:
             _across(body, kernel, x, places, gone)
 
 
-def _index(x: Node, places: dict[int, At]) -> Index:
+def index_in(x: Node, places: Mapping[int, At]) -> Index:
+    """The index in a node of places along some of its axes, 0 along the others."""
     return tuple(places.get(axis, HERE) for axis in range(x.ndim))
 
 
@@ -234,12 +235,12 @@ def _columns(
                 new = []
                 for (at, count), total in zip(vectors, sums, strict=True):
                     body.count = count
-                    value = body.value(x, _index(x, {**places, **here, last: at}))
+                    value = body.value(x, index_in(x, {**places, **here, last: at}))
                     new.append(fold.combine(v, total, body.widen(value).value))
                     body.count = None
                 return new
 
-            totals = _fold_over(body, x, list(gone), {}, start, turn)
+            totals = fold_over(body, x, list(gone), {}, start, turn)
             for (at, count), total in zip(vectors, totals, strict=True):
                 body.count = count
                 _finish(body, kernel, Operand(total, x.dtype, body.n > 1), [*outer, at])
@@ -284,7 +285,7 @@ def _single(body: Body, chunk: Any) -> Iterator[list[tuple[At, Int | None]]]:
         yield [(at, body.count)]
 
 
-def _fold_over(
+def fold_over(
     body: Body,
     x: Node,
     axes: list[int],
@@ -297,7 +298,7 @@ def _fold_over(
         body.forget()
         return turn(here, values)
     with loop(body.builder, 0, number(body, x.shape[axes[0]]), 1, values) as one:
-        inside = _fold_over(body, x, axes[1:], {**here, axes[0]: At(one.i)}, one.values, turn)
+        inside = fold_over(body, x, axes[1:], {**here, axes[0]: At(one.i)}, one.values, turn)
         one.carry(inside)
     return one.values
 
@@ -312,7 +313,7 @@ def _across(
     outer = [places[axis] for axis in sorted(places)]
     if not gone:
         body.forget()
-        value = body.value(x, _index(x, places))
+        value = body.value(x, index_in(x, places))
         _finish(body, kernel, value, outer)
         return
     inner = gone[-1]
@@ -323,7 +324,7 @@ def _across(
     size = x.shape[inner]
     many = isinstance(size, Rows) or size >= GROUP * body.n
     start = [v.const(fold.start)] * (GROUP if many and body.n > 1 else 1)
-    totals = _fold_over(body, x, list(gone[:-1]), {}, start, row)
+    totals = fold_over(body, x, list(gone[:-1]), {}, start, row)
     while len(totals) > 1:  # in pairs, so that no sum waits for all others
         totals = [fold.combine(v, a, b) for a, b in zip(totals[::2], totals[1::2], strict=True)]
     _finish(body, kernel, Operand(across_lanes(body, v, totals[0], fold), x.dtype, False), outer)
@@ -338,7 +339,7 @@ def _along_row(
     def add(total: Any, start: Int, count: Int | None) -> Any:
         body.forget()
         body.count = count
-        value = body.widen(body.value(x, _index(x, {**places, axis: At(start, 1)}))).value
+        value = body.widen(body.value(x, index_in(x, {**places, axis: At(start, 1)}))).value
         if count is not None:
             value = v.select(body.mask(count), value, v.const(fold.start))
         body.count = None
@@ -391,94 +392,3 @@ def across_lanes(body: Body, v: Lanes, value: Any, fold: Fold) -> Any:
             low, high = b.extract_element(low, zero), b.extract_element(high, zero)
         value = fold.combine(half, low, high)
     return value
-
-
-# Gates of integers and masks: one number at a time.
-
-
-def run_first_max(body: Body, kernel: Kernel, part: Part) -> None:
-    """A mask of the first largest entry over axes."""
-    heavy = kernel.heavy
-    assert heavy is not None
-    x, axes = heavy.inputs[0], heavy.params["axes"]
-    b = body.builder
-    long = [axis for axis, size in enumerate(x.shape) if size != 1]
-    kept = [axis for axis in long if axis not in axes]
-    gone = [axis for axis in long if axis in axes]
-    v = body.lanes(x.dtype, is_wide=False)
-    bounds = Part(0, number(body, x.shape[kept[0]])) if kept else part
-    with _nest(body, [x.shape[a] for a in kept], bounds) as outer:
-        places = dict(zip(kept, outer, strict=True))
-
-        def flat(here: dict[int, At]) -> Any:
-            total: Int = 0
-            for axis in gone:
-                total = body.integers.add(
-                    body.integers.mul(total, number(body, x.shape[axis])), here[axis].base
-                )
-            return as_value(total)
-
-        def better(here: dict[int, At], best: list[Any]) -> list[Any]:
-            value = body.value(x, _index(x, {**places, **here})).value
-            is_first = b.icmp_signed("<", best[1], as_value(0))
-            is_more = b.or_(
-                v.lt(best[0], value), b.and_(v.is_nan(value), b.not_(v.is_nan(best[0])))
-            )
-            wins = b.or_(is_first, is_more)
-            return [v.select(wins, value, best[0]), b.select(wins, flat(here), best[1])]
-
-        found = _fold_over(body, x, gone, {}, [v.const(-np.inf), as_value(-1)], better)
-
-        def mark(here: dict[int, At], _: list[Any]) -> list[Any]:
-            is_it = b.icmp_signed("==", flat(here), found[1])
-            index = _index(x, {**places, **here})
-            body.given[heavy] = Operand(is_it, heavy.dtype, False)
-            body.store(heavy, index, body.given[heavy])
-            body.given.clear()
-            return []
-
-        _fold_over(body, x, gone, {}, [], mark)
-
-
-def run_scatter_add(body: Body, kernel: Kernel, part: Part) -> None:
-    """Zeros, to which entries are added at indices."""
-    heavy = kernel.heavy
-    assert heavy is not None
-    x, indices = heavy.inputs
-    axis = heavy.params["axis"]
-    b, integers = body.builder, body.integers
-    v = body.lanes(x.dtype, is_wide=False)
-    place = body.places[heavy]
-    strides = dict(
-        zip([a for a, s in enumerate(heavy.shape) if s != 1],
-            place.layout.strides(body.rows, integers), strict=True)
-    )  # fmt: skip
-
-    def pointer(index: Index) -> Any:
-        offset: Int = 0
-        for a, at in enumerate(index):
-            offset = integers.add(offset, integers.mul(at.base, strides.get(a, 0)))
-        return body.gep(place.pointer, v.scalar, offset)
-
-    with inner_loops(body, [s for s in heavy.shape if s != 1]) as all_of_it:
-        b.store(v.const(0.0), pointer(full_index(all_of_it, heavy.shape)))
-    size = number(body, heavy.shape[axis])
-    with inner_loops(body, [s for s in x.shape if s != 1]) as short:
-        body.forget()
-        index = full_index(short, x.shape)
-        found = body.value(
-            indices, broadcast_index(index[axis : axis + indices.ndim], indices.shape)
-        )
-        at, is_out = legal_place(body, "scatter_add", found.value, size)
-        where = pointer((*index[:axis], at, *index[axis + indices.ndim :]))
-        value = body.value(x, index).value
-        old = b.load(where, typ=v.type)
-        b.store(v.add(old, b.select(is_out, v.const(0.0), value)), where)
-
-
-RUN: dict[str, Callable[[Body, Kernel, Part], None]] = {
-    "sum": run_reduce,
-    "max": run_reduce,
-    "first_max": run_first_max,
-    "scatter_add": run_scatter_add,
-}

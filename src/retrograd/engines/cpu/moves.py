@@ -10,6 +10,7 @@ from llvmlite import ir
 from retrograd.engines.cpu.body import Body, Move, NeedsScalarsError, Operand, legal_place
 from retrograd.engines.cpu.index import HERE, At, Index, broadcast_index, full_index, short_index
 from retrograd.engines.cpu.indices import I64, Int, as_value
+from retrograd.engines.cpu.random import draw
 from retrograd.errors import GraphError
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows
@@ -197,5 +198,6 @@ MOVES: dict[str, Move] = {
     "slice": _slice,
     "take": _take,
     "transpose": _transpose,
+    "uniform": draw,
     "unslice": _unslice,
 }

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from retrograd.engines.cpu.table import Table
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size, has_rows
-from retrograd.plan.program import Kernel, squeezed
-from retrograd.plan.reading import MOVING, operand
+from retrograd.plan.program import ONE_BY_ONE, Kernel, squeezed
+from retrograd.plan.reading import MOVING, PLACED, operand
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Sharing:
         if kernel.heavy is None:
             return short[0]
         name = kernel.heavy.gate.name
-        if name in ("first_max", "scatter_add"):
+        if name in ONE_BY_ONE:
             return None
         if name == "matmul":
             return (
@@ -97,8 +97,7 @@ class Sharing:
             return False
         read_through = () if kernel.heavy is None else kernel.heavy.inputs
         if any(
-            node.gate.name in MOVING
-            and node.gate.name != "one_hot"
+            node.gate.name in MOVING - PLACED
             and not (node.gate.name == "transpose" and node in read_through)
             for node in kernel.body
         ):
