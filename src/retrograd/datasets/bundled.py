@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
+from retrograd.datasets.classic import parity, two_spirals
 from retrograd.datasets.dataset import Dataset
 from retrograd.datasets.pin_fin import fin
 from retrograd.errors import unknown_name
@@ -55,14 +56,20 @@ _BUNDLED = {
     ),
 }
 
+_MADE: Mapping[str, Callable[[], Dataset]] = {
+    "fin": fin,
+    "two_spirals": two_spirals,
+    "parity": parity,
+}
+
 
 def names() -> tuple[str, ...]:
     """The names that `load` knows.
 
     >>> names()
-    ('digits', 'iris', 'wine', 'breast_cancer', 'diabetes', 'fin')
+    ('digits', 'iris', 'wine', 'breast_cancer', 'diabetes', 'fin', 'two_spirals', 'parity')
     """
-    return (*_BUNDLED, "fin")
+    return (*_BUNDLED, *_MADE)
 
 
 def load(name: str) -> Dataset:
@@ -72,8 +79,8 @@ def load(name: str) -> Dataset:
     >>> iris.X.shape, iris.task, iris.class_names
     ((150, 4), 'classification', ('setosa', 'versicolor', 'virginica'))
     """
-    if name == "fin":
-        return fin()
+    if name in _MADE:
+        return _MADE[name]()
     if name not in _BUNDLED:
         raise unknown_name("data set", name, names())
     import sklearn.datasets

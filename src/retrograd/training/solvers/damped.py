@@ -57,7 +57,9 @@ class Descent:
     @property
     def H(self) -> Array:
         """The Gauss-Newton matrix at the point (P, P)."""
-        return self.JJ + np.diag(self.penalty)
+        H = self.JJ.copy()
+        H.flat[:: len(H) + 1] += self.penalty
+        return H
 
     @property
     def g(self) -> Array:
@@ -125,7 +127,7 @@ class Descent:
         return True
 
     def _scaled(self, H: Array) -> Array:
-        return H / self._scale / self._scale[:, None]
+        return H / self._scale / self._scale[:, None] if self._is_scaled else H
 
     def _sum(self, point: Array, r: Array) -> float:
         with np.errstate(over="ignore", invalid="ignore"):

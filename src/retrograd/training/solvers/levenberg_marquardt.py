@@ -59,7 +59,8 @@ def _search_bayesian(descent: Descent, accept: Accept) -> None:
     [MacKay 1992, eq. 4.10; Foresee & Hagan 1997: l2 is alpha / beta of F = beta E_D + alpha E_W]
     """
     n = len(descent.point)
-    l2 = float(descent.penalty.max()) or _most_probable(descent, float(n))
+    # At first no more parameters than the data could determine: a large l2 would end it at w = 0.
+    l2 = float(descent.penalty.max()) or _most_probable(descent, min(n, len(descent.r) / 2))
     while True:
         descent.penalty = np.full(n, l2)
         is_lower = descent.step()
