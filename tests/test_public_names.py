@@ -14,8 +14,9 @@ top_k_mask transpose uniform variance where zeros
 """.split()
 
 OTHERS = """
-Adam AdamW Dense History LBFGS MLP MLPClassifier MLPRegressor Network Node SGD check_gradient
-compile constant errors evaluate gradient load rows trace train variable
+Adam AdamW ConjugateGradient Dense History LBFGS LeastSquaresFit LevenbergMarquardt MLP
+MLPClassifier MLPRegressor Network Node SGD ScaledConjugateGradient check_gradient compile constant
+errors evaluate gradient least_squares load rows trace train variable
 """.split()
 
 

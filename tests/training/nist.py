@@ -29,20 +29,23 @@ class Problem:
     residual_sum_of_squares: float
 
 
+def table(name: str) -> list[list[str]]:
+    """The data of a problem as NIST prints them: y, then its predictors."""
+    lines = (FOLDER / f"{name}.dat").read_text().splitlines()
+    return [line.split() for line in lines[60:] if line.strip()]
+
+
 def read(name: str) -> Problem:
     """A problem from NIST's file."""
     lines = (FOLDER / f"{name}.dat").read_text().splitlines()
-    table = [
+    numbers = [
         [float(word) for word in match[1].split()]
         for line in lines[:60]
         if (match := re.match(r"\s*b\d+ =\s+(.*)", line))
     ]
-    start1, start2, certified, errors = np.array(table).T
+    start1, start2, certified, errors = np.array(numbers).T
     total = next(line for line in lines if line.startswith("Residual Sum of Squares"))
-    numbers = np.array(
-        [[float(word) for word in line.split()] for line in lines[60:] if line.strip()]
-    )
-    y, *x = numbers.T
+    y, *x = np.array(table(name), np.float64).T
     return Problem(
         name, y, tuple(x), (start1, start2), certified, errors, float(total.split(":")[1])
     )

@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 
 import retrograd as rg
+from retrograd.optim.full_batch import FullBatch
+from retrograd.optim.names import OPTIMIZERS
 from retrograd.training.interrupt import Interrupt
 
 RNG = np.random.default_rng(18)
 X, Y = RNG.normal(size=(40, 3)), RNG.normal(size=(40, 1))
+FULL_BATCH = [name for name, made in OPTIMIZERS.items() if issubclass(made, FullBatch)]
 
 
 def press(net, history):
@@ -78,20 +81,22 @@ def test_an_interrupted_run_can_be_resumed():
     np.testing.assert_array_equal(net.parameters["W1"], other.parameters["W1"])
 
 
-def test_ctrl_c_ends_lbfgs_at_the_accepted_point():
+@pytest.mark.parametrize("name", FULL_BATCH)
+def test_ctrl_c_ends_a_solver_at_the_accepted_point(name):
     net = rg.MLP([3, 4, 1], activation="tanh")
-    history = rg.train(net, X, Y, optimizer="lbfgs", epochs=1000, callbacks=[press])
+    history = rg.train(net, X, Y, optimizer=name, epochs=1000, callbacks=[press])
     assert history.stopped == "interrupted"
     assert history.epochs == 3
     J = 0.5 * np.mean((net.predict(X) - Y) ** 2)
     assert pytest.approx(history.J[-1], rel=1e-13) == J
 
 
-def test_ctrl_c_inside_a_line_search_keeps_the_accepted_point(monkeypatch):
+@pytest.mark.parametrize("name", FULL_BATCH)
+def test_ctrl_c_inside_an_iteration_keeps_the_accepted_point(name, monkeypatch):
     asked = []
     monkeypatch.setattr(Interrupt, "__call__", lambda self: asked.append(1) or len(asked) > 12)
     net = rg.MLP([3, 4, 1], activation="tanh")
-    history = rg.train(net, X, Y, optimizer="lbfgs", epochs=1000)
+    history = rg.train(net, X, Y, optimizer=name, epochs=1000)
     assert history.stopped == "interrupted"
     J = 0.5 * np.mean((net.predict(X) - Y) ** 2)
     assert pytest.approx(history.J[-1], rel=1e-13) == J

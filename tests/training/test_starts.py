@@ -84,8 +84,9 @@ def test_if_all_diverge_it_is_an_error_and_the_weights_are_finite():
     assert all(np.isfinite(value).all() for value in net.parameters.values())
 
 
-def test_lbfgs_has_starts_too():
-    history = rg.train(mlp(), X, Y, optimizer="lbfgs", epochs=30, random_starts=3)
+@pytest.mark.parametrize("name", ["lbfgs", "scaled_conjugate_gradient", "levenberg_marquardt"])
+def test_solvers_of_full_batches_have_starts_too(name):
+    history = rg.train(mlp(), X, Y, optimizer=name, epochs=30, random_starts=3)
     assert len(set(history.starts)) == 3
     assert -history.J[-1] == max(history.starts)
 

@@ -1,4 +1,4 @@
-"""Data sets that need no network: scikit-learn's small ones, the inverse fin problem, two spirals, parity."""
+"""Data sets that need no network: scikit-learn's small ones, and some made by a formula."""
 
 from retrograd.datasets.bundled import load, names
 from retrograd.datasets.classic import parity, two_spirals

@@ -22,8 +22,8 @@ def two_spirals(n: int = 97, noise: float = 0.0, seed: int = 0) -> Dataset:
     Raises OptionError.
 
     >>> data = two_spirals()
-    >>> data.X.shape, data.X[:2].round(2).tolist(), data.y[:2].tolist()
-    ((194, 2), [[0.0, 6.5], [-0.0, -6.5]], [0, 1])
+    >>> data.X.shape, data.X[0].tolist(), data.y[:2].tolist()
+    ((194, 2), [0.0, 6.5], [0, 1])
     """
     n = require_integer("two_spirals", "n", n)
     require_number("two_spirals", "noise", noise)

@@ -21,13 +21,13 @@ class ConjugateGradient(FullBatch):
         curvature: in (1e-4, 1): a point on the line is taken where the slope along it has fallen to
             this part of the first one.
 
-    >>> rg.ConjugateGradient(curvature=0.1)
-    ConjugateGradient(curvature=0.1)
+    >>> rg.ConjugateGradient(curvature=0.4)
+    ConjugateGradient(curvature=0.4)
     """
 
     name = "conjugate_gradient"
 
-    curvature: float = 0.4
+    curvature: float = 0.1
 
     def __post_init__(self) -> None:
         require_number(

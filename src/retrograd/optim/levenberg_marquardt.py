@@ -28,7 +28,9 @@ class LevenbergMarquardt(FullBatch):
             are estimated anew [MacKay 1992; Foresee & Hagan 1997]. The history has them as
             `effective_parameters` and `l2`; the l2 of `rg.train`, where it is given, is the first.
 
-    The loss must be "half_squared_error" or "squared_error".
+    The loss must be "half_squared_error" or "squared_error". Classes are then -1 and 1: so the two
+    spirals (2-10-10-10-1 tanh, 500 epochs) and the parity of 6 bits (6-12-1 tanh, 100 epochs) are
+    learned from every one of 100 seeds (benchmarks/levenberg_marquardt.py).
 
     >>> X = np.linspace(-1.0, 1.0, 50)[:, None]
     >>> net = rg.MLP([1, 4, 1], activation="tanh")

@@ -53,7 +53,7 @@ def least_squares(
             of the data alone; or of a shape without `rows`, where anything goes.
         parameters: variables without `rows`, each with the value to start from.
         data: the values of other variables, where they have none of their own.
-        max_iterations: damped steps, at least 1.
+        max_iterations: steps after which no more are begun, at least 1.
         tolerance: the offset (see `LeastSquaresFit`) at which to stop, > 0.
         damping: of the first step, relative to the largest curvature, > 0.
         engine: "auto", "cpu" or "numpy".
@@ -70,7 +70,12 @@ def least_squares(
     >>> a, k = (rg.variable(name, shape=()) for name in "ak")
     >>> t = np.linspace(0.0, 4.0, 20)
     >>> measured = 3.0 * np.exp(-0.7 * t) + 0.01 * np.cos(40.0 * t)
-    >>> print(rg.least_squares(a * rg.exp(-k * x) - y, {a: 1.0, k: 1.0}, {x: t, y: measured}))
+    >>> fit = rg.least_squares(a * rg.exp(-k * x) - y, {a: 1.0, k: 1.0}, {x: t, y: measured})
+    >>> print(fit)  # doctest: +ELLIPSIS
+    a = 3.0029649 ± 0.0051
+    k = 0.700897 ± 0.0019
+    residual sum of squares 0.0010344335, 18 degrees of freedom
+    converged after ... iterations
     """
     max_iterations = require_integer("least_squares", "max_iterations", max_iterations)
     require_number("least_squares", "tolerance", tolerance, open_low=True)
@@ -103,21 +108,19 @@ class _Search:
         while True:
             if self._descent.decrement() <= close:
                 if self._polish():
-                    return
+                    return None
                 close *= 0.01
-            if self.n_iterations == max_iterations:
-                self.why = f"all {max_iterations} iterations were run"
-                break
+            if self.n_iterations >= max_iterations:
+                return self.settle(f"all {max_iterations} iterations were run")
             if not self._descent.step():
-                self.why = "no step lowers the sum of squares"
-                break
+                self._polish()
+                return self.settle("no step lowers the sum of squares")
             self.n_iterations += 1
-        self._polish()
 
     def settle(self, why: str) -> None:
-        """Be at the lowest point known, where the search was broken off."""
+        """End at the lowest point known, and say why."""
         self.why = why
-        if 2.0 * self._descent.S < self.tangent.sum_of_squares:
+        if 2.0 * self._descent.S < self.tangent.sum_of_squares * (1.0 - NEGLIGIBLE):
             self._be(self._descent.point, self._tangent(self._descent.point, self._descent.r))
 
     def _polish(self) -> bool:
@@ -132,13 +135,13 @@ class _Search:
             if tangent.offset <= self.tolerance:
                 return True
             point = point + tangent.step
-            r = self.problem.values(point)
-            if not np.isfinite(r).all():
+            if not self.problem.is_finite(point):
                 return False
-            tangent = self._tangent(point, r)
-            is_lower = tangent.sum_of_squares <= self.tangent.sum_of_squares * (1.0 + NEGLIGIBLE)
-            if not (is_lower and tangent.offset < 0.9 * self.tangent.offset):
+            tangent = self._tangent(point, self.problem.values(point))
+            is_level = tangent.sum_of_squares <= self.tangent.sum_of_squares * (1.0 + NEGLIGIBLE)
+            if not (is_level and tangent.offset < 0.9 * self.tangent.offset):
                 return False
+            self.n_iterations += 1
         return False
 
     def _tangent(self, point: Array, r: Array) -> Tangent:

@@ -22,7 +22,7 @@ class Descent:
 
     A step that lowers S by too little of what this predicts, or leaves the finite numbers, is not
     taken, and the damping grows; after a good one it falls   [Levenberg 1944; Marquardt 1963;
-    Nielsen 1999, Damping parameter in Marquardt's method, eq. 2.4].
+    Nielsen 1999, Damping parameter in Marquardt's method].
 
     Args:
         residuals: r, J and the penalty. Both must be finite at the point.
@@ -68,30 +68,35 @@ class Descent:
 
     def step(self) -> bool:
         """Go to a point with a lower S; False if there is none within rounding."""
-        H, g, S = self._scaled(self.H), self.g / self._scale, self.S
-        diagonal = np.einsum("ii->i", H)
+        H, g = self._scaled(self.H), self.g / self._scale
+        diagonal = np.einsum("ii->i", H)  # a view
         plain = diagonal.copy()
         while self._damping < LARGEST_DAMPING:
             diagonal[:] = plain + self._damping
             x = _solve(H, -g)
             if x is not None:
-                step = x / self._scale
-                if not (np.abs(step) > EPSILON * np.abs(self.point)).any():
-                    return False
-                # S(p) - (S of the linear model)(p + step)   [Nielsen 1999, eq. 2.2]
-                predicted = 0.5 * float(x @ (self._damping * x - g))
-                there = self.point + step
-                r = self._residuals.values(there)
-                with np.errstate(over="ignore", invalid="ignore"):
-                    gain = (S - self._sum(there, r)) / predicted if predicted > 0.0 else -1.0
-                if gain > LEAST_GAIN and self._look(there, r):
-                    self._damping *= max(1.0 / 3.0, 1.0 - (2.0 * min(gain, 2.0) - 1.0) ** 3)
+                if not (np.abs(x / self._scale) > EPSILON * np.abs(self.point)).any():
+                    break
+                gain = self._gain(x, g)
+                if gain > LEAST_GAIN:
+                    # [Nielsen 1999, eq. 2.4]; a gain far above 1 says no more than 1 does.
+                    self._damping *= max(1.0 / 3.0, 1.0 - (2.0 * min(gain, 1.0) - 1.0) ** 3)
                     self._growth = 2.0
                     return True
             self._damping = max(self._damping, EPSILON) * self._growth
             self._growth *= 2.0
         self._damping, self._growth = self._first_damping, 2.0
         return False
+
+    def _gain(self, x: Array, g: Array) -> float:
+        """Try a step, x in units of 1 / D: the fall of S, of that predicted. Taken if enough."""
+        there = self.point + x / self._scale
+        r = self._residuals.values(there)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # S(p) - (S of the linear model)(p + step) = x.(damping x - g) / 2   [eq. 2.2]
+            predicted = 0.5 * float(x @ (self._damping * x - g))
+            gain = (self.S - self._sum(there, r)) / predicted if predicted > 0.0 else -1.0
+        return gain if gain > LEAST_GAIN and self._look(there, r) else -1.0
 
     def decrement(self) -> float:
         """The part of S by which an undamped step would lower it, were r linear: its square root.

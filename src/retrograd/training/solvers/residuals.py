@@ -94,8 +94,10 @@ class Residuals:
 
     def is_finite(self, point: Array) -> bool:
         """Whether the residuals and their Jacobian are finite at a point."""
-        blocks = self.blocks(point)
-        return is_finite(self.values(point)) and all(is_finite(J) for _, J in blocks)
+        r = self.values(point)
+        with np.errstate(over="ignore", invalid="ignore"):  # their sum of squares is to be finite
+            is_usable = bool(np.isfinite(r @ r))
+        return is_usable and all(is_finite(J) for _, J in self.blocks(point))
 
     def point(self) -> Array:
         """The session's parameters as one vector."""
