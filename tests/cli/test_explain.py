@@ -83,6 +83,12 @@ def test_lbfgs_asks_for_gradients(run: Run):
     assert "'" not in result.out.partition("\n")[2]
 
 
+def test_levenberg_marquardt_asks_for_a_jacobian(run: Run):
+    result = run("explain", "fin", "--optimizer", "levenberg_marquardt", "--hidden", "4")
+    assert "the step 'jacobian' of" in first(result)
+    assert "d0/dW1" in result.out
+
+
 def test_any_kind_of_model_is_shown(run: Run):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))

@@ -7,7 +7,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.datasets import Dataset, fin, parity, two_spirals
-from retrograd.errors import DivergenceError, OptionError
+from retrograd.errors import DivergenceError, GraphError, OptionError
 from retrograd.nn.losses import find_loss
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.training.session import TrainingSession, check_rows
@@ -206,3 +206,14 @@ def test_a_loss_that_is_no_sum_of_squares_is_an_error():
 def test_too_many_parameters_are_an_error():
     with pytest.raises(OptionError, match=r"LevenbergMarquardt: 6007 parameters .* at most 5000"):
         rg.train(rg.MLP([4, 1001, 1]), X, Y[:, 0], optimizer=LM)
+
+
+def test_outputs_that_depend_on_other_rows_are_an_error():
+    net = rg.MLP([4, 2], output=lambda z: z - rg.mean(z, axis=0))
+    with pytest.raises(GraphError, match="LevenbergMarquardt: the residuals of a row depend on"):
+        rg.train(net, X, Y, optimizer=LM)
+
+
+def test_products_in_bfloat16_are_an_error():
+    with pytest.raises(OptionError, match="needs the precision float32 or float64"):
+        rg.train(mlp(), X, Y, optimizer=LM, precision="bfloat16")

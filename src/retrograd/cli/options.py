@@ -39,7 +39,11 @@ ActivationOption = Annotated[
     ),
 ]
 OptimizerOption = Annotated[
-    str, typer.Option(help="adam, adamw, sgd; lbfgs, levenberg_marquardt, ...")
+    str,
+    typer.Option(
+        help="adam, adamw or sgd; for all rows at once lbfgs, conjugate_gradient, "
+        "scaled_conjugate_gradient or levenberg_marquardt (regression, few units)."
+    ),
 ]
 L2Option = Annotated[
     float | None,

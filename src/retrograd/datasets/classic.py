@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from retrograd.arrays import require_integer, require_number
+from retrograd.arrays import Array, require_integer, require_number
 from retrograd.datasets.dataset import Dataset
 from retrograd.errors import OptionError
 
@@ -30,8 +30,8 @@ def two_spirals(n: int = 97, noise: float = 0.0, seed: int = 0) -> Dataset:
     seed = require_integer("two_spirals", "seed", seed, low=0)
     i = np.linspace(0.0, 16.0 * 2.0 * TURNS, n)
     angle, radius = i * np.pi / 16.0, 6.5 * (104.0 - i) / 104.0
-    one = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
-    X = np.stack([one, -one], axis=1).reshape(-1, 2)
+    one: Array = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
+    X: Array = np.stack([one, -one], axis=1).reshape(-1, 2)
     return Dataset(
         name="two_spirals",
         task="classification",
@@ -59,7 +59,7 @@ def parity(bits: int = 6) -> Dataset:
     bits = require_integer("parity", "bits", bits)
     if bits > MOST_BITS:
         raise OptionError(f"parity: bits must be at most {MOST_BITS}, got {bits}")
-    ones = np.arange(2**bits)[:, None] >> np.arange(bits)[::-1] & 1
+    ones: Array = np.arange(2**bits)[:, None] >> np.arange(bits)[::-1] & 1
     return Dataset(
         name="parity",
         task="classification",

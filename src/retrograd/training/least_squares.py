@@ -20,7 +20,7 @@ from retrograd.training.interrupt import Interrupt
 from retrograd.training.residual_steps import residual_steps
 from retrograd.training.solvers.damped import Descent
 from retrograd.training.solvers.flat import Halt, never, unflatten
-from retrograd.training.solvers.residuals import Residuals, require_few
+from retrograd.training.solvers.residuals import Residuals, require_few, require_own_rows
 from retrograd.training.solvers.tangent import Tangent
 
 Values = dict[Node, Array]
@@ -254,22 +254,9 @@ def _open(residuals: Node, start: Values, given: Values, engine: str) -> Residua
         {name: given[node] for name, node in inputs.items()},
     )
     problem = Residuals(session, np.arange(n_rows), shapes, columns)
-    _require_usable(problem, float(np.finfo(residuals.dtype).eps))
-    return problem
-
-
-def _require_usable(problem: Residuals, epsilon: float) -> None:
-    """Raise DataError where residuals are not finite, GraphError where rows depend on others."""
-    point = problem.point()
-    if not problem.is_finite(point):
+    if not problem.is_finite(problem.point()):
         raise DataError(
             "least_squares: the residuals or their derivatives are not finite at the start"
         )
-    together, alone = problem.values(point), problem.values(point, batch_size=1)
-    # What rounding is relative to: the residuals, and what they are differences of.
-    size = np.abs(alone) + np.abs(problem.jacobian(point)) @ np.abs(point)
-    if (np.abs(together - alone) > np.sqrt(epsilon) * size).any():
-        raise GraphError(
-            "least_squares: the residuals of a row depend on other rows; give the variables their "
-            "sizes in place of rows"
-        )
+    require_own_rows("least_squares", problem, problem.point())
+    return problem

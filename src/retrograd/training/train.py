@@ -138,6 +138,9 @@ def train(
     )
 
     is_mixed = precision == MIXED
+    is_least_squares = isinstance(chosen_optimizer, LevenbergMarquardt)
+    if is_mixed and is_least_squares:
+        raise OptionError("train: LevenbergMarquardt needs the precision float32 or float64")
     dtype = None if precision == "auto" else "float32" if is_mixed else precision
     data = check_rows(network, chosen_loss, X, Y, sample_weight, dtype=dtype)
     require_two_classes(chosen_loss, data.target)
@@ -154,7 +157,7 @@ def train(
         l2=l2,
         engine=engine,
         is_mixed=is_mixed,
-        is_least_squares=isinstance(chosen_optimizer, LevenbergMarquardt),
+        is_least_squares=is_least_squares,
     )
     with (
         Interrupt() as interrupted,

@@ -12,7 +12,7 @@ from retrograd.training.loop import Job
 from retrograd.training.session import TrainingSession
 from retrograd.training.solvers.damped import Descent
 from retrograd.training.solvers.flat import Accept
-from retrograd.training.solvers.residuals import Residuals, require_few
+from retrograd.training.solvers.residuals import Residuals, require_few, require_own_rows
 from retrograd.training.step import has_penalty
 
 TINY = float(np.finfo(np.float64).tiny)
@@ -41,6 +41,7 @@ def search_damped(
     residuals: Residuals, point: Array, options: LevenbergMarquardt, accept: Accept
 ) -> None:
     """Levenberg-Marquardt from a point."""
+    require_own_rows("LevenbergMarquardt", residuals, point)
     descent = Descent(residuals, point, damping=options.damping, is_scaled=False)
     if options.bayesian:
         _search_bayesian(descent, accept)

@@ -9,7 +9,7 @@ import numpy as np
 
 from retrograd.arrays import Array, is_finite
 from retrograd.engines.base import Session
-from retrograd.errors import OptionError
+from retrograd.errors import GraphError, OptionError
 from retrograd.training.residual_steps import slope_name
 from retrograd.training.solvers.flat import Halt, flatten, never, unflatten
 
@@ -48,6 +48,7 @@ class Residuals:
         self._weights = np.broadcast_to(np.asarray(weights, np.float64), order.shape)
         self.n_parameters = sum(map(math.prod, shapes.values()))
         self.penalty = np.full(self.n_parameters, penalty, np.float64)
+        self.epsilon = 0.0  # of the residuals' precision
         self._kept: tuple[Array, Array] | None = None  # a point, and J there if it is one block
 
     def __len__(self) -> int:
@@ -58,6 +59,7 @@ class Residuals:
         self._ask()
         self.move_to(point)
         found = self._session.run("residuals", self._order, batch_size=batch_size)["residuals"]
+        self.epsilon = float(np.finfo(found.dtype).eps)
         return (found.astype(np.float64) * self._weights[:, None]).ravel()
 
     def blocks(self, point: Array) -> Iterator[tuple[slice, Array]]:
@@ -124,3 +126,20 @@ def require_few(owner: str, shapes: Mapping[str, tuple[int, ...]]) -> int:
             f"most {MOST_PARAMETERS}; use rg.LBFGS"
         )
     return n
+
+
+def require_own_rows(owner: str, residuals: Residuals, point: Array) -> None:
+    """GraphError where the residuals of single rows are not those of all rows in one batch.
+
+    The Jacobian comes from single rows: of a mean over the batch, or of noise, it would be another.
+    """
+    together, alone = residuals.values(point), residuals.values(point, batch_size=1)
+    # What rounding is relative to: the residuals, and what they are differences of.
+    size = np.abs(alone)
+    for rows, J in residuals.blocks(point):
+        size[rows] += np.abs(J) @ np.abs(point)
+    if (np.abs(together - alone) > np.sqrt(residuals.epsilon) * size).any():
+        raise GraphError(
+            f"{owner}: the residuals of a row depend on other rows, or on chance; a graph may give "
+            "its variables their sizes in place of rows"
+        )
