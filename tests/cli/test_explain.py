@@ -86,7 +86,7 @@ def test_lbfgs_asks_for_gradients(run: Run):
 def test_levenberg_marquardt_asks_for_a_jacobian(run: Run):
     result = run("explain", "fin", "--optimizer", "levenberg_marquardt", "--hidden", "4")
     assert "the step 'jacobian' of" in first(result)
-    assert "d0/dW1" in result.out
+    assert "d0_dW1" in result.out
 
 
 def test_any_kind_of_model_is_shown(run: Run):
