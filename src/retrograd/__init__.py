@@ -11,9 +11,19 @@ from retrograd.graph.shape import rows
 from retrograd.load import load
 from retrograd.nn.layers import Dense
 from retrograd.nn.network import MLP, Network
-from retrograd.optim.adam import Adam, AdamW
+from retrograd.optim.accumulate import Accumulate
+from retrograd.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
+from retrograd.optim.averages import EMA, SWA, Lookahead
+from retrograd.optim.clip import Clip, Decay
+from retrograd.optim.groups import Groups
 from retrograd.optim.lbfgs import LBFGS
+from retrograd.optim.muon import Muon
+from retrograd.optim.norms import LAMB, Adafactor
+from retrograd.optim.rms import Adadelta, Adagrad, RMSprop
+from retrograd.optim.schedule_free import ScheduleFreeAdamW
 from retrograd.optim.sgd import SGD
+from retrograd.optim.sharpness import SAM
+from retrograd.optim.signs import Lion, Rprop
 from retrograd.run import compile, evaluate
 from retrograd.training.history import History
 from retrograd.training.train import train
@@ -28,17 +38,37 @@ __version__ = "0.1.0"
 
 __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     *gates.__all__,
+    "EMA",
+    "LAMB",
     "LBFGS",
     "MLP",
+    "SAM",
     "SGD",
+    "SWA",
+    "Accumulate",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "Clip",
+    "Decay",
     "Dense",
+    "Groups",
     "History",
+    "Lion",
+    "Lookahead",
     "MLPClassifier",
     "MLPRegressor",
+    "Muon",
+    "NAdam",
     "Network",
     "Node",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "ScheduleFreeAdamW",
     "check_gradient",
     "compile",
     "constant",
