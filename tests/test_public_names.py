@@ -13,8 +13,10 @@ softplus sqrt square subtract sum sum_to take tanh transpose where zeros
 """.split()
 
 OTHERS = """
-Adam AdamW Dense History LBFGS MLP MLPClassifier MLPRegressor Network Node SGD check_gradient
-compile constant errors evaluate gradient load rows trace train variable
+Accumulate Adadelta Adafactor Adagrad Adam AdamW Adamax Clip Decay Dense EMA Groups History LAMB
+LBFGS Lion Lookahead MLP MLPClassifier MLPRegressor Muon NAdam Network Node RAdam RMSprop
+RateRange Rprop SAM SGD SWA ScheduleFreeAdamW check_gradient compile constant errors evaluate
+gradient learning_rate_range load plot_learning_rates rows schedules trace train variable
 """.split()
 
 

@@ -11,6 +11,7 @@ from retrograd.graph.shape import rows
 from retrograd.load import load
 from retrograd.nn.layers import Dense
 from retrograd.nn.network import MLP, Network
+from retrograd.optim import schedules
 from retrograd.optim.accumulate import Accumulate
 from retrograd.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
 from retrograd.optim.averages import EMA, SWA, Lookahead
@@ -26,6 +27,7 @@ from retrograd.optim.sharpness import SAM
 from retrograd.optim.signs import Lion, Rprop
 from retrograd.run import compile, evaluate
 from retrograd.training.history import History
+from retrograd.training.rate_range import RateRange, learning_rate_range
 from retrograd.training.train import train
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from retrograd.estimators.regressor import MLPRegressor
     from retrograd.inspect.check import check_gradient
     from retrograd.inspect.trace import trace
+    from retrograd.plots.rates import plot_learning_rates
 
 __version__ = "0.1.0"
 
@@ -67,6 +70,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "Node",
     "RAdam",
     "RMSprop",
+    "RateRange",
     "Rprop",
     "ScheduleFreeAdamW",
     "check_gradient",
@@ -75,8 +79,11 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "errors",
     "evaluate",
     "gradient",
+    "learning_rate_range",
     "load",
+    "plot_learning_rates",
     "rows",
+    "schedules",
     "trace",
     "train",
     "variable",
@@ -88,6 +95,7 @@ _LAZY = {
     "MLPClassifier": "retrograd.estimators.classifier",
     "MLPRegressor": "retrograd.estimators.regressor",
     "check_gradient": "retrograd.inspect.check",
+    "plot_learning_rates": "retrograd.plots.rates",
     "trace": "retrograd.inspect.trace",
 }
 

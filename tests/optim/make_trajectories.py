@@ -49,7 +49,7 @@ TORCH = {
         p, lr=0.002, alpha=0.9, eps=1e-3, momentum=0.8, centered=True
     ),
     "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.05, initial_accumulator_value=0.1),
-    "adadelta": lambda p: torch.optim.Adadelta(p),
+    "adadelta": torch.optim.Adadelta,
     "adam": lambda p: torch.optim.Adam(p, lr=0.01),
     "adam_other": lambda p: torch.optim.Adam(p, lr=0.02, betas=(0.8, 0.95), eps=1e-4),
     "amsgrad": lambda p: torch.optim.Adam(p, lr=0.03, betas=(0.8, 0.9), amsgrad=True),
@@ -179,7 +179,7 @@ def of_optax(name: str, start: dict[str, np.ndarray], X: np.ndarray, Y: np.ndarr
 def main() -> None:
     """Write the file."""
     torch.set_default_dtype(torch.float64)  # NAdam's product of momenta is kept in it
-    jax.config.update("jax_enable_x64", True)  # noqa: FBT003  # as jax wants it
+    jax.config.update("jax_enable_x64", True)  # as jax wants it
     rng = np.random.default_rng(20260101)
     X, Y = rng.normal(size=(17, 3)), rng.normal(size=(17, 2))
     shapes = {"W1": (3, 5), "b1": (5,), "W2": (5, 2), "b2": (2,)}

@@ -221,9 +221,13 @@ def require_flag(owner: str, name: str, value: object) -> None:
         raise OptionError(f"{owner}: {name} must be True or False, got {value!r}")
 
 
-def first_rate(rate: Rate) -> float:
-    """The rate at step 0."""
-    return float(np.max(rates(rate, 0, 1)))
+def at(rate: Rate, step: int) -> float:
+    """A rate at a step.
+
+    >>> at(0.1, 7), at(lambda step: 2.0 * step, 7)
+    (0.1, 14.0)
+    """
+    return float(rate(step)) if callable(rate) else float(rate)
 
 
 def rates(rate: Rate, first: int, count: int) -> float | Array:

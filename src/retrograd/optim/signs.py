@@ -9,7 +9,7 @@ from retrograd.errors import OptionError
 from retrograd.gates import greater, less, maximum, minimum, sign, where
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
-from retrograd.optim.base import Nodes, Optimizer, Rate, Slot, Update, first_rate, require_rate
+from retrograd.optim.base import Nodes, Optimizer, Rate, Slot, Update, at, require_rate
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Rprop(Optimizer):
 
     def slots_of(self, name: str, shape: Shape) -> dict[str, Slot]:
         """`previous`, the last gradient, and `size`, the length of the steps."""
-        return {"previous": Slot(shape), "size": Slot(shape, first_rate(self.learning_rate))}
+        return {"previous": Slot(shape), "size": Slot(shape, at(self.learning_rate, 0))}
 
     def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
         """See the equations of the class."""

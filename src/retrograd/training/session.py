@@ -20,7 +20,7 @@ from retrograd.arrays import (
 from retrograd.engines.base import Session
 from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Network
-from retrograd.optim.base import Optimizer, Rate, rates
+from retrograd.optim.base import Optimizer, Rate, at, rates
 from retrograd.run import find_engine
 from retrograd.training.step import COUNT, initial_state, steps_of
 
@@ -213,7 +213,7 @@ class TrainingSession:
             return {}
         assert self.optimizer is not None
         numbers, last = self.optimizer.numbers(), max(int(self.engine.read(COUNT)) - 1, 0)
-        return {name: float(np.max(rates(numbers[name], last, 1))) for name in names}
+        return {name: at(numbers[name], last) for name in names}
 
 
 def _part(numbers: Mapping[str, float | Array], part: slice) -> dict[str, float | Array]:

@@ -128,6 +128,7 @@ def _run(
 ) -> Run:
     if isinstance(optimizer, LBFGS):
         return minimise(session, job, optimizer, past)
+    session.optimizer = optimizer  # the last start may have left a reduced rate
     return descend(session, job, rng, past)
 
 
