@@ -144,7 +144,7 @@ def test_the_options_make_the_network_and_are_kept(run: Run, tmp_path: Path):
     assert (tmp_path / "deep/er/a.png").exists()
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "lbfgs"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "muon", "nadam", "lbfgs"])
 def test_every_optimizer_learns_the_irises(optimizer: str, run: Run):
     result = run("train", "iris", "--optimizer", optimizer, "--epochs", "60", "--picture", "none")
     assert score(result, "accuracy") > 0.7

@@ -59,7 +59,7 @@ def test_a_figure_marks_the_steepest_fall(tmp_path):
     (axes,) = figure.axes
     assert axes.get_xscale() == "log"
     assert [line.get_label() for line in axes.lines][1:] == [
-        "running mean", f"falls fastest: {found.steepest:.3g}"
+        "mean of steps around", f"falls fastest: {found.steepest:.3g}"
     ]  # fmt: skip
     assert axes.get_title() == "fin"
     figure.savefig(tmp_path / "rates.png")

@@ -38,7 +38,9 @@ ActivationOption = Annotated[
         show_default=False,
     ),
 ]
-OptimizerOption = Annotated[str, typer.Option(help="adam, adamw, sgd or lbfgs.")]
+OptimizerOption = Annotated[
+    str, typer.Option(help="adam, adamw, sgd, muon, lbfgs; a wrong name lists all.")
+]
 L2Option = Annotated[
     float | None,
     typer.Option(

@@ -38,7 +38,7 @@ def plot_learning_rates(found: RateRange, *, title: str = "") -> Figure:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.plot(found.rates, found.J, color=GREY, linewidth=0.8, label="J of each batch")
-    axes.plot(found.rates, found.smooth, color=BLUE, linewidth=2, label="running mean")
+    axes.plot(found.rates, found.smooth, color=BLUE, linewidth=2, label="mean of steps around")
     axes.axvline(
         found.steepest,
         color=ORANGE,
