@@ -56,6 +56,8 @@ class Run:
         self.history = past.history.copy()
         self.history.score = job.score_name
         self.watch = Watch(job.rules)
+        numbers = session.optimizer.numbers().values() if session.optimizer else ()
+        self._has_plateau = any(isinstance(number, ReduceOnPlateau) for number in numbers)
         for epoch in range(1, self.history.epochs + 1):
             self.watch.see(self.history, epoch)
             self._follow_plateau(epoch)
@@ -81,13 +83,13 @@ class Run:
         return self._job.halted() or ("callback" if asked else reason)
 
     def _follow_plateau(self, epoch: int) -> None:
-        """Show the rates that fall on a plateau J of an epoch, counted from 1."""
+        """Show J of an epoch, counted from 1, to the rates that fall on a plateau."""
         optimizer = self._session.optimizer
-        if optimizer is None or not any(map(_is_plateau, optimizer.numbers().values())):
+        if not self._has_plateau or optimizer is None:
             return
         J = (self.history.validation_J or self.history.J)[epoch - 1]
         self._session.optimizer = optimizer.changed(
-            lambda number: number.after(J) if _is_plateau(number) else number
+            lambda number: number.after(J) if isinstance(number, ReduceOnPlateau) else number
         )
 
     def _validate(self) -> None:
@@ -98,10 +100,6 @@ class Run:
         )
         self.history.validation_J.append(J)
         self.history.validation_score.append(float(score))
-
-
-def _is_plateau(number: object) -> bool:
-    return isinstance(number, ReduceOnPlateau)
 
 
 def descend(

@@ -68,8 +68,12 @@ def train(
         loss: "cross_entropy", "half_squared_error", "squared_error", or a function of two nodes
             (output, y) that returns each example's loss, (rows,). "auto": cross_entropy for a
             softmax or sigmoid output, else half_squared_error.
-        optimizer: `rg.SGD`, `rg.Adam`, `rg.AdamW`, `rg.LBFGS`, or a name: "sgd", "adam", "adamw",
-            "lbfgs".
+        optimizer: `rg.Adam(...)`, or a name for its usual numbers: "sgd", "rmsprop", "adagrad",
+            "adadelta", "adam", "adamw", "adamax", "nadam", "radam", "lion", "lamb", "adafactor",
+            "muon", "rprop", "schedule_free_adamw", "lbfgs". A learning rate may be a function of
+            the step, such as those in `rg.schedules`. Others stand around one of these: `rg.Clip`,
+            `rg.Decay`, `rg.Accumulate`, `rg.EMA`, `rg.SWA`, `rg.Lookahead`, `rg.SAM`, `rg.Groups`.
+            Where one averages, scores and the trained network have the averages.
         epochs: at most so many passes over the rows (iterations for L-BFGS).
         batch_size: rows a step: 1 is per-example descent, None all of them. L-BFGS takes all.
         shuffle: a new order of the rows for each epoch.
