@@ -11,15 +11,27 @@ from retrograd.graph.shape import rows
 from retrograd.load import load
 from retrograd.nn.layers import Dense
 from retrograd.nn.network import MLP, Network
-from retrograd.optim.adam import Adam, AdamW
+from retrograd.optim import schedules
+from retrograd.optim.accumulate import Accumulate
+from retrograd.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
+from retrograd.optim.averages import EMA, SWA, Lookahead
+from retrograd.optim.clip import Clip, Decay
 from retrograd.optim.conjugate_gradient import ConjugateGradient, ScaledConjugateGradient
+from retrograd.optim.groups import Groups
 from retrograd.optim.lbfgs import LBFGS
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
+from retrograd.optim.muon import Muon
+from retrograd.optim.norms import LAMB, Adafactor
+from retrograd.optim.rms import Adadelta, Adagrad, RMSprop
+from retrograd.optim.schedule_free import ScheduleFreeAdamW
 from retrograd.optim.sgd import SGD
+from retrograd.optim.sharpness import SAM
+from retrograd.optim.signs import Lion, Rprop
 from retrograd.run import compile, evaluate
 from retrograd.training.fit import LeastSquaresFit
 from retrograd.training.history import History
 from retrograd.training.least_squares import least_squares
+from retrograd.training.rate_range import RateRange, learning_rate_range
 from retrograd.training.train import train
 
 if TYPE_CHECKING:
@@ -27,26 +39,48 @@ if TYPE_CHECKING:
     from retrograd.estimators.regressor import MLPRegressor
     from retrograd.inspect.check import check_gradient
     from retrograd.inspect.trace import trace
+    from retrograd.plots.rates import plot_learning_rates
 
 __version__ = "0.1.0"
 
 __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     *gates.__all__,
+    "EMA",
+    "LAMB",
     "LBFGS",
     "MLP",
+    "SAM",
     "SGD",
+    "SWA",
+    "Accumulate",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
     "Adam",
     "AdamW",
     "ConjugateGradient",
+    "Adamax",
+    "Clip",
+    "Decay",
     "Dense",
+    "Groups",
     "History",
     "LeastSquaresFit",
     "LevenbergMarquardt",
+    "Lion",
+    "Lookahead",
     "MLPClassifier",
     "MLPRegressor",
+    "Muon",
+    "NAdam",
     "Network",
     "Node",
     "ScaledConjugateGradient",
+    "RAdam",
+    "RMSprop",
+    "RateRange",
+    "Rprop",
+    "ScheduleFreeAdamW",
     "check_gradient",
     "compile",
     "constant",
@@ -54,8 +88,11 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "evaluate",
     "gradient",
     "least_squares",
+    "learning_rate_range",
     "load",
+    "plot_learning_rates",
     "rows",
+    "schedules",
     "trace",
     "train",
     "variable",
@@ -67,6 +104,7 @@ _LAZY = {
     "MLPClassifier": "retrograd.estimators.classifier",
     "MLPRegressor": "retrograd.estimators.regressor",
     "check_gradient": "retrograd.inspect.check",
+    "plot_learning_rates": "retrograd.plots.rates",
     "trace": "retrograd.inspect.trace",
 }
 

@@ -146,7 +146,16 @@ def test_the_options_make_the_network_and_are_kept(run: Run, tmp_path: Path):
 
 @pytest.mark.parametrize(
     "optimizer",
-    ["adam", "adamw", "sgd", "lbfgs", "conjugate_gradient", "scaled_conjugate_gradient"],
+    [
+        "adam",
+        "adamw",
+        "sgd",
+        "muon",
+        "nadam",
+        "lbfgs",
+        "conjugate_gradient",
+        "scaled_conjugate_gradient",
+    ],
 )
 def test_every_optimizer_learns_the_irises(optimizer: str, run: Run):
     result = run("train", "iris", "--optimizer", optimizer, "--epochs", "60", "--picture", "none")

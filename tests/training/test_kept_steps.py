@@ -55,10 +55,23 @@ def test_a_second_training_builds_and_plans_nothing(made):
     assert made == before == {"built": 1, "planned": 2}
 
 
+def test_a_second_training_with_wrappers_and_groups_builds_and_plans_nothing(made):
+    def optimizer(rate):
+        inside = rg.Groups({"b*": rg.SGD(rate)}, default=rg.Clip(rg.Adam(rate), norm=1 + rate))
+        return rg.EMA(inside, 1 - rate)
+
+    train(optimizer=optimizer(0.1))
+    before = dict(made)
+    train(seed=1, optimizer=optimizer(0.2))
+    assert made == before
+    assert made["built"] == 1
+
+
 @pytest.mark.parametrize(
     "other",
     [
         {"optimizer": rg.SGD(0.05)},
+        {"optimizer": rg.Clip(rg.SGD(0.05, momentum=0.9), value=0.1)},
         {"optimizer": rg.SGD(0.05, momentum=0.9, nesterov=True)},
         {"optimizer": rg.Adam(0.05)},
         {"activation": "relu"},
@@ -112,6 +125,15 @@ def test_an_optimizer_of_the_users_is_asked_anew(made):
     up = train(optimizer=Signed(0.05))[1].J
     assert down[-1] < down[0]
     assert up[-1] > up[0]
+    assert made["built"] == 2
+
+
+def test_an_optimizer_of_the_users_inside_another_is_asked_anew(made):
+    class Slow(rg.SGD):
+        pass
+
+    for _ in range(2):
+        train(optimizer=rg.EMA(rg.Clip(Slow(0.05), value=1.0)))
     assert made["built"] == 2
 
 

@@ -19,6 +19,15 @@ OPTIMIZERS = {
     "schedule": rg.SGD(lambda step: 0.3 / (1 + step / 10), momentum=0.9),
     "adam": rg.Adam(0.05),
     "adamw": rg.AdamW(0.05),
+    "nadam": rg.NAdam(0.05),
+    "rprop": rg.Rprop(0.05),
+    "muon": rg.Muon(0.05),
+    "schedule-free": rg.ScheduleFreeAdamW(0.05),
+    "ema": rg.EMA(rg.Clip(rg.SGD(0.1), global_norm=0.5), 0.8),
+    "swa": rg.SWA(rg.SGD(0.1), start=8, every=3),
+    "lookahead": rg.Lookahead(rg.Adam(0.05), every=3),
+    "accumulate": rg.Accumulate(rg.Adam(0.05), every=3),
+    "groups": rg.Groups({"b*": rg.SGD(0.1)}, default=rg.EMA(rg.Adafactor(0.05), 0.8)),
 }
 VALIDATIONS = {"none": {}, "share": {"validation": 0.3}, "pair": {"validation": (X[:9], Y[:9])}}
 

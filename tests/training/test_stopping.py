@@ -205,7 +205,7 @@ def test_validation_J_has_no_penalty_and_no_weights():
         ({"score": "f1"}, UnknownNameError, "known: accuracy, auto, loss, r2"),
         ({"precision": "half"}, UnknownNameError, "known: auto, bfloat16, float32, float64"),
         ({"engine": "fpga"}, UnknownNameError, "unknown engine 'fpga'"),
-        ({"optimizer": "lion"}, UnknownNameError, "unknown optimizer 'lion'"),
+        ({"optimizer": "tiger"}, UnknownNameError, "unknown optimizer 'tiger'"),
         ({"loss": "mse"}, UnknownNameError, "unknown loss 'mse'"),
         ({"resume": 3}, OptionError, "resume needs a history"),
         ({"resume": History()}, OptionError, "resume needs a history that rg.train returned"),

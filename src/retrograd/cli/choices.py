@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from retrograd.arrays import require_number
 from retrograd.errors import OptionError, unknown_name
-from retrograd.optim.adam import Adam, AdamW
-from retrograd.optim.base import Optimizer
+from retrograd.optim.base import Optimizer, at
 from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.names import OPTIMIZERS
 from retrograd.optim.sgd import SGD
@@ -16,7 +15,6 @@ from retrograd.run import find_engine
 
 # The batch size by the number of training rows, up to each: few rows need many steps an epoch.
 BATCH_SIZES = {300: 8, 10_000: 32, math.inf: 256}
-LEARNING_RATES = {"adam": 1e-3, "adamw": 1e-3, "sgd": 1e-2}
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,10 @@ class Choices:
         """The same with every None replaced that has a default."""
         defaults = DEFAULTS[task]
         batch_size, rate = self.batch_size, self.learning_rate
-        if not self.is_full_batch:
+        made = OPTIMIZERS[self.optimizer]()
+        if isinstance(made, Optimizer):
             batch_size = batch_size or next(b for n, b in BATCH_SIZES.items() if n_rows <= n)
-            rate = LEARNING_RATES[self.optimizer] if rate is None else rate
+            rate = at(made.numbers()["learning_rate"], 0) if rate is None else rate
         return replace(
             self,
             hidden=defaults.hidden if self.hidden is None else self.hidden,
@@ -88,9 +87,7 @@ class Choices:
 
     def make_optimizer(self) -> Optimizer | FullBatch:
         """The optimizer by its name, with its learning rate; momentum 0.9 for sgd."""
-        rate = self.learning_rate
-        if self.is_full_batch or rate is None:
-            return OPTIMIZERS[self.optimizer]()
-        if self.optimizer == "sgd":
-            return SGD(rate, momentum=0.9)
-        return {"adam": Adam, "adamw": AdamW}[self.optimizer](rate)
+        rate, made = self.learning_rate, OPTIMIZERS[self.optimizer]()
+        if isinstance(made, FullBatch) or rate is None:
+            return made
+        return SGD(rate, momentum=0.9) if isinstance(made, SGD) else made.with_rate(rate)

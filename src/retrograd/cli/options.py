@@ -41,8 +41,9 @@ ActivationOption = Annotated[
 OptimizerOption = Annotated[
     str,
     typer.Option(
-        help="adam, adamw or sgd; for all rows at once lbfgs, conjugate_gradient, "
-        "scaled_conjugate_gradient or levenberg_marquardt (regression, few units)."
+        help="adam, adamw, sgd, muon; for all rows at once lbfgs, conjugate_gradient, "
+        "scaled_conjugate_gradient or levenberg_marquardt (regression, few units); "
+        "a wrong name lists all."
     ),
 ]
 L2Option = Annotated[

@@ -62,7 +62,7 @@ def train(
     optimizer: OptimizerOption = "adam",
     learning_rate: Annotated[
         float | None,
-        typer.Option(help="(default: 0.001; 0.01 for sgd)", show_default=False),
+        typer.Option(help="(default: the optimizer's own, 0.001 for adam)", show_default=False),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="At most so many passes over the rows.")] = 200,
     batch_size: Annotated[

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from retrograd.arrays import Array, require_number
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
+from retrograd.graph.shape import Shape
 
 Rate = float | Callable[[int], float]
 """A learning rate, or a function of the step, counted from 0, that gives it."""
@@ -24,10 +26,46 @@ Update = tuple[Node, dict[str, Node]]
 
 
 @dataclass(frozen=True)
+class Slot:
+    """A state variable before the first step: a shape full of one number, or a parameter's copy.
+
+    `copy_of`: the name of the parameter that it begins as. Where a parameter is assigned between
+    steps, its copies begin anew.
+    """
+
+    shape: Shape
+    initial: float = 0.0
+    copy_of: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """What an optimizer sees at a step, as nodes.
+
+    - `w`, `g`: the parameters and their gradients, by the parameter's name.
+    - `state`: the optimizer's state variables by name (`m of W1`).
+    - `scalars`: a 0-d node for each number of the optimizer.
+    - `t`: the step, from 1.
+    - `gradient(w)`: the gradients of the same batch at other parameters; costs another pass.
+    """
+
+    w: Nodes
+    g: Nodes
+    state: Nodes
+    scalars: Nodes
+    t: Node
+    gradient: Callable[[Nodes], dict[str, Node]]
+
+
+@dataclass(frozen=True)
 class Optimizer(ABC):
     """The base of optimizers. A subclass is a frozen dataclass of its numbers.
 
-    Its float fields become run-time scalars of the step, so a search over them compiles once.
+    Its number fields become run-time scalars of the step, so a search over them compiles once; a
+    field declared by `structure(...)` shapes the graph instead.
+
+    Most say `slots` and `update`, for one parameter at a time. What looks at all parameters
+    together says `state` and `step`; what reads other weights out than it trains says `read`.
     """
 
     name: ClassVar[str]
@@ -36,6 +74,10 @@ class Optimizer(ABC):
         """The names of the state that each parameter has, as large as it and 0 at first."""
         return ()
 
+    def slots_of(self, name: str, shape: Shape) -> dict[str, Slot]:
+        """The slots of the parameter of this name and shape, where they are not all alike."""
+        return {slot: Slot(shape) for slot in self.slots()}
+
     @abstractmethod
     def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
         """The next value of a parameter and of its slots.
@@ -43,19 +85,149 @@ class Optimizer(ABC):
         `scalars` has a 0-d node for each number of the optimizer; `t` is the step, from 1.
         """
 
+    def state(self, shapes: Mapping[str, Shape]) -> dict[str, Slot]:
+        """The state variables for parameters of these shapes, by name."""
+        return {
+            slot_name(slot, name): found
+            for name, shape in shapes.items()
+            for slot, found in self.slots_of(name, shape).items()
+        }
+
+    def step(self, at: Point) -> dict[str, Node]:
+        """The next values of the parameters and of the state, by name."""
+        updates: dict[str, Node] = {}
+        for name, w in at.w.items():
+            slots = {slot: at.state[slot_name(slot, name)] for slot in self.slots_of(name, w.shape)}
+            updates[name], new = self.update(w, at.g[name], slots, at.scalars, at.t)
+            updates |= {slot_name(slot, name): value for slot, value in new.items()}
+        return updates
+
+    def read(self, w: Nodes, state: Nodes, scalars: Nodes) -> Nodes:
+        """The weights to predict with: the trained ones, unless it supplies others.
+
+        Law: where every slot that is a parameter's copy is equal to it, so is what is read.
+        """
+        return w
+
+    def parts(self) -> dict[str, Optimizer]:
+        """The optimizers inside this one, by the prefix that the names of their numbers have."""
+        return {}
+
     def numbers(self) -> dict[str, Rate]:
         """The numbers that become run-time scalars, by name."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if not isinstance(getattr(self, field.name), bool)
-        }
+        own = {name: getattr(self, name) for name in self._number_names()}
+        for prefix, part in self.parts().items():
+            own |= {prefix + name: rate for name, rate in part.numbers().items()}
+        return own
+
+    def changed(self, change: Callable[[Any], Any]) -> Self:
+        """The same with every number put through a function; the result is not checked.
+
+        >>> rg.SGD(0.1, momentum=0.5).changed(lambda number: 2 * number)
+        SGD(learning_rate=0.2, momentum=1.0, nesterov=False, dampening=0.0)
+        """
+        made, names = copy(self), self._number_names()
+        for each in fields(self):
+            value = getattr(self, each.name)
+            new = change(value) if each.name in names else _changed_inside(value, change)
+            object.__setattr__(made, each.name, new)
+        return made
+
+    def with_rate(self, rate: Rate) -> Self:
+        """The same with another learning rate; OptionError for one that has none.
+
+        >>> rg.Adam().with_rate(0.5).learning_rate
+        0.5
+        """
+        if "learning_rate" not in self._number_names():
+            raise OptionError(f"{type(self).__name__} has no learning rate")
+        return replace(self, learning_rate=rate)  # type: ignore[call-arg]  # a field, as just seen
+
+    def kinds(self) -> set[type]:
+        """The classes that the graph is made by: its own and those of its parts."""
+        return {type(self)}.union(*(part.kinds() for part in self.parts().values()))
+
+    def _number_names(self) -> list[str]:
+        return [
+            each.name
+            for each in fields(self)
+            if not each.metadata.get(STRUCTURE) and _is_number(getattr(self, each.name))
+        ]
+
+
+STRUCTURE = "structure"
+
+
+def structure(default: Any) -> Any:
+    """A dataclass field that is no run-time number, though it may look like one: a loop's length.
+
+    >>> rg.Muon(iterations=4).numbers().get("iterations")
+    """
+    return field(default=default, metadata={STRUCTURE: True})
+
+
+def _is_number(value: object) -> bool:
+    return callable(value) or (
+        isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    )
+
+
+def _changed_inside(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A field that is no number: optimizers in it are changed, also in tuples."""
+    if isinstance(value, Optimizer):
+        return value.changed(change)
+    if isinstance(value, tuple):
+        return tuple(_changed_inside(each, change) for each in value)
+    return value
+
+
+def slot_name(slot: str, parameter: str) -> str:
+    """The name of an optimizer's state variable: `m of W1`."""
+    return f"{slot} of {parameter}"
+
+
+def only(prefix: str, nodes: Nodes) -> dict[str, Node]:
+    """The nodes whose name has this prefix, without it."""
+    return {name[len(prefix) :]: x for name, x in nodes.items() if name.startswith(prefix)}
+
+
+def part_of(at: Point, prefix: str, names: Iterable[str]) -> Point:
+    """What an optimizer inside another sees: some of the parameters, its own state and numbers."""
+    own = list(names)
+
+    def gradient(w: Nodes) -> dict[str, Node]:
+        found = at.gradient({**at.w, **w})
+        return {name: found[name] for name in own}
+
+    return Point(
+        w={name: at.w[name] for name in own},
+        g={name: at.g[name] for name in own},
+        state=only(prefix, at.state),
+        scalars=only(prefix, at.scalars),
+        t=at.t,
+        gradient=gradient,
+    )
 
 
 def require_rate(owner: str, rate: object) -> None:
     """Raise OptionError unless a learning rate is a positive number or a function of the step."""
     if not callable(rate):
         require_number(owner, "learning_rate", rate, open_low=True)
+
+
+def require_flag(owner: str, name: str, value: object) -> None:
+    """Raise OptionError unless a choice is True or False."""
+    if not isinstance(value, bool):
+        raise OptionError(f"{owner}: {name} must be True or False, got {value!r}")
+
+
+def at(rate: Rate, step: int) -> float:
+    """A rate at a step.
+
+    >>> at(0.1, 7), at(lambda step: 2.0 * step, 7)
+    (0.1, 14.0)
+    """
+    return float(rate(step)) if callable(rate) else float(rate)
 
 
 def rates(rate: Rate, first: int, count: int) -> float | Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from retrograd.arrays import require_number
 from retrograd.gates import sqrt, square
 from retrograd.graph.node import Node
-from retrograd.optim.adam import Adam
+from retrograd.optim.adam import Moments
 from retrograd.optim.base import Nodes, Optimizer, Rate, Update, require_rate
 
 
@@ -57,7 +57,7 @@ class ScikitLearnSGD(Optimizer):
 
 
 @dataclass(frozen=True)
-class ScikitLearnAdam(Adam):
+class ScikitLearnAdam(Moments):
     """Adam in the form of [Kingma & Ba 2015, end of section 2]: epsilon is not corrected for bias.
 
     ::

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent: plain, with momentum, with Nesterov's momentum."""
+"""Stochastic gradient descent: plain, with momentum, with Nesterov's momentum, with dampening."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from retrograd.arrays import require_number
 from retrograd.errors import OptionError
+from retrograd.gates import equal, where
 from retrograd.graph.node import Node
-from retrograd.optim.base import Nodes, Optimizer, Rate, Update, require_rate
+from retrograd.optim.base import Nodes, Optimizer, Rate, Update, require_flag, require_rate
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class SGD(Optimizer):
         momentum    velocity = momentum * velocity + g
                     W = W - learning_rate * velocity
         nesterov    W = W - learning_rate * (g + momentum * velocity)
+        dampening   velocity = momentum * velocity + (1 - dampening) * g, but g in the first step
 
     As in PyTorch the velocity does not contain the rate [Sutskever et al. 2013, in that form].
 
@@ -27,9 +29,10 @@ class SGD(Optimizer):
         learning_rate: > 0, or a function of the step (from 0).
         momentum: in [0, 1).
         nesterov: needs momentum > 0.
+        dampening: in [0, 1]; needs momentum > 0, and not with nesterov.
 
     >>> rg.SGD(0.1, momentum=0.9)
-    SGD(learning_rate=0.1, momentum=0.9, nesterov=False)
+    SGD(learning_rate=0.1, momentum=0.9, nesterov=False, dampening=0.0)
     """
 
     name = "sgd"
@@ -37,14 +40,23 @@ class SGD(Optimizer):
     learning_rate: Rate = 1e-2
     momentum: float = 0.0
     nesterov: bool = False
+    dampening: float = 0.0
 
     def __post_init__(self) -> None:
         require_rate("SGD", self.learning_rate)
         require_number("SGD", "momentum", self.momentum, high=1.0)
-        if not isinstance(self.nesterov, bool):
-            raise OptionError(f"SGD: nesterov must be True or False, got {self.nesterov!r}")
+        if self.dampening != 1:
+            require_number("SGD", "dampening", self.dampening, high=1.0)
+        require_flag("SGD", "nesterov", self.nesterov)
         if self.nesterov and not self.momentum:
             raise OptionError("SGD: nesterov needs momentum > 0")
+        if self.dampening and (self.nesterov or not self.momentum):
+            raise OptionError("SGD: dampening needs momentum > 0, and no nesterov")
+
+    def numbers(self) -> dict[str, Rate]:
+        """The rate and the momentum, and dampening where there is some."""
+        found = super().numbers()
+        return found if self.dampening else {n: x for n, x in found.items() if n != "dampening"}
 
     def slots(self) -> tuple[str, ...]:
         """`velocity`, where there is momentum."""
@@ -56,6 +68,9 @@ class SGD(Optimizer):
         if not self.momentum:
             return w - learning_rate * g, {}
         momentum = scalars["momentum"]
-        velocity = momentum * slots["velocity"] + g
+        arriving = g
+        if self.dampening:
+            arriving = where(equal(t, 1.0), 1.0, 1.0 - scalars["dampening"]) * g
+        velocity = momentum * slots["velocity"] + arriving
         descent = g + momentum * velocity if self.nesterov else velocity
         return w - learning_rate * descent, {"velocity": velocity}

@@ -11,6 +11,7 @@ import numpy as np
 from retrograd.arrays import Array, is_finite
 from retrograd.engines.base import Snapshot
 from retrograd.errors import DivergenceError
+from retrograd.optim.plateau import ReduceOnPlateau
 from retrograd.training.history import History
 from retrograd.training.scores import Score
 from retrograd.training.session import Epoch, TrainingSession
@@ -55,8 +56,11 @@ class Run:
         self.history = past.history.copy()
         self.history.score = job.score_name
         self.watch = Watch(job.rules)
+        numbers = session.optimizer.numbers().values() if session.optimizer else ()
+        self._has_plateau = any(isinstance(number, ReduceOnPlateau) for number in numbers)
         for epoch in range(1, self.history.epochs + 1):
             self.watch.see(self.history, epoch)
+            self._follow_plateau(epoch)
         self.best: Snapshot | None = past.best
         self._spent = self.history.seconds[-1] if self.history.seconds else 0.0
         self._begin = time.perf_counter()
@@ -70,12 +74,23 @@ class Run:
         if len(self._job.validation_rows):
             self._validate()
         history.seconds.append(self._spent + time.perf_counter() - self._begin)
+        self._follow_plateau(history.epochs)
         if self.watch.see(history, history.epochs) and history.validation_score:
             self.best = self._session.parameters()
         history.best_epoch = self.watch.best_epoch
         reason = self.watch.reason(history)
         asked = self._job.after_epoch(history)
         return self._job.halted() or ("callback" if asked else reason)
+
+    def _follow_plateau(self, epoch: int) -> None:
+        """Show J of an epoch, counted from 1, to the rates that fall on a plateau."""
+        optimizer = self._session.optimizer
+        if not self._has_plateau or optimizer is None:
+            return
+        J = (self.history.validation_J or self.history.J)[epoch - 1]
+        self._session.optimizer = optimizer.changed(
+            lambda number: number.after(J) if isinstance(number, ReduceOnPlateau) else number
+        )
 
     def _validate(self) -> None:
         loss, output = self._session.score(self._job.validation_rows)

@@ -20,7 +20,7 @@ from retrograd.arrays import (
 from retrograd.engines.base import Session
 from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Network
-from retrograd.optim.base import Optimizer, Rate, rates
+from retrograd.optim.base import Optimizer, Rate, at, rates
 from retrograd.run import find_engine
 from retrograd.training.step import COUNT, initial_state, steps_of
 
@@ -118,9 +118,15 @@ class TrainingSession:
             is_mixed=is_mixed,
             is_least_squares=is_least_squares,
         )
+        self._steps = steps
         state: Mapping[str, Array] = network.parameters
+        self._copies: dict[str, list[str]] = {name: [] for name in self.names}  # of a parameter
         if optimizer is not None:
             state = initial_state(network, optimizer)
+            shapes = {name: w.shape for name, w in network.parameters.items()}
+            for slot, facts in optimizer.state(shapes).items():
+                if facts.copy_of is not None:
+                    self._copies[facts.copy_of].append(slot)
         self.engine: Session = opened_on.open(steps, state, rows.named())
 
     def epoch(
@@ -187,18 +193,38 @@ class TrainingSession:
 
     def score(self, order: Array, batch_size: int = 4096) -> tuple[Array, Array]:
         """The loss of each row (n,), without penalties, and the outputs (n, O)."""
-        found = self.engine.run("score", order, batch_size=batch_size)
+        numbers = self._numbers_of("score")
+        found = self.engine.run("score", order, numbers, batch_size=batch_size)
         return found["loss"], found["output"]
 
     def assign(self, parameters: Mapping[str, Array]) -> None:
-        """Give the parameters these values; DataError unless they are finite."""
+        """Give the parameters these values; DataError unless they are finite.
+
+        Those that are already read so stay as they are. With a parameter, what the optimizer keeps
+        as a copy of it (an average) begins anew, so `parameters()` then gives what was assigned.
+        """
+        own = self.parameters()
         for name in self.names:
             require_finite(parameters[name], f"parameter {name}")
-            self.engine.write(name, parameters[name])
+            if not np.array_equal(own[name], parameters[name]):
+                for state in (name, *self._copies[name]):
+                    self.engine.write(state, parameters[name])
 
     def parameters(self) -> dict[str, Array]:
-        """Copies of the parameters."""
+        """Copies of the parameters: those to predict with, if the optimizer tells them apart."""
+        if "read" in self._steps:
+            found = self.engine.run("read", np.zeros(1, np.int64), self._numbers_of("read"))
+            return {name: found[name][0] for name in self.names}
         return {name: self.engine.read(name) for name in self.names}
+
+    def _numbers_of(self, step: str) -> dict[str, float]:
+        """The numbers of a step that only reads, as they were in the last step of training."""
+        names = self._steps[step].scalars
+        if not names:
+            return {}
+        assert self.optimizer is not None
+        numbers, last = self.optimizer.numbers(), max(int(self.engine.read(COUNT)) - 1, 0)
+        return {name: at(numbers[name], last) for name in names}
 
 
 def _part(numbers: Mapping[str, float | Array], part: slice) -> dict[str, float | Array]:

@@ -97,7 +97,8 @@ def best_of(
     for number in range(n_starts):
         if number:
             next_start(number)
-            session.engine.restore({**zero, **beginning.weights(network, number)})
+            session.engine.restore(zero)
+            session.assign(beginning.weights(network, number))
         rng = beginning.shuffling(number)
         try:
             run = _run(session, job, optimizer, rng, past)
@@ -127,6 +128,7 @@ def _run(
 ) -> Run:
     if isinstance(optimizer, FullBatch):
         return minimise(session, job, optimizer, past)
+    session.optimizer = optimizer  # the last start may have left a reduced rate
     return descend(session, job, rng, past)
 
 
@@ -157,9 +159,10 @@ def _resume(session: TrainingSession, history: History | None) -> Past:
             "train: resume needs the network and the optimizer of the first run; "
             f"its state was {_shapes(left.state)}, now it is {_shapes(own)}"
         )
-    is_untouched = _are_equal(session.parameters(), left.parameters)
-    given = {} if is_untouched else session.parameters()
-    session.engine.restore({**left.state, **given})
+    given = session.parameters()
+    session.engine.restore(left.state)
+    if not _are_equal(given, left.parameters):
+        session.assign(given)
     return Past(history, left.parameters if history.validation_score else None)
 
 
@@ -180,6 +183,5 @@ def _checkpoint(
 ) -> Checkpoint:
     stream: Mapping[str, Any] = rng.bit_generator.state
     state = dict(session.engine.snapshot())  # arrays of their own
-    newest = {name: state[name] for name in session.names}
-    parameters = newest if run.best is None else run.best
+    parameters = session.parameters() if run.best is None else run.best
     return Checkpoint(optimizer.name, state, parameters, seed, stream)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType
 from typing import Any
@@ -14,12 +14,14 @@ from retrograd import gates
 from retrograd.arrays import Array
 from retrograd.autodiff.gradient import gradient
 from retrograd.errors import OptionError
-from retrograd.graph.node import Node, constant, variable
-from retrograd.graph.shape import Shape, rows
+from retrograd.graph.node import FLOATS, Node, constant, variable
+from retrograd.graph.order import rebuild, variables
+from retrograd.graph.shape import Shape, rows, with_rows
 from retrograd.graph.step import Step
 from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Architecture, Forward, Network
-from retrograd.optim.base import Optimizer
+from retrograd.optim.base import Nodes, Optimizer, Point, Slot
+from retrograd.optim.clip import joint_norm
 from retrograd.plan.precision import in_bfloat16
 from retrograd.training.residual_steps import residual_steps
 
@@ -100,36 +102,81 @@ def gradients(objective: Objective) -> dict[str, Node]:
     return dict(zip(parameters, gradient(objective.J, list(parameters.values())), strict=True))
 
 
+def gradients_at(objective: Objective, w: Nodes) -> dict[str, Node]:
+    """dJ/d(parameter) by the parameter's name, at other parameters than the network's."""
+    stand = {name: variable(name, shape=x.shape, dtype=x.dtype) for name, x in w.items()}
+    (J,) = rebuild([objective.J], {objective.parameters[name]: x for name, x in stand.items()})
+    slopes = gradient(J, list(stand.values()))
+    moved = {x: gates.cast(w[name], x.dtype) for name, x in stand.items()}
+    return dict(zip(w, rebuild(slopes, moved), strict=True))
+
+
 def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step]:
     """The steps "train" (J; updates), "observe" (the gradient's norm too) and "score".
 
     "observe" computes and updates the same as "train"; the loop runs it for the last batch of an
-    epoch, so that a history of the norm costs nothing in the others.
+    epoch, so that a history of the norm costs nothing in the others. Where the optimizer reads
+    other weights out than it trains, "score" is of those, and the step "read" gives them.
     """
     parameters, slopes = objective.parameters, gradients(objective)
     t = variable(COUNT, shape=())
     scalars = {name: variable(name, shape=()) for name in optimizer.numbers()}
-    state, updates = {**parameters, COUNT: t}, {COUNT: t + 1.0}
-    for name, w in parameters.items():
-        slots = {
-            slot: variable(slot_name(slot, name), shape=w.shape, dtype=w.dtype)
-            for slot in optimizer.slots()
-        }
-        new, new_slots = optimizer.update(w, slopes[name], slots, scalars, updates[COUNT])
-        updates[name] = gates.cast(new, w.dtype)
-        for slot, value in new_slots.items():
-            state[slot_name(slot, name)] = slots[slot]
-            updates[slot_name(slot, name)] = gates.cast(value, w.dtype)
+    dtype = next(iter(parameters.values())).dtype
+    shapes = {name: w.shape for name, w in parameters.items()}
+    slots = {
+        name: variable(name, shape=slot.shape, dtype=_dtype_of(slot, dtype))
+        for name, slot in optimizer.state(shapes).items()
+    }
+    following = t + 1.0
+    point = Point(
+        parameters, slopes, slots, scalars, following, lambda w: gradients_at(objective, w)
+    )
+    state = {**parameters, COUNT: t, **slots}
+    updates = {COUNT: following}
+    for name, node in optimizer.step(point).items():
+        updates[name] = gates.cast(node, state[name].dtype)
     common = {
         "inputs": objective.inputs,
         "scalars": {**scalars, "l2": objective.l2},
         "state": state,
         "updates": updates,
     }
-    return {
+    steps = {
         "train": Step(outputs={"J": objective.reported}, **common),
-        "observe": Step(outputs={"J": objective.reported, "gradient_norm": norm(slopes)}, **common),
+        "observe": Step(
+            outputs={"J": objective.reported, "gradient_norm": joint_norm(slopes)}, **common
+        ),
         "score": score_step(objective),
+    }
+    read = optimizer.read(parameters, slots, scalars)
+    if all(read[name] is w for name, w in parameters.items()):
+        return steps
+    return steps | reading_steps(objective, read, state, scalars)
+
+
+def _dtype_of(slot: Slot, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of a state variable: the parameters', but a lone number counts in float64."""
+    return dtype if slot.shape or slot.copy_of else FLOATS[-1]
+
+
+def reading_steps(
+    objective: Objective, read: Nodes, state: Nodes, scalars: Nodes
+) -> dict[str, Step]:
+    """The steps "read" (the weights to predict with) and "score" by them."""
+    weights = {
+        name: gates.cast(node, objective.parameters[name].dtype) for name, node in read.items()
+    }
+    score = score_step(objective)
+    moved = {objective.parameters[name]: node for name, node in weights.items()}
+    outputs = dict(zip(score.outputs, rebuild(score.outputs.values(), moved), strict=True))
+    used = set(variables([*weights.values(), *outputs.values()]))
+    own = {
+        "state": {name: node for name, node in state.items() if node in used},
+        "scalars": {name: node for name, node in scalars.items() if node in used},
+    }
+    return {
+        "read": Step(inputs={}, outputs=weights, **own),
+        "score": Step(inputs=score.inputs, outputs=outputs, **own),
     }
 
 
@@ -178,7 +225,8 @@ def steps_of(
         network.output,
         *(x.activation for x in layers),
     ]
-    is_known = all(map(is_own, [*functions, *map(type, [network, optimizer, *layers])]))
+    kinds = optimizer.kinds() if optimizer is not None else set()
+    is_known = all(map(is_own, [*functions, *map(type, [network, *layers]), *kinds]))
     make = _kept_steps if is_known else _steps
     return make(
         network.architecture if is_known else network,
@@ -234,10 +282,9 @@ def in_general(optimizer: Optimizer) -> Optimizer:
     """The optimizer of the same gates whose numbers are 0 or 1/2.
 
     >>> in_general(rg.SGD(0.1, momentum=0.9))
-    SGD(learning_rate=0.5, momentum=0.5, nesterov=False)
+    SGD(learning_rate=0.5, momentum=0.5, nesterov=False, dampening=0.0)
     """
-    numbers = {name: 0.5 if rate else 0.0 for name, rate in optimizer.numbers().items()}
-    return replace(optimizer, **numbers)
+    return optimizer.changed(lambda number: 0.5 if number else 0.0)
 
 
 def score_step(objective: Objective) -> Step:
@@ -254,23 +301,16 @@ def gradient_step(objective: Objective) -> Step:
     return Step(objective.inputs, objective.parameters, outputs, scalars)
 
 
-def norm(slopes: Mapping[str, Node]) -> Node:
-    """The Euclidean norm of all gradients together."""
-    total: Node = constant(0.0)
-    for g in slopes.values():
-        total = total + gates.sum(gates.square(g))
-    return gates.sqrt(total)
-
-
-def slot_name(slot: str, parameter: str) -> str:
-    """The name of an optimizer's state variable: `m of W1`."""
-    return f"{slot} of {parameter}"
-
-
 def initial_state(network: Network, optimizer: Optimizer) -> dict[str, Array]:
-    """The state at the first step: the network's parameters, slots of zeros, t = 0."""
-    state = {COUNT: np.zeros(()), **network.parameters}
-    for name, w in network.parameters.items():
-        for slot in optimizer.slots():
-            state[slot_name(slot, name)] = np.zeros_like(w)
+    """The state at the first step: the network's parameters, the optimizer's slots, t = 0."""
+    parameters = network.parameters
+    dtype = next(iter(parameters.values())).dtype
+    state = {COUNT: np.zeros(()), **parameters}
+    for name, slot in optimizer.state({name: w.shape for name, w in parameters.items()}).items():
+        if slot.copy_of is not None:
+            state[name] = parameters[slot.copy_of].copy()
+        else:
+            state[name] = np.zeros(with_rows(slot.shape, 0), _dtype_of(slot, dtype))
+            if slot.initial:
+                state[name][...] = slot.initial
     return state

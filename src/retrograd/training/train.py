@@ -69,12 +69,17 @@ def train(
         loss: "cross_entropy", "half_squared_error", "squared_error", or a function of two nodes
             (output, y) that returns each example's loss, (rows,). "auto": cross_entropy for a
             softmax or sigmoid output, else half_squared_error.
-        optimizer: `rg.SGD`, `rg.Adam`, `rg.AdamW`, or a name: "sgd", "adam", "adamw". For full
-            batches `rg.LBFGS` ("lbfgs"), `rg.ConjugateGradient`, `rg.ScaledConjugateGradient` and
-            `rg.LevenbergMarquardt` ("conjugate_gradient", ...), in which an epoch is an iteration.
-        epochs: at most so many passes over the rows, or iterations.
-        batch_size: rows a step: 1 is per-example descent, None all of them. Those for full batches
-            take all.
+        optimizer: `rg.Adam(...)`, or a name for its usual numbers: "sgd", "rmsprop", "adagrad",
+            "adadelta", "adam", "adamw", "adamax", "nadam", "radam", "lion", "lamb", "adafactor",
+            "muon", "rprop", "schedule_free_adamw". A learning rate may be a function of
+            the step, such as those in `rg.schedules`. Others stand around one of these: `rg.Clip`,
+            `rg.Decay`, `rg.Accumulate`, `rg.EMA`, `rg.SWA`, `rg.Lookahead`, `rg.SAM`, `rg.Groups`.
+            Where one averages, scores and the trained network have the averages. For full batches
+            `rg.LBFGS`, `rg.ConjugateGradient`, `rg.ScaledConjugateGradient` and
+            `rg.LevenbergMarquardt` ("lbfgs", "conjugate_gradient", ...): an epoch is an iteration.
+        epochs: at most so many passes over the rows (iterations of a solver of full batches).
+        batch_size: rows a step: 1 is per-example descent, None all of them. Solvers of full
+            batches take all.
         shuffle: a new order of the rows for each epoch.
         sample_weight: (n,), >= 0: J is then sum(w * loss) / sum(w).
         l2: >= 0.

@@ -1,0 +1,455 @@
+"""Schedules: the learning rate as a function of the step, from 0; a step is one batch.
+
+Wherever a learning rate is asked for, any function of the step will do: these are the usual ones,
+as values that can be printed and compared. A rate inside a schedule may be a schedule again.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from retrograd.arrays import require_integer, require_number
+from retrograd.errors import OptionError, unknown_name
+from retrograd.optim.base import Rate, at, require_rate
+from retrograd.optim.plateau import ReduceOnPlateau
+
+__all__ = [
+    "Chained",
+    "Constant",
+    "Cosine",
+    "CosineRestarts",
+    "EachEpoch",
+    "Exponential",
+    "InverseScaling",
+    "MultiStep",
+    "OneCycle",
+    "Polynomial",
+    "Product",
+    "ReduceOnPlateau",
+    "StepDecay",
+    "WarmUp",
+]
+
+
+def _require_inner(owner: str, rate: object) -> None:
+    """Raise OptionError unless a rate can stand inside a schedule."""
+    require_rate(owner, rate)
+    if isinstance(rate, ReduceOnPlateau):
+        raise OptionError(f"{owner}: a ReduceOnPlateau stands around other schedules, not inside")
+
+
+@dataclass(frozen=True)
+class Constant:
+    """rate(step) = learning_rate.
+
+    Args:
+        learning_rate: > 0.
+
+    >>> rg.schedules.Constant(0.1)(1000)
+    0.1
+    """
+
+    learning_rate: float
+
+    def __post_init__(self) -> None:
+        require_number("Constant", "learning_rate", self.learning_rate, open_low=True)
+
+    def __call__(self, step: int) -> float:
+        """The rate at a step."""
+        return float(self.learning_rate)
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    """rate(step) = learning_rate * factor**(step // every), as PyTorch's `StepLR`.
+
+    Args:
+        learning_rate: > 0.
+        every: steps from one fall to the next, at least 1.
+        factor: > 0.
+
+    >>> schedule = rg.schedules.StepDecay(0.5, every=10, factor=0.5)
+    >>> schedule(9), schedule(10), schedule(20)
+    (0.5, 0.25, 0.125)
+    """
+
+    learning_rate: float
+    every: int
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        require_number("StepDecay", "learning_rate", self.learning_rate, open_low=True)
+        require_integer("StepDecay", "every", self.every)
+        require_number("StepDecay", "factor", self.factor, open_low=True)
+
+    def __call__(self, step: int) -> float:
+        """The rate at a step."""
+        return float(self.learning_rate * self.factor ** (step // self.every))
+
+
+@dataclass(frozen=True)
+class MultiStep:
+    """rate(step) = learning_rate * factor**(how many of `steps` are <= step): `MultiStepLR`.
+
+    Args:
+        learning_rate: > 0.
+        steps: at which it falls, rising, each at least 1.
+        factor: > 0.
+
+    >>> schedule = rg.schedules.MultiStep(0.5, steps=(10, 15), factor=0.5)
+    >>> schedule(9), schedule(10), schedule(15)
+    (0.5, 0.25, 0.125)
+    """
+
+    learning_rate: float
+    steps: Sequence[int]
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        require_number("MultiStep", "learning_rate", self.learning_rate, open_low=True)
+        require_number("MultiStep", "factor", self.factor, open_low=True)
+        steps = tuple(require_integer("MultiStep", "each of steps", step) for step in self.steps)
+        if not steps or list(steps) != sorted(set(steps)):
+            raise OptionError(f"MultiStep: steps must rise, got {self.steps!r}")
+        object.__setattr__(self, "steps", steps)
+
+    def __call__(self, step: int) -> float:
+        """The rate at a step."""
+        return float(self.learning_rate * self.factor ** bisect_right(self.steps, step))
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """rate(step) = learning_rate * factor**step, as PyTorch's `ExponentialLR`.
+
+    Args:
+        learning_rate: > 0.
+        factor: > 0, of one step.
+
+    >>> rg.schedules.Exponential(0.5, factor=0.5)(2)
+    0.125
+    """
+
+    learning_rate: float
+    factor: float
+
+    def __post_init__(self) -> None:
+        require_number("Exponential", "learning_rate", self.learning_rate, open_low=True)
+        require_number("Exponential", "factor", self.factor, open_low=True)
+
+    def __call__(self, step: int) -> float:
+        """The rate at a step."""
+        return float(self.learning_rate * self.factor**step)
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """rate(step) = final + (learning_rate - final) * (1 - step / steps)**power, then final.
+
+    With power 1 a straight line. As PyTorch's `PolynomialLR`, whose final rate is 0.
+
+    Args:
+        learning_rate: > 0.
+        steps: until `final` is reached, at least 1.
+        power: > 0.
+        final: >= 0.
+
+    >>> schedule = rg.schedules.Polynomial(0.5, steps=10, power=2.0)
+    >>> schedule(0), schedule(5), schedule(10), schedule(20)
+    (0.5, 0.125, 0.0, 0.0)
+    """
+
+    learning_rate: float
+    steps: int
+    power: float = 1.0
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_number("Polynomial", "learning_rate", self.learning_rate, open_low=True)
+        require_integer("Polynomial", "steps", self.steps)
+        require_number("Polynomial", "power", self.power, open_low=True)
+        require_number("Polynomial", "final", self.final)
+
+    def __call__(self, step: int) -> float:
+        """The rate at a step."""
+        left = 1.0 - min(step, self.steps) / self.steps
+        return float(self.final + (self.learning_rate - self.final) * left**self.power)
+
+
+@dataclass(frozen=True)
+class InverseScaling:
+    """rate(step) = learning_rate / (step + 1)**power: scikit-learn's "invscaling".
+
+    scikit-learn counts the rows seen and changes the rate between epochs; here it is the steps.
+
+    Args:
+        learning_rate: > 0.
+        power: > 0.
+
+    >>> schedule = rg.schedules.InverseScaling(0.5)
+    >>> schedule(0), schedule(3)
+    (0.5, 0.25)
+    """
+
+    learning_rate: float
+    power: float = 0.5
+
+    def __post_init__(self) -> None:
+        require_number("InverseScaling", "learning_rate", self.learning_rate, open_low=True)
+        require_number("InverseScaling", "power", self.power, open_low=True)
+
+    def __call__(self, step: int) -> float:
+        """The rate at a step."""
+        return float(self.learning_rate / (step + 1) ** self.power)
+
+
+def _between(high: float, low: float, share: float) -> float:
+    """From high to low along half a cosine; `share` from 0 to 1."""
+    return low + (high - low) * (1.0 + math.cos(math.pi * share)) / 2.0
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """From learning_rate to final along half a cosine over `steps`, then final.
+
+    rate(step) = final + (learning_rate - final) * (1 + cos(pi * step / steps)) / 2
+    [Loshchilov & Hutter 2017, eq. 5]; PyTorch's `CosineAnnealingLR`, which climbs again after it.
+
+    Args:
+        learning_rate: > 0.
+        steps: until `final` is reached, at least 1.
+        final: >= 0.
+
+    >>> schedule = rg.schedules.Cosine(0.5, steps=10)
+    >>> schedule(0), round(schedule(5), 12), schedule(10)
+    (0.5, 0.25, 0.0)
+    """
+
+    learning_rate: float
+    steps: int
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_number("Cosine", "learning_rate", self.learning_rate, open_low=True)
+        require_integer("Cosine", "steps", self.steps)
+        require_number("Cosine", "final", self.final)
+
+    def __call__(self, step: int) -> float:
+        """The rate at a step."""
+        return float(_between(self.learning_rate, self.final, min(step / self.steps, 1.0)))
+
+
+@dataclass(frozen=True)
+class CosineRestarts:
+    """Half cosines one after the other, each `growth` times as long as the one before: SGDR.
+
+    [Loshchilov & Hutter 2017, section 3]; PyTorch's `CosineAnnealingWarmRestarts`.
+
+    Args:
+        learning_rate: > 0, at each restart.
+        steps: of the first cosine, at least 1.
+        growth: an integer of at least 1.
+        final: >= 0, near the end of each.
+
+    >>> schedule = rg.schedules.CosineRestarts(0.5, steps=10, growth=2)
+    >>> round(schedule(5), 12), schedule(10), round(schedule(20), 12), schedule(30)
+    (0.25, 0.5, 0.25, 0.5)
+    """
+
+    learning_rate: float
+    steps: int
+    growth: int = 1
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_number("CosineRestarts", "learning_rate", self.learning_rate, open_low=True)
+        require_integer("CosineRestarts", "steps", self.steps)
+        require_integer("CosineRestarts", "growth", self.growth)
+        require_number("CosineRestarts", "final", self.final)
+
+    def __call__(self, step: int) -> float:
+        """The rate at a step."""
+        length = self.steps
+        if self.growth == 1:
+            step %= length
+        while step >= length:
+            step, length = step - length, length * self.growth
+        return float(_between(self.learning_rate, self.final, step / length))
+
+
+SHAPES: dict[str, Callable[[float, float, float], float]] = {
+    "cosine": _between,
+    "linear": lambda first, last, share: first + (last - first) * share,
+}
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """Up to learning_rate and down again [Smith & Topin 2018], as PyTorch's `OneCycleLR`.
+
+    From learning_rate / first up to learning_rate in the first `rise` of the steps, then down to
+    learning_rate / (first * last). It stays there after the last step.
+
+    Args:
+        learning_rate: > 0, the largest.
+        steps: of the whole cycle, at least 2.
+        rise: in (0, 1).
+        first: > 0. last: > 0.
+        shape: "cosine" or "linear".
+
+    >>> schedule = rg.schedules.OneCycle(1.0, steps=101)
+    >>> [float(f"{schedule(step):.1g}") for step in (0, 29, 65, 100)]
+    [0.04, 1.0, 0.5, 4e-06]
+    """
+
+    learning_rate: float
+    steps: int
+    rise: float = 0.3
+    first: float = 25.0
+    last: float = 1e4
+    shape: str = "cosine"
+
+    def __post_init__(self) -> None:
+        require_number("OneCycle", "learning_rate", self.learning_rate, open_low=True)
+        require_integer("OneCycle", "steps", self.steps, low=2)
+        require_number("OneCycle", "rise", self.rise, high=1.0, open_low=True)
+        require_number("OneCycle", "first", self.first, open_low=True)
+        require_number("OneCycle", "last", self.last, open_low=True)
+        if self.rise * self.steps <= 1:
+            raise OptionError(
+                f"OneCycle: rise * steps must be > 1, got {self.rise:g} * {self.steps}"
+            )
+        if self.shape not in SHAPES:
+            raise unknown_name("shape", self.shape, SHAPES)
+
+    def __call__(self, step: int) -> float:
+        """The rate at a step."""
+        top, begin = self.learning_rate, self.learning_rate / self.first
+        end, turn = self.steps - 1, self.rise * self.steps - 1.0
+        step, curve = min(step, end), SHAPES[self.shape]
+        if step <= turn:
+            return float(curve(begin, top, step / turn))
+        return float(curve(top, begin / self.last, (step - turn) / (end - turn)))
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """A rate brought in gently: times first + (1 - first) * step / steps until `steps`.
+
+    PyTorch's `LinearLR` chained with another schedule.
+
+    Args:
+        rate: > 0, or a function of the step; it counts from the beginning of the warm-up.
+        steps: until the rate is whole, at least 1.
+        first: in [0, 1], the share of it at step 0.
+
+    >>> schedule = rg.schedules.WarmUp(0.5, steps=10, first=0.5)
+    >>> schedule(0), schedule(5), schedule(10), schedule(99)
+    (0.25, 0.375, 0.5, 0.5)
+    """
+
+    rate: Rate
+    steps: int
+    first: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require_inner("WarmUp", self.rate)
+        require_integer("WarmUp", "steps", self.steps)
+        if self.first != 1:
+            require_number("WarmUp", "first", self.first, high=1.0)
+
+    def __call__(self, step: int) -> float:
+        """The rate at a step."""
+        share = min(step / self.steps, 1.0)
+        return at(self.rate, step) * (self.first + (1.0 - self.first) * share)
+
+
+@dataclass(frozen=True)
+class Chained:
+    """Rates one after the other, each counted from its own 0, as PyTorch's `SequentialLR`.
+
+    Args:
+        rates: at least one; a rate is a number > 0 or a function of the step.
+        steps: for how many steps each counts but the last, at least 1.
+
+    >>> schedule = rg.schedules.Chained([0.5, rg.schedules.Exponential(0.5, 0.5)], steps=[10])
+    >>> schedule(9), schedule(10), schedule(12)
+    (0.5, 0.5, 0.125)
+    """
+
+    rates: Sequence[Rate]
+    steps: Sequence[int]
+
+    def __post_init__(self) -> None:
+        for rate in self.rates:
+            _require_inner("Chained", rate)
+        steps = tuple(require_integer("Chained", "each of steps", step) for step in self.steps)
+        if len(self.rates) != len(steps) + 1:
+            raise OptionError(
+                f"Chained: each rate but the last needs its steps: got {len(self.rates)} rates, "
+                f"{len(steps)} steps"
+            )
+        object.__setattr__(self, "rates", tuple(self.rates))
+        object.__setattr__(self, "steps", steps)
+
+    def __call__(self, step: int) -> float:
+        """The rate at a step."""
+        for rate, length in zip(self.rates, self.steps, strict=False):
+            if step < length:
+                return at(rate, step)
+            step -= length
+        return at(self.rates[-1], step)
+
+
+@dataclass(frozen=True)
+class Product:
+    """The product of rates at the same step, as PyTorch's `ChainedScheduler`.
+
+    Args:
+        rates: at least one; a rate is a number > 0 or a function of the step.
+
+    >>> halved = rg.schedules.Product([0.5, rg.schedules.Cosine(0.5, steps=10)])
+    >>> halved(0)
+    0.25
+    """
+
+    rates: Sequence[Rate]
+
+    def __post_init__(self) -> None:
+        if not self.rates:
+            raise OptionError("Product: needs at least one rate")
+        for rate in self.rates:
+            _require_inner("Product", rate)
+        object.__setattr__(self, "rates", tuple(self.rates))
+
+    def __call__(self, step: int) -> float:
+        """The rate at a step."""
+        return math.prod(at(rate, step) for rate in self.rates)
+
+
+@dataclass(frozen=True)
+class EachEpoch:
+    """A schedule that counts epochs: rate(step // batches).
+
+    Args:
+        rate: a function of the epoch, from 0.
+        batches: steps in an epoch, at least 1: rows / batch_size, rounded up.
+
+    >>> schedule = rg.schedules.EachEpoch(rg.schedules.Exponential(0.5, factor=0.5), batches=10)
+    >>> schedule(9), schedule(10)
+    (0.5, 0.25)
+    """
+
+    rate: Rate
+    batches: int
+
+    def __post_init__(self) -> None:
+        _require_inner("EachEpoch", self.rate)
+        require_integer("EachEpoch", "batches", self.batches)
+
+    def __call__(self, step: int) -> float:
+        """The rate at a step."""
+        return at(self.rate, step // self.batches)

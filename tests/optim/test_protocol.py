@@ -1,0 +1,81 @@
+"""An optimizer of a user's own, in the long form: state of any shape, all gradients, a reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+from retrograd.errors import OptionError
+from retrograd.optim.base import Optimizer, Rate, Slot, slot_name
+
+RNG = np.random.default_rng(3)
+X, Y = RNG.normal(size=(12, 3)), RNG.normal(size=(12, 2))
+
+
+@dataclass(frozen=True)
+class Normalised(Optimizer):
+    """W = W - rate * g / norm(all g); reads the mean of W and of where it began."""
+
+    name = "normalised"
+
+    learning_rate: Rate = 0.1
+
+    def state(self, shapes):
+        begins = {slot_name("begin", n): Slot(s, copy_of=n) for n, s in shapes.items()}
+        return {**begins, "path": Slot((), initial=2.0)}
+
+    def step(self, at):
+        norm = rg.sqrt(sum(rg.sum(rg.square(g)) for g in at.g.values()))
+        rate = at.scalars["learning_rate"]
+        updates = {name: w - rate / norm * at.g[name] for name, w in at.w.items()}
+        begins = {n: at.state[n] for n in at.state if n != "path"}
+        return {**updates, **begins, "path": at.state["path"] + rate}
+
+    def read(self, w, state, scalars):
+        return {name: 0.5 * (x + state[slot_name("begin", name)]) for name, x in w.items()}
+
+    def update(self, w, g, slots, scalars, t):
+        raise AssertionError
+
+
+def distance(a, b):
+    return np.sqrt(sum(np.square(a[name] - b[name]).sum() for name in a))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "cpu"])
+def test_an_optimizer_of_a_users_own_sees_all_gradients_and_supplies_a_reading(engine):
+    net, before = rg.MLP([3, 2]), dict(rg.MLP([3, 2]).parameters)
+    history = rg.train(
+        net, X, Y, optimizer=Normalised(0.1), epochs=1, batch_size=None, engine=engine
+    )
+    assert distance(net.parameters, before) == pytest.approx(0.05, rel=1e-12)
+    assert history.checkpoint.state["path"] == 2.1
+    assert distance({n: history.checkpoint.state[n] for n in before}, before) == pytest.approx(0.1)
+
+
+def test_it_can_stand_inside_others():
+    net, before = rg.MLP([3, 2]), dict(rg.MLP([3, 2]).parameters)
+    optimizer = rg.Groups({"b*": rg.SGD(0.1)}, default=rg.SAM(Normalised(0.1)))
+    rg.train(net, X, Y, optimizer=optimizer, epochs=1, batch_size=None)
+    moved = np.linalg.norm(net.parameters["W1"] - before["W1"])
+    assert moved == pytest.approx(0.05, rel=1e-12)
+
+
+def test_a_rate_is_replaced_where_it_stands_and_nowhere_else():
+    optimizer = rg.EMA(rg.Groups({"b*": rg.SGD(0.3)}, default=rg.Clip(rg.Adam(), norm=1.0)))
+    numbers = optimizer.with_rate(0.7).numbers()
+    assert numbers == optimizer.numbers() | {"learning_rate": 0.7}
+
+
+def test_an_optimizer_without_a_rate_says_so():
+    @dataclass(frozen=True)
+    class Still(Normalised):
+        learning_rate: None = None
+
+    with pytest.raises(OptionError, match="Still has no learning rate"):
+        rg.EMA(Still()).with_rate(0.1)
+    with pytest.raises(OptionError, match="needs an optimizer with a learning rate"):
+        rg.Decay(Still(), weight_decay=0.1)
