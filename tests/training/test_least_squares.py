@@ -146,6 +146,15 @@ def test_float32_residuals_converge_in_their_own_precision():
     w = rg.variable("w", shape=(3,), dtype=np.float32)
     fit = rg.least_squares(a @ w - b, {w: np.zeros(3)}, {a: A, b: B})
     np.testing.assert_allclose(fit.parameters["w"], np.linalg.lstsq(A, B)[0], rtol=1e-4)
+    assert fit.message == "converged to rounding"
+
+
+def test_without_noise_it_converges_to_rounding_also_where_a_parameter_is_zero():
+    residuals, parameters, data = linear()
+    a, b = data
+    fit = rg.least_squares(residuals, parameters, {a: A, b: A @ [1.0, 0.0, -1e-3]})
+    assert fit.converged
+    np.testing.assert_allclose(fit.parameters["w"], [1.0, 0.0, -1e-3], atol=1e-14)
 
 
 def test_numbers_in_other_units_change_nothing():

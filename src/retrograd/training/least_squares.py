@@ -28,6 +28,7 @@ Values = dict[Node, Array]
 CLOSE = 0.01  # a fall of S by 1e-4 of it is near enough to a minimum to try undamped steps
 POLISH = 100  # undamped steps at most
 NEGLIGIBLE = 1e-8  # of a parameter: less is rounding, where S falls no further
+ROUNDINGS = 10.0  # in units of the last place: as little of the residuals is no slope of S
 ENTRY = "entry of the residuals"
 
 
@@ -156,14 +157,17 @@ def _fit(
 ) -> LeastSquaresFit:
     tangent, point = search.tangent, search.point
     covariance = tangent.covariance()
-    is_negligible = np.abs(tangent.step) <= NEGLIGIBLE * np.abs(point)
+    is_negligible = bool((np.abs(tangent.step) <= NEGLIGIBLE * np.abs(point)).all())
+    # The residuals are differences of terms as large as |J| |p|, and rounded like these.
+    terms = np.abs(search.problem.jacobian(point)) @ np.abs(point)
+    is_rounding = tangent.along <= ROUNDINGS * search.problem.epsilon * np.linalg.norm(terms)
     unknown = unflatten(tangent.undetermined, shapes)
     names = [name for name, marks in unknown.items() if marks.any()]
     if names:
         ending = f"not converged: the data do not determine {', '.join(names)}"
     elif tangent.offset <= search.tolerance:
         ending = "converged"
-    elif is_negligible.all():
+    elif is_negligible or is_rounding:
         ending = "converged to rounding"
     else:
         ending = f"not converged: {search.why}"

@@ -29,9 +29,14 @@ class Tangent:
         self.degrees_of_freedom = len(r) - J.shape[1]
 
     @property
+    def along(self) -> float:
+        """|r along the plane|: 0 at a minimum."""
+        return float(np.linalg.norm(self._along))
+
+    @property
     def offset(self) -> float:
         """|r along the plane| / |r across it|, each per degree of freedom [Bates & Watts 1981]."""
-        along = float(self._along @ self._along)
+        along = self.along**2
         across = max(self.sum_of_squares - along, 0.0) / max(self.degrees_of_freedom, 1)
         if along == 0.0:
             return 0.0
