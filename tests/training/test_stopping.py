@@ -113,7 +113,7 @@ def test_the_time_stops_a_run_in_the_middle_of_an_epoch():
     begin = time.perf_counter()
     net = rg.MLP([2, 50, 1])
     before = net.parameters["W1"].copy()
-    many = np.tile(X, (3000, 1))
+    many = np.tile(X, (30000, 1))
     history = rg.train(net, many, many[:, :1], batch_size=1, epochs=10, max_seconds=0.2)
     assert time.perf_counter() - begin < 5
     assert history.stopped == "time"
