@@ -64,6 +64,14 @@ def test_it_can_stand_inside_others():
     assert moved == pytest.approx(0.05, rel=1e-12)
 
 
+def test_adamw_is_adam_with_decay_around_it():
+    own, wrapped = rg.MLP([3, 2]), rg.MLP([3, 2])
+    options = {"epochs": 5, "batch_size": 4}
+    rg.train(own, X, Y, optimizer=rg.AdamW(0.1, weight_decay=0.3), **options)
+    rg.train(wrapped, X, Y, optimizer=rg.Decay(rg.Adam(0.1), weight_decay=0.3), **options)
+    assert distance(own.parameters, wrapped.parameters) < 1e-13
+
+
 def test_a_rate_is_replaced_where_it_stands_and_nowhere_else():
     optimizer = rg.EMA(rg.Groups({"b*": rg.SGD(0.3)}, default=rg.Clip(rg.Adam(), norm=1.0)))
     numbers = optimizer.with_rate(0.7).numbers()
