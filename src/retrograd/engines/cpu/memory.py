@@ -7,7 +7,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from retrograd.engines.cpu.table import SCRATCH, Table
 from retrograd.engines.cpu.target import Target
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
+from retrograd.graph.order import flops
 from retrograd.graph.structure import Structure
 from retrograd.plan.program import Program, signature
 from retrograd.plan.schedule import plan_of
@@ -55,7 +56,7 @@ class Executable:
         self.program, self.target = program, target
         self.table = Table(program, target.bytes // 4, is_direct)
         self.code = code_of(program, target, self.table)
-        self.pace = lru_cache(maxsize=SIZES)(Pace)
+        self.pace = lru_cache(maxsize=SIZES)(partial(_pace, program))
         # What lives in memory of its own within a batch, by its key in the table.
         rooms = [n for n in program.stored() if isinstance(self.table.memory(n), tuple)]
         if not is_direct:
@@ -63,6 +64,11 @@ class Executable:
         self.rooms: dict[object, Layout] = {}
         for node in rooms:
             self.rooms.setdefault(self.table.memory(node), self.table.layout(node))
+
+
+def _pace(program: Program, n_threads: int, size: int, n_copies: int) -> Pace:
+    results = (*program.outputs.values(), *program.updates.values())
+    return Pace(n_threads, n_copies * flops(results, n_rows=size))
 
 
 KEPT_PLANS = 64  # structures whose executables are kept
