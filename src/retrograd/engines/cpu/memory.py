@@ -6,7 +6,7 @@ import ctypes
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from retrograd.engines.cpu import cache
 from retrograd.engines.cpu.body import PICKING
+from retrograd.engines.cpu.crew import emit_crew
 from retrograd.engines.cpu.emit import emit
 from retrograd.engines.cpu.layout import Layout, Now
 from retrograd.engines.cpu.machine import Code, assemble, load, machine, optimize
@@ -91,7 +92,7 @@ def _executable(structure: Structure, target: Target, *, is_direct: bool) -> Exe
 _kept = lru_cache(maxsize=KEPT_PLANS)(_executable)
 
 
-_CODES: OrderedDict[str, Code] = OrderedDict()
+_CODES: OrderedDict[tuple[str, str], Code] = OrderedDict()
 KEPT_CODES = 256  # programs whose code stays loaded
 _LOCK = threading.Lock()
 if hasattr(os, "register_at_fork"):  # a lock held in a fork would never be released in the child
@@ -103,16 +104,27 @@ if hasattr(os, "register_at_fork"):  # a lock held in a fork would never be rele
 def code_of(program: Program, target: Target, table: Table) -> Code:
     """The code of a program: what is loaded already, or kept on disk, or made now."""
     layout = "direct" if table.is_direct else "gathered"
-    key = f"{machine(target)} {layout}\n{signature(program)}"
+    key = f"{layout}\n{signature(program)}"
+    return _code(key, "run", target, lambda: emit(program, target, table))
+
+
+@lru_cache
+def crew_code(target: Target, symbol: str) -> Code:
+    """The code that lends threads to calls: "serve" or "lead" (see `emit_crew`)."""
+    return _code("crew", symbol, target, lambda: emit_crew(target))
+
+
+def _code(key: str, symbol: str, target: Target, make: Callable[[], Any]) -> Code:
+    key = f"{machine(target)} {key}"
     with _LOCK:  # LLVM is handed one module at a time
-        if key in _CODES:
-            _CODES.move_to_end(key)
-            return _CODES[key]
+        if (key, symbol) in _CODES:
+            _CODES.move_to_end((key, symbol))
+            return _CODES[key, symbol]
         kept = cache.read(key)
         if kept is None:
-            kept = assemble(optimize(str(emit(program, target, table)), target), target)
+            kept = assemble(optimize(str(make()), target), target)
             cache.write(key, kept)
-        code = _CODES[key] = load(kept, "run")
+        code = _CODES[key, symbol] = load(kept, symbol)
         if len(_CODES) > KEPT_CODES:
             _CODES.popitem(last=False)
         return code
