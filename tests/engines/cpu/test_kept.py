@@ -156,20 +156,35 @@ def test_a_new_session_goes_on_at_the_pace_that_is_known(monkeypatch, planned):
     assert [n_batches for n_batches, _ in run()] == [200]
 
 
-def test_the_number_of_threads_that_is_not_used_is_tried_again(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(pace.time, "perf_counter", lambda: now[0])
-    found = pace.Pace(2, 32)
-    for n_threads, seconds in [(1, 1e-3), (2, 2e-3)] * 3:
-        assert found.next(1000, is_stoppable=False)[1] == n_threads
-        found.note(n_threads, 1, seconds)
-    assert found.next(1000, is_stoppable=False) == (1000, 1)
-    now[0] += 0.9 * pace.AGAIN
-    found.note(1, 1000, 1.0)
-    assert found.next(1000, is_stoppable=False)[1] == 1
-    now[0] += 0.2 * pace.AGAIN
-    found.note(1, 1000, 1.0)
-    assert found.next(1000, is_stoppable=False)[1] == 2
+def test_the_number_of_threads_that_is_not_used_is_tried_again_as_often_as_costs_little():
+    found = pace.Pace(2, flops=0.0)
+    spent = {1: 0.0, 2: 0.0}
+    for _ in range(1000):
+        n_batches, n_threads = found.next(1000, is_stoppable=False)
+        seconds = n_batches * {1: 1e-3, 2: 2e-3}[n_threads]
+        spent[n_threads] += seconds
+        found.note(n_threads, n_batches, seconds)
+    assert 0.001 < spent[2] / spent[1] < 0.05
+
+
+def test_a_step_that_is_surely_worth_it_is_not_tried_on_one_thread_first():
+    found = pace.Pace(2, flops=pace.SPEED * 0.1)
+    for _ in range(5):
+        assert found.next(1000, is_stoppable=False)[1] == 2
+        found.note(2, 1, 0.05)
+
+
+def test_a_machine_that_changes_is_found_out():
+    found, seconds = pace.Pace(2, flops=0.0), {1: 1e-3, 2: 2e-3}
+    used: list[int] = []
+    for turn in range(2000):
+        if turn == 1000:
+            seconds = {1: 1e-3, 2: 6e-4}
+        n_batches, n_threads = found.next(50, is_stoppable=False)
+        found.note(n_threads, n_batches, n_batches * seconds[n_threads])
+        used.append(n_threads)
+    assert used[900:1000].count(1) > 70
+    assert used[1900:].count(2) > 70
 
 
 def test_the_paces_of_an_executable_are_bounded(planned):

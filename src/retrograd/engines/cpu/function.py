@@ -100,11 +100,11 @@ class CpuFunction:
         for t in range(n_threads):
             first, last = n_batches * t // n_threads, n_batches * (t + 1) // n_threads
             self._figures[t][:STRIDES] = (n, size, first, last, 0, 1)
-        call = self._executable.code.call
+        code = self._executable.code
         if n_threads == 1:
-            call(*self._tables[0])
+            code.call(*self._tables[0])
         else:
-            together([partial(call, *table) for table in self._tables[:n_threads]])
+            together(code, [[table] for table in self._tables[:n_threads]])
         require_legal(self._memories)
         if n == 1 and self._leading:
             if self._single is None:

@@ -107,6 +107,7 @@ class Code:
     """A function of loaded machine code, which lives as long as this object."""
 
     call: Any
+    address: int
     _library: Any
 
 
@@ -128,4 +129,4 @@ def load(object_code: bytes, symbol: str) -> Code:
         .link(_jit(), f"retrograd_{next(_loaded)}")
     )
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
-    return Code(kind(library[symbol]), library)
+    return Code(kind(library[symbol]), library[symbol], library)

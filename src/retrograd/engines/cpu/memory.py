@@ -6,14 +6,15 @@ import ctypes
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from retrograd.engines.cpu import cache
 from retrograd.engines.cpu.body import PICKING
+from retrograd.engines.cpu.crew import emit_crew
 from retrograd.engines.cpu.emit import emit
 from retrograd.engines.cpu.layout import Layout, Now
 from retrograd.engines.cpu.machine import Code, assemble, load, machine, optimize
@@ -23,6 +24,7 @@ from retrograd.engines.cpu.table import SCRATCH, Table
 from retrograd.engines.cpu.target import Target
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
+from retrograd.graph.order import flops
 from retrograd.graph.structure import Structure
 from retrograd.plan.program import Program, signature
 from retrograd.plan.schedule import plan_of
@@ -55,7 +57,7 @@ class Executable:
         self.program, self.target = program, target
         self.table = Table(program, target.bytes // 4, is_direct)
         self.code = code_of(program, target, self.table)
-        self.pace = lru_cache(maxsize=SIZES)(Pace)
+        self.pace = lru_cache(maxsize=SIZES)(partial(_pace, program))
         # What lives in memory of its own within a batch, by its key in the table.
         rooms = [n for n in program.stored() if isinstance(self.table.memory(n), tuple)]
         if not is_direct:
@@ -63,6 +65,11 @@ class Executable:
         self.rooms: dict[object, Layout] = {}
         for node in rooms:
             self.rooms.setdefault(self.table.memory(node), self.table.layout(node))
+
+
+def _pace(program: Program, n_threads: int, size: int, n_copies: int) -> Pace:
+    results = (*program.outputs.values(), *program.updates.values())
+    return Pace(n_threads, n_copies * flops(results, n_rows=size))
 
 
 KEPT_PLANS = 64  # structures whose executables are kept
@@ -85,7 +92,7 @@ def _executable(structure: Structure, target: Target, *, is_direct: bool) -> Exe
 _kept = lru_cache(maxsize=KEPT_PLANS)(_executable)
 
 
-_CODES: OrderedDict[str, Code] = OrderedDict()
+_CODES: OrderedDict[tuple[str, str], Code] = OrderedDict()
 KEPT_CODES = 256  # programs whose code stays loaded
 _LOCK = threading.Lock()
 if hasattr(os, "register_at_fork"):  # a lock held in a fork would never be released in the child
@@ -97,16 +104,27 @@ if hasattr(os, "register_at_fork"):  # a lock held in a fork would never be rele
 def code_of(program: Program, target: Target, table: Table) -> Code:
     """The code of a program: what is loaded already, or kept on disk, or made now."""
     layout = "direct" if table.is_direct else "gathered"
-    key = f"{machine(target)} {layout}\n{signature(program)}"
+    key = f"{layout}\n{signature(program)}"
+    return _code(key, "run", target, lambda: emit(program, target, table))
+
+
+@lru_cache
+def crew_code(target: Target, symbol: str) -> Code:
+    """The code that lends threads to calls: "serve" or "lead" (see `emit_crew`)."""
+    return _code("crew", symbol, target, lambda: emit_crew(target))
+
+
+def _code(key: str, symbol: str, target: Target, make: Callable[[], Any]) -> Code:
+    key = f"{machine(target)} {key}"
     with _LOCK:  # LLVM is handed one module at a time
-        if key in _CODES:
-            _CODES.move_to_end(key)
-            return _CODES[key]
+        if (key, symbol) in _CODES:
+            _CODES.move_to_end((key, symbol))
+            return _CODES[key, symbol]
         kept = cache.read(key)
         if kept is None:
-            kept = assemble(optimize(str(emit(program, target, table)), target), target)
+            kept = assemble(optimize(str(make()), target), target)
             cache.write(key, kept)
-        code = _CODES[key] = load(kept, "run")
+        code = _CODES[key, symbol] = load(kept, symbol)
         if len(_CODES) > KEPT_CODES:
             _CODES.popitem(last=False)
         return code

@@ -166,22 +166,17 @@ def _batches(
 def _call(
     executable: Executable, copies: Sequence[_Copy], first: int, last: int, n_threads: int
 ) -> None:
-    """Native calls for a range of batches: each thread runs its part of them, or its copies."""
-    call = executable.code.call
+    """A native call for a range of batches: each thread runs its part of them, or its copies."""
+    code = executable.code
     if len(copies) == 1:
-        parts = copies[0].parts(first, last, n_threads)
-        if n_threads == 1:
-            call(copies[0].table, parts[0])
-            return
-        together([partial(call, copies[0].table, part) for part in parts])
-        return
-    parts = [copy.parts(first, last, 1)[0] for copy in copies]
-
-    def run_copies(start: int) -> None:
-        for i in range(start, len(copies), n_threads):
-            call(copies[i].table, parts[i])
-
-    together([partial(run_copies, t) for t in range(min(n_threads, len(copies)))])
+        jobs = [[(copies[0].table, part)] for part in copies[0].parts(first, last, n_threads)]
+    else:
+        every = [(copy.table, copy.parts(first, last, 1)[0]) for copy in copies]
+        jobs = [every[t::n_threads] for t in range(min(n_threads, len(copies)))]
+    if len(jobs) == len(jobs[0]) == 1:
+        code.call(*jobs[0][0])
+    else:
+        together(code, jobs)
 
 
 def _of_one(shape: Sequence[Any]) -> tuple[Any, ...]:

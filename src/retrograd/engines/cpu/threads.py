@@ -1,13 +1,14 @@
-"""Threads within a native call: a barrier in the generated code."""
+"""How threads wait for each other in generated code."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 
-from retrograd.engines.cpu.indices import I32, I64, as_value
+from retrograd.engines.cpu.indices import I32, I64, POINTER, as_value
 from retrograd.engines.cpu.processor import pause
 from retrograd.engines.cpu.target import Target
 
@@ -30,9 +31,7 @@ def emit_barrier(
 
 
 def _barrier(module: ir.Module, target: Target) -> ir.Function:
-    function = ir.Function(
-        module, ir.FunctionType(ir.VoidType(), [ir.PointerType(), I64]), "barrier"
-    )
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, I64]), "barrier")
     function.linkage = "internal"
     count, threads = function.args
     builder = ir.IRBuilder(function.append_basic_block())
@@ -45,25 +44,29 @@ def _barrier(module: ir.Module, target: Target) -> ir.Function:
             builder.atomic_rmw("xchg", count, as_value(0), "monotonic")
             builder.atomic_rmw("add", turn, as_value(1), "release")
         with other:
-            wait = builder.append_basic_block("wait")
-            done = builder.append_basic_block("done")
-            start = builder.block
-            builder.branch(wait)
-            builder.position_at_end(wait)
-            spins = builder.phi(I64)
-            spins.add_incoming(as_value(0), start)
-            pause(builder, target)
-            now = builder.load_atomic(turn, "acquire", 8, typ=I64)
-            more = builder.add(spins, as_value(1))
-            is_long = builder.icmp_signed(">", more, as_value(SPINS))
-            with builder.if_then(is_long, likely=False):
-                name = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
-                give_way = module.globals.get(name) or ir.Function(
-                    module, ir.FunctionType(I32, []), name
-                )
-                builder.call(give_way, [])
-            spins.add_incoming(more, builder.block)
-            builder.cbranch(builder.icmp_signed("!=", now, mine), done, wait)
-            builder.position_at_end(done)
+            wait_for(builder, turn, lambda now: builder.icmp_signed("!=", now, mine), target)
     builder.ret_void()
     return function
+
+
+def wait_for(
+    builder: ir.IRBuilder, word: Any, is_over: Callable[[Any], Any], target: Target
+) -> None:
+    """Wait until what another thread writes into a word says so."""
+    module, start = builder.module, builder.block
+    wait, done = (builder.append_basic_block(name) for name in ("wait", "done"))
+    builder.branch(wait)
+    builder.position_at_end(wait)
+    spins = builder.phi(I64)
+    spins.add_incoming(as_value(0), start)
+    pause(builder, target)
+    now = builder.load_atomic(word, "acquire", 8, typ=I64)
+    more = builder.add(spins, as_value(1))
+    is_long = builder.icmp_signed(">", more, as_value(SPINS))
+    with builder.if_then(is_long, likely=False):
+        name = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
+        give_way = module.globals.get(name) or ir.Function(module, ir.FunctionType(I32, []), name)
+        builder.call(give_way, [])
+    spins.add_incoming(more, builder.block)
+    builder.cbranch(is_over(now), done, wait)
+    builder.position_at_end(done)

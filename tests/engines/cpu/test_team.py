@@ -1,0 +1,105 @@
+"""Threads of native calls: each job runs once, whoever runs it, however many calls there are."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+from llvmlite import ir
+
+from retrograd.engines.cpu import team
+from retrograd.engines.cpu.machine import assemble, host, load, optimize
+from retrograd.engines.cpu.memory import address
+from retrograd.engines.cpu.team import together
+from retrograd.engines.cpu.threads import wait_for
+
+I64 = ir.IntType(64)
+
+
+@pytest.fixture(scope="module")
+def code():
+    """`task(cell, others)`: counts its cell up, then waits until `others` is that high too."""
+    module = ir.Module(name="task", context=ir.Context())
+    kind = ir.FunctionType(ir.VoidType(), [ir.PointerType(), ir.PointerType()])
+    function = ir.Function(module, kind, "task")
+    builder = ir.IRBuilder(function.append_basic_block())
+    cell, other = function.args
+    before = builder.atomic_rmw("add", cell, I64(1), "acq_rel")
+    wait_for(builder, other, lambda now: builder.icmp_signed(">", now, before), host())
+    builder.ret_void()
+    return load(assemble(optimize(str(module), host()), host()), "task")
+
+
+def run(code, cells):
+    """Each thread counts up its own cell, and waits for the next one's: all must run at once."""
+    n = len(cells)
+    where = [address(cells[i : i + 1]) for i in range(n)]
+    together(code, [[(where[i], where[(i + 1) % n])] for i in range(n)])
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_jobs_run_at_the_same_time_and_all_are_done_at_the_end(code, n_threads):
+    cells = np.zeros(n_threads, np.int64)
+    for turn in range(1, 200):
+        run(code, cells)
+        assert (cells == turn).all()
+
+
+def test_threads_that_fell_asleep_are_woken(code):
+    cells = np.zeros(2, np.int64)
+    for turn in range(1, 6):
+        run(code, cells)
+        time.sleep(0.03)  # far longer than they stay awake
+        assert (cells == turn).all()
+
+
+def test_the_pairs_of_a_job_run_one_after_another(code):
+    cells = np.zeros(5, np.int64)
+    places = [address(cells[i : i + 1]) for i in range(5)]
+    together(code, [[(x, x) for x in places[:3]], [(x, x) for x in places[3:]]])
+    together(code, [[(x, x) for x in places]])
+    assert (cells == 2).all()
+
+
+def test_threads_are_kept_for_the_next_call(code):
+    run(code, np.zeros(3, np.int64))
+    before = threading.active_count()
+    for _ in range(20):
+        run(code, np.zeros(3, np.int64))
+    assert threading.active_count() == before
+
+
+def test_calls_from_several_python_threads_have_threads_of_their_own(code):
+    cells = np.zeros((4, 2), np.int64)
+
+    def work(i):
+        for _ in range(100):
+            run(code, cells[i])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (cells == 100).all()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_has_threads_of_its_own(code):
+    run(code, np.zeros(2, np.int64))
+    assert team._FREE
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            cells = np.zeros(2, np.int64)
+            status = 2 if team._FREE else 1
+            run(code, cells)
+            status = 0 if status == 1 and (cells == 1).all() else status
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
