@@ -14,8 +14,8 @@ top_k_mask transpose uniform variance where zeros
 """.split()
 
 OTHERS = """
-Adam AdamW Dense History LBFGS MLP MLPClassifier MLPRegressor Network Node SGD check_gradient
-compile constant errors evaluate gradient load rows trace train variable
+Adam AdamW Dense Dropout History LBFGS LayerNorm MLP MLPClassifier MLPRegressor Network Node SGD
+check_gradient compile constant errors evaluate gradient load rows trace train variable
 """.split()
 
 

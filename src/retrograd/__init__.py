@@ -9,7 +9,7 @@ from retrograd.gates import *
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.load import load
-from retrograd.nn.layers import Dense
+from retrograd.nn.layers import Dense, Dropout, LayerNorm
 from retrograd.nn.network import MLP, Network
 from retrograd.optim.adam import Adam, AdamW
 from retrograd.optim.lbfgs import LBFGS
@@ -34,7 +34,9 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "Adam",
     "AdamW",
     "Dense",
+    "Dropout",
     "History",
+    "LayerNorm",
     "MLPClassifier",
     "MLPRegressor",
     "Network",
