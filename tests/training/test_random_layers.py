@@ -5,7 +5,9 @@ import pytest
 
 import retrograd as rg
 from retrograd.engines.cpu import memory
+from retrograd.nn.losses import find_loss
 from retrograd.nn.noise import Noise
+from retrograd.training.step import objective
 
 RNG = np.random.default_rng(2)
 X, Y = RNG.normal(size=(60, 3)), RNG.normal(size=(60, 1))
@@ -113,3 +115,12 @@ def test_float32_and_bfloat16_train_too():
     for precision in ("float32", "bfloat16"):
         history = train(net(), precision=precision, epochs=20)
         assert history.J[-1] < history.J[0]
+
+
+def test_the_gradient_of_a_network_that_drops_is_right():
+    network = net()
+    loss = find_loss("half_squared_error", network)
+    J = objective(network, loss, loss.target(Y, 1, X.dtype))
+    values = {J.inputs["x"]: X, J.inputs["y"]: Y, J.l2: 0.01, J.noise.seed: 7, J.noise.seen: 120}
+    values |= {J.parameters[name]: value for name, value in network.parameters.items()}
+    assert rg.check_gradient(J.J, list(J.parameters.values()), values).ok
