@@ -174,12 +174,8 @@ def steps_of(
     optimizer or layer is asked anew each time: it may build another graph than the last time.
     """
     layers = network.layers
-    functions = [
-        loss.per_row,
-        loss.reported,
-        network.output,
-        *(f for x in layers for f in x.functions),
-    ]
+    activations = [f for layer in layers for f in layer.functions]
+    functions = [loss.per_row, loss.reported, network.output, *activations]
     is_known = all(map(is_own, [*functions, *map(type, [network, optimizer, *layers])]))
     make = _kept_steps if is_known else _steps
     return make(
