@@ -14,9 +14,9 @@ top_k_mask transpose uniform variance where zeros
 """.split()
 
 OTHERS = """
-Accumulate Adadelta Adafactor Adagrad Adam AdamW Adamax Clip ConjugateGradient Decay Dense EMA
-Groups History LAMB LBFGS LeastSquaresFit LevenbergMarquardt Lion Lookahead MLP MLPClassifier
-MLPRegressor Muon NAdam Network Node RAdam RMSprop RateRange Rprop SAM SGD SWA
+Accumulate Adadelta Adafactor Adagrad Adam AdamW Adamax Clip ConjugateGradient Decay Dense Dropout
+EMA Groups History LAMB LBFGS LayerNorm LeastSquaresFit LevenbergMarquardt Lion Lookahead MLP
+MLPClassifier MLPRegressor Muon NAdam Network Node RAdam RMSprop RateRange Rprop SAM SGD SWA
 ScaledConjugateGradient ScheduleFreeAdamW check_gradient compile constant errors evaluate gradient
 learning_rate_range least_squares load plot_learning_rates rows schedules trace train variable
 """.split()

@@ -9,7 +9,7 @@ from retrograd.gates import *
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.load import load
-from retrograd.nn.layers import Dense
+from retrograd.nn.layers import Dense, Dropout, LayerNorm
 from retrograd.nn.network import MLP, Network
 from retrograd.optim import schedules
 from retrograd.optim.accumulate import Accumulate
@@ -58,13 +58,15 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "Adagrad",
     "Adam",
     "AdamW",
-    "ConjugateGradient",
     "Adamax",
     "Clip",
+    "ConjugateGradient",
     "Decay",
     "Dense",
+    "Dropout",
     "Groups",
     "History",
+    "LayerNorm",
     "LeastSquaresFit",
     "LevenbergMarquardt",
     "Lion",
@@ -75,11 +77,11 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "NAdam",
     "Network",
     "Node",
-    "ScaledConjugateGradient",
     "RAdam",
     "RMSprop",
     "RateRange",
     "Rprop",
+    "ScaledConjugateGradient",
     "ScheduleFreeAdamW",
     "check_gradient",
     "compile",
@@ -87,8 +89,8 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "errors",
     "evaluate",
     "gradient",
-    "least_squares",
     "learning_rate_range",
+    "least_squares",
     "load",
     "plot_learning_rates",
     "rows",

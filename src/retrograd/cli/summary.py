@@ -34,7 +34,7 @@ def describe(prepared: Prepared, network: Network, choices: Choices) -> None:
         f"rows: {len(rows.train)} to train on, {len(rows.validation)} for validation, "
         f"{len(rows.test)} for the test"
     )
-    sizes = "-".join(str(n) for n in (network.n_inputs, *(x.fan_out for x in network.layers)))
+    sizes = "-".join(map(str, network.sizes))
     batches = "" if choices.batch_size is None else f", batches of {choices.batch_size}"
     typer.echo(
         f"network: {sizes}, {choices.activation}, {network.n_parameters} parameters; "

@@ -22,7 +22,8 @@ from retrograd.nn.activations import (
     find_activation,
     require_activation,
 )
-from retrograd.nn.layers import Dense
+from retrograd.nn.layers import Dense, Layer, layer_from_json
+from retrograd.nn.noise import Noise
 from retrograd.nn.parameters import Parameters
 from retrograd.run import AUTO, compile
 
@@ -54,14 +55,14 @@ class Forward:
 class Architecture:
     """A network without its numbers: what its graphs are made from, to be compared and kept."""
 
-    layers: tuple[Dense, ...]
+    layers: tuple[Layer, ...]
     output: Activation
     dtype: np.dtype[Any]
 
     @property
     def n_inputs(self) -> int:
         """The number of columns of X."""
-        return self.layers[0].fan_in
+        return _sizes(self.layers)[0]
 
     def variables(self) -> dict[str, Node]:
         """A variable for each parameter, by name, without a value."""
@@ -70,13 +71,29 @@ class Architecture:
             for name, shape in _shapes(self.layers).items()
         }
 
-    def forward(self, x: Node, parameters: Mapping[str, Node]) -> Forward:
-        """The forward pass from x (rows, n_inputs) with these nodes as parameters."""
+    def noise(self) -> Noise | None:
+        """What the random layers draw from, as variables; None without such layers."""
+        rates = {
+            number: layer.noise
+            for number, layer in enumerate(self.layers, start=1)
+            if layer.noise is not None
+        }
+        return Noise.of(rates) if rates else None
+
+    def forward(
+        self, x: Node, parameters: Mapping[str, Node], noise: Noise | None = None
+    ) -> Forward:
+        """The forward pass from x (rows, n_inputs) with these nodes as parameters.
+
+        `noise`: what random layers draw from while training; without it they are still.
+        """
         layers, a = [], x
         for number, layer in enumerate(self.layers, start=1):
             own = {name: parameters[f"{name}{number}"] for name in layer.shapes}
             z = layer.z(a, own)
             a = layer.a(z)
+            if noise is not None:
+                a = layer.noisy(a, noise, number)
             layers.append(LayerNodes(z, a))
         return Forward(tuple(layers), a, find_activation(self.output)(a))
 
@@ -85,7 +102,8 @@ class Network:
     """A feed-forward network: layers in a row, and what the last one's result means.
 
     Args:
-        layers: `rg.Dense` layers, each taking as many inputs as the one before it has units.
+        layers: `rg.Dense`, `rg.LayerNorm` and `rg.Dropout`, each taking as many inputs as the one
+            before it has units.
         output: the function that turns the last layer's result (the logits) into predictions:
             "identity", "sigmoid", "softmax", or a Python function of nodes.
         seed: of the initial weights. None draws a fresh one.
@@ -98,17 +116,18 @@ class Network:
 
     def __init__(
         self,
-        layers: Sequence[Dense],
+        layers: Sequence[Layer],
         *,
         output: Activation = "identity",
         seed: int | None = 0,
         dtype: DTypeLike = np.float64,
     ) -> None:
-        if isinstance(layers, Dense):
+        if isinstance(layers, Layer):
             raise OptionError("network: layers is a list of layers; write rg.Network([layer])")
         self._layers = tuple(layers)
         self._output = output
         _require_chain(self.layers)
+        self._sizes = _sizes(self.layers)
         require_activation(output, self.n_outputs)
         _require_float(dtype)
         if seed is not None:
@@ -118,7 +137,7 @@ class Network:
         self._predict: dict[tuple[str, np.dtype[Any]], Predict] = {}
 
     @property
-    def layers(self) -> tuple[Dense, ...]:
+    def layers(self) -> tuple[Layer, ...]:
         """The layers: fixed, as is the output."""
         return self._layers
 
@@ -130,12 +149,17 @@ class Network:
     @property
     def n_inputs(self) -> int:
         """The number of columns of X."""
-        return self.layers[0].fan_in
+        return self._sizes[0]
 
     @property
     def n_outputs(self) -> int:
         """The number of columns of a prediction."""
-        return self.layers[-1].fan_out
+        return self._sizes[-1]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The inputs, and the units of each dense layer."""
+        return self._sizes
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -153,7 +177,7 @@ class Network:
         return sum(value.size for value in self.parameters.values())
 
     def __repr__(self) -> str:
-        sizes = "-".join(str(n) for n in (self.n_inputs, *(x.fan_out for x in self.layers)))
+        sizes = "-".join(map(str, self.sizes))
         output = getattr(self.output, "__name__", self.output)
         return f"<network {sizes}, output {output}, {self.n_parameters} parameters>"
 
@@ -170,9 +194,18 @@ class Network:
         """A variable for each parameter, by name, without a value."""
         return self.architecture.variables()
 
-    def forward(self, x: Node, parameters: Mapping[str, Node]) -> Forward:
-        """The forward pass from x (rows, n_inputs) with these nodes as parameters."""
-        return self.architecture.forward(x, parameters)
+    def noise(self) -> Noise | None:
+        """What the random layers draw from, as variables; None without such layers."""
+        return self.architecture.noise()
+
+    def forward(
+        self, x: Node, parameters: Mapping[str, Node], noise: Noise | None = None
+    ) -> Forward:
+        """The forward pass from x (rows, n_inputs) with these nodes as parameters.
+
+        `noise`: what random layers draw from while training; without it they are still.
+        """
+        return self.architecture.forward(x, parameters, noise)
 
     def prediction(self) -> tuple[Node, list[Node]]:
         """The graph of `predict`: its output, and the variables X and the parameters."""
@@ -194,7 +227,7 @@ class Network:
         dtype = parameters[0].dtype
         function = self._predict.get((engine, dtype)) or self._compile_predict(engine)
         # One row should cost little more than its arithmetic: nothing is done here but look.
-        if is_ready(X, self._layers[0].fan_in, dtype):
+        if is_ready(X, self._sizes[0], dtype):
             return function([X, *parameters])[0]
         x = as_matrix(X, "X", n_columns=self.n_inputs, dtype=dtype, min_rows=0)
         pieces = [
@@ -232,7 +265,7 @@ class Network:
     def from_json(cls, spec: Any, parameters: Mapping[str, Array]) -> Self:
         """The network of a specification with these parameters; ModelFileError if there is none."""
         try:
-            layers = [Dense.from_json(layer) for layer in spec["layers"]]
+            layers = [layer_from_json(layer) for layer in spec["layers"]]
             output = activation_from_json(spec["output"])
             found = {name: value.shape for name, value in parameters.items()}
             # Compared first: a wrong size in the file must not ask for memory.
@@ -251,7 +284,7 @@ class Network:
         return self.__dict__ | {"_predict": {}}  # compiled functions are made again
 
 
-def _shapes(layers: Sequence[Dense]) -> dict[str, tuple[int, ...]]:
+def _shapes(layers: Sequence[Layer]) -> dict[str, tuple[int, ...]]:
     """The shape of each parameter by name: W1, b1, W2, ..."""
     return {
         f"{name}{number}": shape
@@ -269,17 +302,26 @@ def _require_float(dtype: DTypeLike) -> None:
     raise OptionError(f"network: dtype must be float32 or float64, got {dtype!r}")
 
 
-def _require_chain(layers: tuple[Dense, ...]) -> None:
-    if not layers:
-        raise OptionError("network: needs at least one layer")
+def _sizes(layers: Sequence[Layer]) -> tuple[int, ...]:
+    """The inputs, and the units of each dense layer."""
+    dense = [layer for layer in layers if isinstance(layer, Dense)]
+    return (dense[0].fan_in, *(layer.fan_out for layer in dense))
+
+
+def _require_chain(layers: tuple[Layer, ...]) -> None:
     for layer in layers:
-        if not isinstance(layer, Dense):
-            raise OptionError(f"network: a layer is an rg.Dense, got {layer!r}")
-    for number, (left, right) in enumerate(pairwise(layers), start=1):
-        if left.fan_out != right.fan_in:
+        if not isinstance(layer, Layer):
+            raise OptionError(
+                f"network: a layer is an rg.Dense, rg.LayerNorm or rg.Dropout, got {layer!r}"
+            )
+    if not any(isinstance(layer, Dense) for layer in layers):
+        raise OptionError("network: needs at least one dense layer")
+    sized = [(number, x.sizes) for number, x in enumerate(layers, start=1) if x.sizes is not None]
+    for (before, (_, n_units)), (after, (n_inputs, _)) in pairwise(sized):
+        if n_units != n_inputs:
             raise ShapeError(
-                f"network: layer {number} has {left.fan_out} units, "
-                f"layer {number + 1} takes {right.fan_in} inputs; they must be equal"
+                f"network: layer {before} has {n_units} units, "
+                f"layer {after} takes {n_inputs} inputs; they must be equal"
             )
 
 

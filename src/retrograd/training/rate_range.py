@@ -70,7 +70,7 @@ def learning_rate_range(
         low: > 0. high: > low.
         steps: at least 3.
         batch_size: rows a step; None all of them.
-        seed: of the orders of the rows.
+        seed: of the orders of the rows, and of random layers.
 
     Raises:
         OptionError: an argument out of its range, or an optimizer without a learning rate.
@@ -98,7 +98,7 @@ def learning_rate_range(
     n = len(data)
     size = n if batch_size is None else min(require_integer(owner, "batch_size", batch_size), n)
     session = TrainingSession(
-        own, data, loss=own_loss, optimizer=chosen.with_rate(rate), l2=l2, engine=engine
+        own, data, loss=own_loss, optimizer=chosen.with_rate(rate), l2=l2, engine=engine, seed=seed
     )
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(n) for _ in range(-(-steps * size // n))])

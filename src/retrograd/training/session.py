@@ -20,6 +20,7 @@ from retrograd.arrays import (
 from retrograd.engines.base import Session
 from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Network
+from retrograd.nn.noise import SEED, SEEN
 from retrograd.optim.base import Optimizer, Rate, at, rates
 from retrograd.run import find_engine
 from retrograd.training.step import COUNT, initial_state, steps_of
@@ -84,6 +85,7 @@ class TrainingSession:
     The weight of a batch is its number of rows, or the sum of their sample weights.
     `is_mixed`: products in bfloat16, all else in float32. `is_least_squares`: without an optimizer,
     the steps of the residuals in place of J's gradient.
+    `seed`: of the random layers, below 2**53.
     `optimizer` may be replaced between epochs by one that differs in its numbers only.
     """
 
@@ -98,6 +100,7 @@ class TrainingSession:
         engine: str = "auto",
         is_mixed: bool = False,
         is_least_squares: bool = False,
+        seed: int = 0,
     ) -> None:
         opened_on = find_engine(engine)
         network.parameters.cast(rows.X.dtype)
@@ -106,6 +109,10 @@ class TrainingSession:
         self._sizes: tuple[int, int, Array] | None = None  # of the batches of an epoch
         self._numbers: tuple[Optimizer, dict[str, Rate]] | None = None  # of the optimizer seen last
         self.names, self.n_outputs = tuple(network.parameters), network.n_outputs
+        noise = network.noise()
+        # The key of random layers: what does not change, and the rows seen, none yet.
+        self._key = {} if noise is None else {**noise.numbers(), SEED: float(seed)}
+        seen = {} if noise is None else {SEEN: np.zeros(())}
         self.optimizer, self._rows = optimizer, rows
         self._l2 = l2 if callable(l2) else float(l2)
         steps = steps_of(
@@ -127,7 +134,7 @@ class TrainingSession:
             for slot, facts in optimizer.state(shapes).items():
                 if facts.copy_of is not None:
                     self._copies[facts.copy_of].append(slot)
-        self.engine: Session = opened_on.open(steps, state, rows.named())
+        self.engine: Session = opened_on.open(steps, {**state, **seen}, rows.named())
 
     def epoch(
         self, order: Array, batch_size: int, stop: Callable[[], bool], *, is_observed: bool = True
@@ -140,7 +147,7 @@ class TrainingSession:
         n_batches = -(-len(order) // batch_size)
         # Where the last batch begins, if it is one of its own.
         split = (n_batches - 1) * batch_size if is_observed else len(order)
-        numbers: dict[str, float | Array] = {"l2": self.l2_of(order, batch_size)}
+        numbers: dict[str, float | Array] = {"l2": self.l2_of(order, batch_size), **self._key}
         if self._numbers is None or self._numbers[0] is not self.optimizer:
             self._numbers = self.optimizer, self.optimizer.numbers()
         for name, value in self._numbers[1].items():
@@ -188,7 +195,8 @@ class TrainingSession:
 
     def gradient(self, order: Array) -> tuple[float, dict[str, Array]]:
         """J and its gradient over these rows, in one batch."""
-        found = self.engine.run("gradient", order, {"l2": self.l2_of(order, len(order))})
+        numbers = {"l2": self.l2_of(order, len(order)), **self._key}
+        found = self.engine.run("gradient", order, numbers)
         return float(found["J"][0]), {name: found[name][0] for name in self.names}
 
     def score(self, order: Array, batch_size: int = 4096) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ from retrograd.training.loop import Job, Past, Run, descend
 from retrograd.training.session import TrainingSession
 from retrograd.training.solvers.minimise import minimise
 
-SPLIT, SHUFFLE, WEIGHTS = 0, 1, 2
+SPLIT, SHUFFLE, WEIGHTS, NOISE = 0, 1, 2, 3
 """What a stream of random numbers is for: the split must not depend on the shuffling."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import FunctionType
 from typing import Any
@@ -20,6 +20,7 @@ from retrograd.graph.shape import Shape, rows, with_rows
 from retrograd.graph.step import Step
 from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Architecture, Forward, Network
+from retrograd.nn.noise import Noise
 from retrograd.optim.base import Nodes, Optimizer, Point, Slot
 from retrograd.optim.clip import joint_norm
 from retrograd.plan.precision import in_bfloat16
@@ -33,6 +34,7 @@ class Objective:
     """J of a batch as a node, with everything it is made from.
 
     `reported` is J, unless the loss reports another than the one it descends on.
+    `forward` and `per_row` are those of predictions: random layers are still. J has their noise.
     """
 
     inputs: Mapping[str, Node]
@@ -42,6 +44,7 @@ class Objective:
     per_row: Node
     J: Node
     reported: Node
+    noise: Noise | None = None
 
 
 def objective(
@@ -62,7 +65,8 @@ def objective(
     y = variable("y", shape=target.shape, dtype=target.dtype)
     inputs = {"x": x, "y": y}
     parameters, l2 = network.variables(), variable("l2", shape=())
-    forward = network.forward(x, parameters)
+    forward, noise = network.forward(x, parameters), network.noise()
+    noisy = forward if noise is None else network.forward(x, parameters, noise)
     per_row = loss.per_row(forward, y)
     if is_weighted:
         inputs["sample_weight"] = variable("sample_weight", shape=(rows,), dtype=dtype)
@@ -71,9 +75,9 @@ def objective(
         mean = _mean(loss_per_row, inputs.get("sample_weight"))
         return mean + _penalty(parameters, l2) if is_penalised else mean
 
-    J = J_of(per_row)
-    reported = J if loss.reported is None else J_of(loss.reported(forward, y))
-    return Objective(inputs, parameters, l2, forward, per_row, J, reported)
+    J = J_of(per_row if noise is None else loss.per_row(noisy, y))
+    reported = J if loss.reported is None else J_of(loss.reported(noisy, y))
+    return Objective(inputs, parameters, l2, forward, per_row, J, reported, noise)
 
 
 def _mean(per_row: Node, weight: Node | None) -> Node:
@@ -183,12 +187,37 @@ def reading_steps(
 def descent_steps(objective: Objective, optimizer: Optimizer | None) -> dict[str, Step]:
     """The steps that a run opens: those of an optimizer, or where a solver asks for gradients."""
     if optimizer is not None:
-        return training_steps(objective, optimizer)
-    return {"gradient": gradient_step(objective), "score": score_step(objective)}
+        steps = training_steps(objective, optimizer)
+    else:
+        steps = {"gradient": gradient_step(objective), "score": score_step(objective)}
+    if objective.noise is None:
+        return steps
+    return {name: keyed(step, objective.noise) for name, step in steps.items()}
+
+
+def keyed(step: Step, noise: Noise) -> Step:
+    """The step with the key of its random gates: scalars, and the rows seen as state.
+
+    A step that updates nothing, as solvers take, draws the same whenever it runs.
+    """
+    if not {noise.seed, noise.seen}.intersection(variables(step.results)):
+        return step
+    return replace(
+        step,
+        scalars={**step.scalars, **noise.scalars},
+        state={**step.state, **noise.state},
+        updates={**step.updates, **(noise.updates if step.updates else {})},
+    )
 
 
 def least_squares_steps(objective: Objective, loss: Loss) -> dict[str, Step]:
-    """The steps that Levenberg-Marquardt opens; OptionError where the loss is no sum of squares."""
+    """The steps that Levenberg-Marquardt opens.
+
+    OptionError where the loss is no sum of squares, or the network draws: a Jacobian is put
+    together from single rows, and there is but one of residuals that stay as they are.
+    """
+    if objective.noise is not None:
+        raise OptionError("LevenbergMarquardt: takes no random layers; the network has an rg.Dropout")
     if loss.residuals is None:
         raise OptionError(
             f"LevenbergMarquardt: the loss must be a sum of squares, half_squared_error or "
@@ -218,13 +247,8 @@ def steps_of(
     optimizer or layer is asked anew each time: it may build another graph than the last time.
     """
     layers = network.layers
-    functions = [
-        loss.per_row,
-        loss.reported,
-        loss.residuals,
-        network.output,
-        *(x.activation for x in layers),
-    ]
+    activations = [f for layer in layers for f in layer.functions]
+    functions = [loss.per_row, loss.reported, loss.residuals, network.output, *activations]
     kinds = optimizer.kinds() if optimizer is not None else set()
     is_known = all(map(is_own, [*functions, *map(type, [network, *layers]), *kinds]))
     make = _kept_steps if is_known else _steps

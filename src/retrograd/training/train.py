@@ -21,7 +21,7 @@ from retrograd.training.loop import Job
 from retrograd.training.progress import Progress
 from retrograd.training.scores import Score, find_score
 from retrograd.training.session import TrainingSession, check_rows
-from retrograd.training.starts import SPLIT, begin, best_of
+from retrograd.training.starts import NOISE, SPLIT, begin, best_of
 from retrograd.training.stopping import Rules
 from retrograd.training.validation import Validation, hold_out
 
@@ -163,6 +163,7 @@ def train(
         engine=engine,
         is_mixed=is_mixed,
         is_least_squares=is_least_squares,
+        seed=int(beginning.stream(NOISE).integers(2**53)),
     )
     with (
         Interrupt() as interrupted,

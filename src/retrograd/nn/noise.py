@@ -1,0 +1,55 @@
+"""What random layers draw from while a network trains; without it they are still."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from retrograd.gates import row_count
+from retrograd.graph.node import Node, variable
+
+SEED, SEEN = "seed", "rows seen"
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """The key of every random gate of a step (see docs/design/007-random-gates.md), as variables.
+
+    - `seed`: one for the whole of a training.
+    - `seen`: the rows that came before this batch; state, so that no two batches draw the same.
+    - `rates`: of each random layer, by its number.
+    """
+
+    seed: Node
+    seen: Node
+    rates: Mapping[int, Node]
+
+    @classmethod
+    def of(cls, rates: Mapping[int, float]) -> Noise:
+        """Fresh variables; their values are what they are where nothing else is given."""
+        found = {number: variable(rate_name(number), rate) for number, rate in rates.items()}
+        return cls(variable(SEED, 0.0), variable(SEEN, 0.0), found)
+
+    @property
+    def scalars(self) -> dict[str, Node]:
+        """The scalars of a step, by name."""
+        return {SEED: self.seed, **{rate_name(number): x for number, x in self.rates.items()}}
+
+    def numbers(self) -> dict[str, float]:
+        """The rates by the names of their scalars."""
+        return {str(x.name): float(x.value) for x in self.rates.values() if x.value is not None}
+
+    @property
+    def state(self) -> dict[str, Node]:
+        """The state variables of a step, by name."""
+        return {SEEN: self.seen}
+
+    @property
+    def updates(self) -> dict[str, Node]:
+        """Their next values."""
+        return {SEEN: self.seen + row_count()}
+
+
+def rate_name(number: int) -> str:
+    """The name of a layer's rate among the scalars of a step."""
+    return f"rate{number}"
