@@ -11,6 +11,23 @@ from retrograd.graph.shape import rows
 from retrograd.load import load
 from retrograd.nn.layers import Dense
 from retrograd.nn.network import MLP, Network
+from retrograd.nn.nonlinearities import (
+    celu,
+    elu,
+    gelu,
+    gelu_tanh,
+    hard_sigmoid,
+    hard_swish,
+    hard_tanh,
+    identity,
+    leaky_relu,
+    mish,
+    prelu,
+    relu6,
+    selu,
+    silu,
+    softsign,
+)
 from retrograd.optim.adam import Adam, AdamW
 from retrograd.optim.lbfgs import LBFGS
 from retrograd.optim.sgd import SGD
@@ -39,14 +56,29 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "MLPRegressor",
     "Network",
     "Node",
+    "celu",
     "check_gradient",
     "compile",
     "constant",
+    "elu",
     "errors",
     "evaluate",
+    "gelu",
+    "gelu_tanh",
     "gradient",
+    "hard_sigmoid",
+    "hard_swish",
+    "hard_tanh",
+    "identity",
+    "leaky_relu",
     "load",
+    "mish",
+    "prelu",
+    "relu6",
     "rows",
+    "selu",
+    "silu",
+    "softsign",
     "trace",
     "train",
     "variable",

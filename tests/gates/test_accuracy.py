@@ -28,7 +28,9 @@ FUNCTIONS = {
     "square": lambda x: x * x,
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
     "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
+    "erfc": mpmath.erfc,
 }
+ULPS = {"erfc": 32}  # SciPy's own, for large arguments
 DOMAIN = {"log": 0.0, "log1p": -1.0, "sqrt": 0.0}
 
 
@@ -52,7 +54,7 @@ def ulps(found, expected, at_least=TINY):
 def test_a_function_is_right_to_the_last_places_of_every_entry(name):
     x = arguments(name)
     found = rg.evaluate(getattr(rg, name)(x))
-    assert ulps(found, numbers(FUNCTIONS[name](mpmath.mpf(v)) for v in x)) <= 4
+    assert ulps(found, numbers(FUNCTIONS[name](mpmath.mpf(v)) for v in x)) <= ULPS.get(name, 4)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -61,8 +63,8 @@ def test_at_a_complex_argument_both_parts_are_right_to_the_last_places(name):
     found = rg.evaluate(getattr(rg, name)(x + 1j * H))
     assert found.dtype == complex
     exact = np.array([complex(FUNCTIONS[name](mpmath.mpc(v, H))) for v in x])
-    assert ulps(found.real, exact.real) <= 8
-    assert ulps(found.imag, exact.imag) <= 16
+    assert ulps(found.real, exact.real) <= ULPS.get(name, 8)
+    assert ulps(found.imag, exact.imag) <= ULPS.get(name, 16)
 
 
 @pytest.mark.parametrize("name", ["exp", "expm1", "log1p", "tanh", "sigmoid", "softplus", "sqrt"])

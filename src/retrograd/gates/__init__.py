@@ -10,6 +10,7 @@ from retrograd.gates.compare import (
     not_equal,
     where,
 )
+from retrograd.gates.complement import erfc
 from retrograd.gates.elementwise import cast
 from retrograd.gates.exponential import (
     exp,
@@ -47,6 +48,7 @@ __all__ = [
     "concatenate",
     "divide",
     "equal",
+    "erfc",
     "exp",
     "expm1",
     "greater",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from retrograd.engines.cpu.functions.bfloat16 import round_bfloat16
+from retrograd.engines.cpu.functions.error import erfc
 from retrograd.engines.cpu.functions.exponential import exp, expm1, sigmoid, softplus, tanh
 from retrograd.engines.cpu.functions.logarithm import log, log1p
 from retrograd.engines.cpu.functions.power import power
@@ -38,6 +39,7 @@ GATES: dict[str, Callable[..., Any]] = {
     "add": Lanes.add,
     "divide": Lanes.div,
     "equal": Lanes.eq,
+    "erfc": erfc,
     "exp": exp,
     "expm1": expm1,
     "greater": lambda v, x, y: v.lt(y, x),
