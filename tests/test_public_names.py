@@ -6,15 +6,17 @@ import sys
 import retrograd as rg
 
 GATES = """
-abs add broadcast_to cast clip concatenate divide equal exp expm1 greater greater_equal less
+abs add broadcast_to cast clip concatenate divide equal erfc exp expm1 greater greater_equal less
 less_equal log log1p log_softmax logsumexp matmul max maximum mean min minimum multiply negative
 not_equal one_hot power relu reshape round_bfloat16 row_count scatter_add sigmoid sign softmax
 softplus sqrt square subtract sum sum_to take tanh transpose where zeros
 """.split()
 
 OTHERS = """
-Adam AdamW Dense History LBFGS MLP MLPClassifier MLPRegressor Network Node SGD check_gradient
-compile constant errors evaluate gradient load rows trace train variable
+Adam AdamW CrossEntropy Dense Focal GaussianNLL History Huber LBFGS MLP MLPClassifier MLPRegressor
+Network Node Quantile SGD Tweedie celu check_gradient compile constant elu errors evaluate gelu
+gelu_tanh gradient hard_sigmoid hard_swish hard_tanh identity leaky_relu load mish prelu relu6
+rows selu silu softsign trace train variable
 """.split()
 
 

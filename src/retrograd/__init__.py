@@ -10,6 +10,7 @@ from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.load import load
 from retrograd.nn.layers import Dense
+from retrograd.nn.losses import CrossEntropy, Focal, GaussianNLL, Huber, Quantile, Tweedie
 from retrograd.nn.network import MLP, Network
 from retrograd.nn.nonlinearities import (
     celu,
@@ -50,12 +51,18 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "SGD",
     "Adam",
     "AdamW",
+    "CrossEntropy",
     "Dense",
+    "Focal",
+    "GaussianNLL",
     "History",
+    "Huber",
     "MLPClassifier",
     "MLPRegressor",
     "Network",
     "Node",
+    "Quantile",
+    "Tweedie",
     "celu",
     "check_gradient",
     "compile",

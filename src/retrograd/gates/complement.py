@@ -15,7 +15,7 @@ ERFC_FLOPS = 2 * EXP_FLOPS + 56  # a polynomial of degree 22, and e**(-x**2) as 
 def _erfc_numpy(x: Array, *, out: Array | None = None) -> Array:
     from scipy.special import erfc  # heavy, and only this gate needs it
 
-    return erfc(x, out=out)  # type: ignore[no-any-return]  # scipy is untyped
+    return erfc(x, out=out)
 
 
 # d/dx = -2 / sqrt(pi) e**-x**2

@@ -36,7 +36,7 @@ ACTIVATIONS: dict[str, Callable[[Node], Node]] = {
     "softsign": nonlinearities.softsign,
     "tanh": gates.tanh,
 }
-"""Those that need no numbers beside z, or have usual ones. For others, `partial(rg.elu, alpha=2)`."""
+"""Each with its usual numbers; with others it is a function, `partial(rg.elu, alpha=2.0)`."""
 
 
 def find_activation(activation: Activation) -> Callable[[Node], Node]:

@@ -16,7 +16,7 @@ from retrograd.autodiff.gradient import gradient
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import Shape, rows
 from retrograd.graph.step import Step
-from retrograd.nn.losses import Loss, Target
+from retrograd.nn.losses import Formula, Loss, Target
 from retrograd.nn.network import Architecture, Forward, Network
 from retrograd.optim.base import Optimizer
 from retrograd.plan.precision import in_bfloat16
@@ -194,6 +194,8 @@ def is_own(thing: object) -> bool:
     """
     if thing is None or isinstance(thing, str):
         return True
+    if isinstance(thing, Formula):
+        thing = type(thing)  # its numbers are compared too
     if isinstance(thing, FunctionType) and thing.__closure__ is not None:
         return False
     is_plain = isinstance(thing, FunctionType | type)

@@ -75,8 +75,8 @@ def erfc(v: Lanes, x: Value) -> Value:
     middle = v.const(_MIDDLE[v.dtype])
     q = v.div(v.sub(a, middle), v.add(a, middle))
     p = v.div(v.polynomial(q, _ERFC[v.dtype]), v.fma(v.const(2), a, v.const(1)))
-    # -a**2 in two parts: with h the nearest multiple of 1/16, h**2 is exact, and what a sum loses is
-    # what it lacks.
+    # -a**2 in two parts, the second what the first lacks: with h the nearest multiple of 1/16, h**2
+    # is exact.
     n, _ = whole(v, a, 16.0, 0)
     h = v.mul(n, v.const(1 / 16))
     most, rest = v.neg(v.mul(h, h)), v.mul(v.sub(h, a), v.add(h, a))
