@@ -15,8 +15,8 @@ softplus sqrt square subtract sum sum_to take tanh transpose where zeros
 OTHERS = """
 Adam AdamW CrossEntropy Dense Focal GaussianNLL History Huber LBFGS MLP MLPClassifier MLPRegressor
 Network Node Quantile SGD Tweedie celu check_gradient compile constant elu errors evaluate gelu
-gelu_tanh gradient hard_sigmoid hard_swish hard_tanh identity leaky_relu load mish prelu relu6
-rows selu silu softsign trace train variable
+gelu_tanh gradient hard_sigmoid hard_swish hard_tanh identity initializers leaky_relu load mish
+prelu relu6 rows selu silu softsign trace train unit_variance variable
 """.split()
 
 

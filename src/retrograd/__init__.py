@@ -9,6 +9,7 @@ from retrograd.gates import *
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.load import load
+from retrograd.nn import initializers
 from retrograd.nn.layers import Dense
 from retrograd.nn.losses import CrossEntropy, Focal, GaussianNLL, Huber, Quantile, Tweedie
 from retrograd.nn.network import MLP, Network
@@ -34,6 +35,7 @@ from retrograd.optim.lbfgs import LBFGS
 from retrograd.optim.sgd import SGD
 from retrograd.run import compile, evaluate
 from retrograd.training.history import History
+from retrograd.training.solvers.unit_variance import unit_variance
 from retrograd.training.train import train
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "hard_swish",
     "hard_tanh",
     "identity",
+    "initializers",
     "leaky_relu",
     "load",
     "mish",
@@ -88,6 +91,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "softsign",
     "trace",
     "train",
+    "unit_variance",
     "variable",
 ]
 

@@ -102,7 +102,7 @@ def gelu(z: Like) -> Node:
     Written with 1 + erf(z / sqrt(2)), as in PyTorch, it has lost every digit at z = -9.
 
     >>> rg.evaluate(rg.gelu([-9.0, 0.0, 1.0]))
-    array([-1.01572365e-18,  0.00000000e+00,  8.41344746e-01])
+    array([-1.01572957e-18,  0.00000000e+00,  8.41344746e-01])
     """
     node = as_node(z)
     return (0.5 * node) * gates.erfc((-math.sqrt(0.5)) * node)
@@ -181,8 +181,8 @@ def hard_sigmoid(z: Like) -> Node:
 def hard_swish(z: Like) -> Node:
     """z hard_sigmoid(z).  d/dz = 0, z/3 + 1/2 or 1   [Howard et al. 2019, eq. 5]
 
-    >>> rg.evaluate(rg.hard_swish([-4.0, 1.5, 4.0]))
-    array([0.   , 1.125, 4.   ])
+    >>> rg.evaluate(rg.hard_swish([-1.5, 1.5, 4.0]))
+    array([-0.375,  1.125,  4.   ])
     """
     node = as_node(z)
     return node * hard_sigmoid(node)
