@@ -6,19 +6,21 @@ import sys
 import retrograd as rg
 
 GATES = """
-abs add bernoulli broadcast_to cast center clip concatenate cos cumsum divide equal erf exp expm1
-floor greater greater_equal less less_equal log log1p log_softmax logsumexp matmul max maximum mean
-min minimum multiply negative normal not_equal one_hot power relu reshape round_bfloat16 row_count
-scatter_add sigmoid sign sin softmax softplus sqrt square standardize subtract sum sum_to take tanh
-top_k_mask transpose uniform variance where zeros
+abs add bernoulli broadcast_to cast center clip concatenate cos cumsum divide equal erf erfc exp
+expm1 floor greater greater_equal less less_equal log log1p log_softmax logsumexp matmul max maximum
+mean min minimum multiply negative normal not_equal one_hot power relu reshape round_bfloat16
+row_count scatter_add sigmoid sign sin softmax softplus sqrt square standardize subtract sum sum_to
+take tanh top_k_mask transpose uniform variance where zeros
 """.split()
 
 OTHERS = """
-Accumulate Adadelta Adafactor Adagrad Adam AdamW Adamax Clip ConjugateGradient Decay Dense Dropout
-EMA Groups History LAMB LBFGS LayerNorm LeastSquaresFit LevenbergMarquardt Lion Lookahead MLP
-MLPClassifier MLPRegressor Muon NAdam Network Node RAdam RMSprop RateRange Rprop SAM SGD SWA
-ScaledConjugateGradient ScheduleFreeAdamW check_gradient compile constant errors evaluate gradient
-learning_rate_range least_squares load plot_learning_rates rows schedules trace train variable
+Accumulate Adadelta Adafactor Adagrad Adam AdamW Adamax Clip ConjugateGradient CrossEntropy Decay
+Dense Dropout EMA Focal GaussianNLL Groups History Huber LAMB LBFGS LayerNorm LeastSquaresFit
+LevenbergMarquardt Lion Lookahead MLP MLPClassifier MLPRegressor Muon NAdam Network Node Quantile
+RAdam RMSprop RateRange Rprop SAM SGD SWA ScaledConjugateGradient ScheduleFreeAdamW Tweedie celu
+check_gradient compile constant elu errors evaluate gelu gelu_tanh gradient hard_sigmoid hard_swish
+hard_tanh identity initializers leaky_relu learning_rate_range least_squares load mish
+plot_learning_rates prelu relu6 rows schedules selu silu softsign trace train unit_variance variable
 """.split()
 
 

@@ -9,8 +9,27 @@ from retrograd.gates import *
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.load import load
+from retrograd.nn import initializers
 from retrograd.nn.layers import Dense, Dropout, LayerNorm
+from retrograd.nn.losses import CrossEntropy, Focal, GaussianNLL, Huber, Quantile, Tweedie
 from retrograd.nn.network import MLP, Network
+from retrograd.nn.nonlinearities import (
+    celu,
+    elu,
+    gelu,
+    gelu_tanh,
+    hard_sigmoid,
+    hard_swish,
+    hard_tanh,
+    identity,
+    leaky_relu,
+    mish,
+    prelu,
+    relu6,
+    selu,
+    silu,
+    softsign,
+)
 from retrograd.optim import schedules
 from retrograd.optim.accumulate import Accumulate
 from retrograd.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
@@ -32,6 +51,7 @@ from retrograd.training.fit import LeastSquaresFit
 from retrograd.training.history import History
 from retrograd.training.least_squares import least_squares
 from retrograd.training.rate_range import RateRange, learning_rate_range
+from retrograd.training.solvers.unit_variance import unit_variance
 from retrograd.training.train import train
 
 if TYPE_CHECKING:
@@ -61,11 +81,15 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "Adamax",
     "Clip",
     "ConjugateGradient",
+    "CrossEntropy",
     "Decay",
     "Dense",
     "Dropout",
+    "Focal",
+    "GaussianNLL",
     "Groups",
     "History",
+    "Huber",
     "LayerNorm",
     "LeastSquaresFit",
     "LevenbergMarquardt",
@@ -77,26 +101,45 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "NAdam",
     "Network",
     "Node",
+    "Quantile",
     "RAdam",
     "RMSprop",
     "RateRange",
     "Rprop",
     "ScaledConjugateGradient",
     "ScheduleFreeAdamW",
+    "Tweedie",
+    "celu",
     "check_gradient",
     "compile",
     "constant",
+    "elu",
     "errors",
     "evaluate",
+    "gelu",
+    "gelu_tanh",
     "gradient",
+    "hard_sigmoid",
+    "hard_swish",
+    "hard_tanh",
+    "identity",
+    "initializers",
+    "leaky_relu",
     "learning_rate_range",
     "least_squares",
     "load",
+    "mish",
     "plot_learning_rates",
+    "prelu",
+    "relu6",
     "rows",
     "schedules",
+    "selu",
+    "silu",
+    "softsign",
     "trace",
     "train",
+    "unit_variance",
     "variable",
 ]
 

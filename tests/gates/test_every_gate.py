@@ -376,6 +376,7 @@ SMOOTH: dict[str, Callable[[Draw], Case]] = {
     "sqrt": elementwise(rg.sqrt, np.sqrt, POSITIVE),
     "power": elementwise(rg.power, np.power, POSITIVE, ANY),
     "exp": elementwise(rg.exp, np.exp, ANY),
+    "erfc": elementwise(rg.erfc, scipy.special.erfc, ANY),
     "log": elementwise(rg.log, np.log, POSITIVE),
     "log1p": elementwise(rg.log1p, np.log1p, (-0.8, 3.0)),
     "expm1": elementwise(rg.expm1, np.expm1, ANY),

@@ -9,6 +9,7 @@ import retrograd as rg
 from retrograd.errors import DataError, OptionError, ShapeError, UnknownNameError
 from retrograd.nn.losses import find_loss
 from retrograd.training.session import TrainingSession, check_rows
+from retrograd.training.step import steps_of
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(7, 4))
@@ -191,7 +192,7 @@ def test_one_class_is_refused_by_training_and_not_by_scoring():
 
 def test_what_is_no_loss_is_an_error():
     net = rg.MLP([4, 3])
-    with pytest.raises(UnknownNameError, match="known: cross_entropy, half_squared_error, squared"):
+    with pytest.raises(UnknownNameError, match="known: absolute_error, cosine, cross_entropy"):
         find_loss("mse", net)
     with pytest.raises(OptionError, match="cross_entropy needs a network with output='softmax'"):
         find_loss("cross_entropy", net)
@@ -228,3 +229,148 @@ def test_a_function_gets_integers_as_integers():
     own = session_of(rg.MLP([4, 3]), LABELS, picked).gradient(np.arange(7))
     named = session_of(rg.MLP([4, 3], output="softmax"), LABELS).gradient(np.arange(7))
     assert pytest.approx(named[0], rel=1e-14) == own[0]
+
+
+def test_an_object_has_numbers_of_its_own_and_a_name_the_usual_ones():
+    net = rg.MLP([4, 3])
+    by_name, by_object = session_of(net, NUMBERS, "huber"), session_of(net, NUMBERS, rg.Huber(1.0))
+    rows = np.arange(7)
+    assert by_name.gradient(rows)[0] == by_object.gradient(rows)[0]
+    assert session_of(net, NUMBERS, rg.Huber(0.1)).gradient(rows)[0] < by_name.gradient(rows)[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: rg.Huber(0.0), r"Huber: delta must be in \(0, inf\), got 0.0"),
+        (lambda: rg.Quantile([0.1, 1.0]), r"Quantile: each of quantiles must be in \(0, 1\)"),
+        (lambda: rg.Quantile([]), "Quantile: quantiles must name at least one"),
+        (lambda: rg.Quantile("median"), "each of quantiles must be in .*, got 'median'"),
+        (lambda: rg.Tweedie(2.0), r"Tweedie: power must be in \(1, 2\), got 2.0"),
+        (lambda: rg.GaussianNLL(epsilon=0), r"GaussianNLL: epsilon must be in \(0, inf\)"),
+        (lambda: rg.CrossEntropy(1.0), r"CrossEntropy: label_smoothing must be in \[0, 1\)"),
+        (lambda: rg.Focal(-1), r"Focal: gamma must be in \[0, inf\), got -1"),
+        (lambda: rg.Focal(alpha=1.5), "Focal: alpha must be in"),
+    ],
+)
+def test_a_number_out_of_range_is_an_option_error(make, message):
+    with pytest.raises(OptionError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("loss", "n", "output", "message"),
+    [
+        (rg.Huber, 1, "identity", r"loss: pass an instance, Huber\(\), not the class"),
+        (
+            "quantile",
+            4,
+            "identity",
+            "3 quantiles need 3 outputs for each target; .* has 4",
+        ),
+        ("poisson", 1, "softplus", "poisson takes the logarithm of the mean .*output='softplus'"),
+        ("gaussian_nll", 3, "identity", "two outputs for each target, .* the network has 3"),
+        ("gaussian_nll", 2, "exp", "gaussian_nll needs a network with output='identity'"),
+        ("focal", 3, "identity", "focal needs a network with output='softmax'"),
+        (rg.Focal(alpha=0.5), 3, "softmax", "Focal: alpha weighs yes and no of a sigmoid output"),
+        (
+            "hinge",
+            3,
+            "sigmoid",
+            "hinge: .* of 3 outputs needs output=.identity. or .softmax.",
+        ),
+        ("squared_hinge", 1, "softmax", "squared_hinge: .* needs output='identity' or 'sigmoid'"),
+        ("kl_divergence", 3, "sigmoid", "kl_divergence needs a network with output='softmax'"),
+    ],
+)
+def test_a_loss_that_does_not_fit_the_network_says_what_would(loss, n, output, message):
+    with pytest.raises(OptionError, match=message):
+        find_loss(loss, rg.MLP([4, n], output=output))
+
+
+@pytest.mark.parametrize(
+    ("loss", "n", "output", "Y", "message"),
+    [
+        ("poisson", 1, "exp", -np.ones(7), "Y: -1 at row 0, column 0; poisson takes numbers >= 0"),
+        ("tweedie", 1, "exp", -np.ones(7), "tweedie takes numbers >= 0"),
+        ("gamma", 1, "exp", np.zeros(7), "Y: 0 at row 0, column 0; gamma takes numbers > 0"),
+        ("focal", 3, "softmax", SOFT, "column 0; focal takes labels or one-hot"),
+        ("hinge", 1, "identity", LABELS, "Y: 2 at row 1, column 0; hinge takes 0 and 1, or -1"),
+        ("squared_hinge", 3, "identity", SOFT, "squared_hinge takes labels or one-hot"),
+        ("cosine", 3, "identity", 0 * NUMBERS, "Y: row 0 is all 0; cosine needs a direction"),
+        ("kl_divergence", 3, "softmax", 2 * SOFT, "kl_divergence takes 0, 1 or probabilities"),
+        ("kl_divergence", 3, "softmax", LABELS, r"Y: expected shape \(n, 3\)"),
+        ("gaussian_nll", 2, "identity", NUMBERS, "Y: has 3 columns, expected 1"),
+        ("quantile", 3, "identity", NUMBERS, "Y: has 3 columns, expected 1"),
+    ],
+)
+def test_what_a_loss_does_not_take_is_a_data_error(loss, n, output, Y, message):
+    with pytest.raises(DataError, match=message):
+        session_of(rg.MLP([4, n], output=output), Y, loss)
+
+
+def test_the_sides_of_a_hinge_are_0_and_1_or_minus_1_and_1():
+    net = rg.MLP([4, 1])
+    sides = (LABELS > 0).astype(float)
+    rows = np.arange(7)
+    first, second = (session_of(net, Y, "hinge").gradient(rows) for Y in (sides, 2 * sides - 1))
+    assert first[0] == second[0]
+    z = net.predict(X)[:, 0]
+    assert first[0] == pytest.approx(np.maximum(0, 1 - (2 * sides - 1) * z).mean(), rel=1e-14)
+
+
+def test_one_hot_rows_are_labels_to_a_loss_of_labels():
+    for loss in ("focal", "hinge"):
+        net, rows = rg.MLP([4, 3], output="softmax"), np.arange(7)
+        assert (
+            session_of(net, LABELS, loss).gradient(rows)[0]
+            == session_of(net, ONE_HOT, loss).gradient(rows)[0]
+        )
+
+
+def test_binary_cross_entropy_of_a_logit_of_0_has_the_gradient_of_both_sides():
+    """A form with |z| would have a kink there, where every network of zeros begins."""
+    net = rg.MLP([4, 1], output="sigmoid", initializer="zeros")
+    _, g = session_of(net, np.ones(7)).gradient(np.arange(7))
+    assert g["b1"][0] == -0.5
+
+
+def test_an_output_of_zeros_has_no_direction_and_no_gradient():
+    net = rg.MLP([4, 3], initializer="zeros")
+    J, g = session_of(net, NUMBERS, "cosine").gradient(np.arange(7))
+    assert J == 1.0
+    assert not g["W1"].any()
+
+
+def test_equal_losses_share_their_steps():
+    def steps(loss):
+        net = rg.MLP([4, 3])
+        chosen = find_loss(loss, net)
+        return steps_of(net, chosen, chosen.target(NUMBERS, 3, float), rg.SGD(0.1))
+
+    assert steps(rg.Huber(0.5)) is steps(rg.Huber(0.5))
+    assert steps(rg.Huber(0.5)) is not steps(rg.Huber(0.25))
+    assert steps("log_cosh") is steps("log_cosh")
+
+
+def test_quantiles_of_two_targets_lie_side_by_side():
+    """Fitted to columns of constant noise, the outputs are the quantiles of each."""
+    rng = np.random.default_rng(1)
+    Y = np.stack([rng.uniform(0, 1, 4000), rng.uniform(10, 20, 4000)], axis=1)
+    net = rg.MLP([1, 4])
+    net.parameters["b1"] = [0.25, 0.9, 12.5, 19.0]
+    chosen = find_loss(rg.Quantile([0.25, 0.9]), net)
+    data = check_rows(net, chosen, np.zeros((4000, 1)), Y)
+    session = TrainingSession(net, data, loss=chosen, optimizer=None)
+    _, g = session.gradient(np.arange(4000))
+    assert np.abs(g["b1"]).max() < 0.03  # the share below each is what it should be
+
+
+def test_a_gaussian_learns_its_variance():
+    rng = np.random.default_rng(1)
+    y = 3.0 + 0.5 * rng.normal(size=500)
+    net = rg.MLP([1, 2])
+    rg.train(net, np.zeros((500, 1)), y, loss="gaussian_nll", optimizer="lbfgs", epochs=100)
+    mean, log_variance = net.predict([[0.0]])[0]
+    assert mean == pytest.approx(y.mean(), rel=1e-4)
+    assert np.exp(log_variance) + 1e-6 == pytest.approx(y.var(), rel=1e-3)

@@ -8,13 +8,29 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import scipy.stats
 
 import retrograd as rg
 from retrograd.errors import DataError, OptionError, ShapeError, UnknownNameError
 from retrograd.nn.activations import ACTIVATIONS
 
 RNG = np.random.default_rng(5)
+SELU = 1.0507009873554805, 1.6732632423543773
 DEFINITIONS = {
+    "celu": lambda z: np.where(z > 0, z, np.exp(z) - 1),
+    "elu": lambda z: np.where(z > 0, z, np.exp(z) - 1),
+    "exp": np.exp,
+    "gelu": lambda z: z * scipy.stats.norm.cdf(z),
+    "gelu_tanh": lambda z: 0.5 * z * (1 + np.tanh((2 / np.pi) ** 0.5 * (z + 0.044715 * z**3))),
+    "hard_sigmoid": lambda z: np.clip(z / 6 + 0.5, 0, 1),
+    "hard_swish": lambda z: z * np.clip(z / 6 + 0.5, 0, 1),
+    "hard_tanh": lambda z: np.clip(z, -1, 1),
+    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
+    "mish": lambda z: z * np.tanh(np.log1p(np.exp(z))),
+    "relu6": lambda z: np.clip(z, 0, 6),
+    "selu": lambda z: SELU[0] * np.where(z > 0, z, SELU[1] * (np.exp(z) - 1)),
+    "silu": lambda z: z / (1 + np.exp(-z)),
+    "softsign": lambda z: z / (1 + np.abs(z)),
     "identity": lambda z: z,
     "relu": lambda z: np.maximum(z, 0),
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),

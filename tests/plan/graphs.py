@@ -139,6 +139,7 @@ ONE: list[Callable[[Any, Node], Node]] = [
     ),
     lambda choose, x: rg.exp(rg.tanh(x)),
     lambda choose, x: rg.expm1(rg.tanh(x)),
+    lambda choose, x: rg.erfc(x),
     lambda choose, x: rg.log(1.0 + rg.square(x)),
     lambda choose, x: rg.log1p(rg.square(x)),
     lambda choose, x: rg.sqrt(0.5 + rg.square(x)),

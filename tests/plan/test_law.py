@@ -32,7 +32,7 @@ def test_running_the_program_equals_walking_the_graph(data):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_random_steps_are_made_of_every_gate_that_takes_floats(dtype):
     found = set()
-    for seed in range(150):
+    for seed in range(300):
         source = random.Random(seed)
         step = random_step(lambda s, source=source: source.choice(list(s)), 16, np.dtype(dtype))
         found |= {node.gate.name for node in step.order()}

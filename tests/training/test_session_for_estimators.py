@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 import retrograd as rg
 from retrograd.arrays import SparseRows
-from retrograd.nn.losses import find_loss, squared_error
+from retrograd.nn.losses import SquaredError, find_loss
 from retrograd.training.session import Rows, TrainingSession, check_rows
 
 
@@ -53,7 +53,7 @@ def test_a_number_and_a_function_that_gives_it_are_the_same():
 def test_a_reported_loss_changes_what_is_said_and_not_what_is_done():
     loss = find_loss("half_squared_error", rg.MLP([2, 3, 1]))
     (J, parameters), (twice, others) = (
-        run(opened(loss=chosen)[1]) for chosen in (loss, replace(loss, reported=squared_error))
+        run(opened(loss=chosen)[1]) for chosen in (loss, replace(loss, reported=SquaredError()))
     )
     np.testing.assert_allclose(twice, 2.0 * J, rtol=1e-15)
     for name in parameters:

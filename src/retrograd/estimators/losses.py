@@ -8,7 +8,7 @@ import numpy as np
 
 from retrograd import gates
 from retrograd.graph.node import Node
-from retrograd.nn.losses import Loss, find_loss, half_squared_error
+from retrograd.nn.losses import Loss, find_loss
 from retrograd.nn.network import Forward, Network
 
 LOG_LOSS, SQUARED_ERROR, POISSON = "log_loss", "squared_error", "poisson"
@@ -50,7 +50,7 @@ def _squared_error(network: Network) -> Loss:
     loss = find_loss("half_squared_error", network)
     if n_outputs == 1:
         return loss
-    return replace(loss, reported=lambda forward, y: half_squared_error(forward, y) / n_outputs)
+    return replace(loss, reported=lambda forward, y: loss.per_row(forward, y) / n_outputs)
 
 
 def poisson(forward: Forward, y: Node) -> Node:
@@ -64,7 +64,8 @@ def poisson(forward: Forward, y: Node) -> Node:
 
 
 def _poisson(network: Network) -> Loss:
-    return replace(find_loss("half_squared_error", network), name=POISSON, per_row=poisson)
+    loss = find_loss("half_squared_error", network)
+    return replace(loss, name=POISSON, per_row=poisson, scored_by="loss", residuals=None)
 
 
 LOSSES = {LOG_LOSS: _log_loss, SQUARED_ERROR: _squared_error, POISSON: _poisson}

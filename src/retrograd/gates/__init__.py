@@ -12,7 +12,7 @@ from retrograd.gates.compare import (
 )
 from retrograd.gates.cumulative import cumsum
 from retrograd.gates.elementwise import cast
-from retrograd.gates.error import erf
+from retrograd.gates.error import erf, erfc
 from retrograd.gates.exponential import (
     exp,
     expm1,
@@ -58,6 +58,7 @@ __all__ = [
     "divide",
     "equal",
     "erf",
+    "erfc",
     "exp",
     "expm1",
     "floor",

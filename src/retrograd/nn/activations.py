@@ -10,17 +10,33 @@ from retrograd.errors import ModelFileError, ShapeError, unknown_name
 from retrograd.graph.function import GateFunction, call
 from retrograd.graph.node import Node, variable
 from retrograd.graph.shape import rows, show
+from retrograd.nn import nonlinearities
 
 Activation = str | Callable[[Node], Node]
 
 ACTIVATIONS: dict[str, Callable[[Node], Node]] = {
-    "identity": lambda z: z,
+    "celu": nonlinearities.celu,
+    "elu": nonlinearities.elu,
+    "exp": gates.exp,
+    "gelu": nonlinearities.gelu,
+    "gelu_tanh": nonlinearities.gelu_tanh,
+    "hard_sigmoid": nonlinearities.hard_sigmoid,
+    "hard_swish": nonlinearities.hard_swish,
+    "hard_tanh": nonlinearities.hard_tanh,
+    "identity": nonlinearities.identity,
+    "leaky_relu": nonlinearities.leaky_relu,
+    "mish": nonlinearities.mish,
     "relu": gates.relu,
+    "relu6": nonlinearities.relu6,
+    "selu": nonlinearities.selu,
     "sigmoid": gates.sigmoid,
-    "tanh": gates.tanh,
-    "softplus": gates.softplus,
+    "silu": nonlinearities.silu,
     "softmax": gates.softmax,
+    "softplus": gates.softplus,
+    "softsign": nonlinearities.softsign,
+    "tanh": gates.tanh,
 }
+"""Each with its usual numbers; with others it is a function, `partial(rg.elu, alpha=2.0)`."""
 
 
 def find_activation(activation: Activation) -> Callable[[Node], Node]:

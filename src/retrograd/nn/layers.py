@@ -20,7 +20,13 @@ from retrograd.nn.activations import (
     find_activation,
     require_activation,
 )
-from retrograd.nn.initializers import find_initializer
+from retrograd.nn.initializers import (
+    InitializerChoice,
+    find_initializer,
+    initializer_from_json,
+    initializer_to_json,
+    require_of_biases,
+)
 from retrograd.nn.noise import Noise
 
 AUTO = "auto"
@@ -87,12 +93,17 @@ class Dense(Layer):
     Args:
         fan_in: I, at least 1.
         fan_out: O, the number of units, at least 1.
-        activation: a name ("identity", "relu", "sigmoid", "tanh", "softplus", "softmax") or a
-            Python function of nodes.
+        activation: a Python function of nodes, or the name of one: "celu", "elu", "exp", "gelu",
+            "gelu_tanh", "hard_sigmoid", "hard_swish", "hard_tanh", "identity", "leaky_relu",
+            "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign",
+            "tanh".
         bias: whether there is a b.
-        initializer: of W: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
-            "lecun_uniform", "lecun_normal", "zeros"; "auto" is he_uniform for relu, else
-            glorot_uniform. b starts at 0.
+        initializer: of W: an object of `rg.initializers`, or a name: "glorot", "he", "lecun" or
+            "fan_in" with "_uniform", "_normal" or "_truncated_normal"; "orthogonal",
+            "truncated_normal", "normal", "uniform", "zeros", "ones". "auto" is he_uniform for
+            relu, else glorot_uniform.
+        bias_initializer: of b: the same, but for "orthogonal" and "auto". "fan_in_uniform" for
+            both is PyTorch's default.
 
     >>> rg.Dense(4, 3, activation="tanh").shapes
     {'W': (4, 3), 'b': (3,)}
@@ -103,7 +114,8 @@ class Dense(Layer):
     fan_out: int
     activation: Activation = "identity"
     bias: bool = True
-    initializer: str = AUTO
+    initializer: InitializerChoice = AUTO
+    bias_initializer: InitializerChoice = "zeros"
 
     def __post_init__(self) -> None:
         for name in ("fan_in", "fan_out"):
@@ -112,6 +124,7 @@ class Dense(Layer):
             raise OptionError(f"Dense: bias must be True or False, got {self.bias!r}")
         if self.initializer != AUTO:
             find_initializer(self.initializer)
+        require_of_biases(self.bias_initializer)
         require_activation(self.activation, self.fan_out)
 
     @property
@@ -132,11 +145,14 @@ class Dense(Layer):
 
     def initial(self, rng: np.random.Generator) -> dict[str, Array]:
         """Initial values of the parameters, float64."""
-        name = self.initializer
-        if name == AUTO:
-            name = "he_uniform" if self.activation == "relu" else "glorot_uniform"
-        values = {"W": find_initializer(name)(rng, self.fan_in, self.fan_out)}
-        return values | {"b": np.zeros(self.fan_out)} if self.bias else values
+        chosen = self.initializer
+        if chosen == AUTO:
+            chosen = "he_uniform" if self.activation == "relu" else "glorot_uniform"
+        sizes = self.fan_in, self.fan_out
+        values = {"W": find_initializer(chosen)(rng, *sizes)}
+        if self.bias:
+            values["b"] = find_initializer(self.bias_initializer)(rng, *sizes, (self.fan_out,))
+        return values
 
     def z(self, x: Node, parameters: Mapping[str, Node]) -> Node:
         """The pre-activation, x @ W + b."""
@@ -150,12 +166,22 @@ class Dense(Layer):
     def to_json(self) -> dict[str, Any]:
         """The layer's choices as strict JSON, without the kind: what has none is dense."""
         choices = {field.name: getattr(self, field.name) for field in fields(self)}
-        return choices | {"activation": activation_to_json(self.activation, self.fan_out)}
+        return choices | {
+            "activation": activation_to_json(self.activation, self.fan_out),
+            "initializer": initializer_to_json(self.initializer),
+            "bias_initializer": initializer_to_json(self.bias_initializer),
+        }
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """The inverse of `to_json`."""
-        return cls(**{**value, "activation": activation_from_json(value["activation"])})
+        made = {
+            name: initializer_from_json(choice)
+            for name, choice in value.items()
+            if name.endswith("initializer")
+        }
+        activation = activation_from_json(value["activation"])
+        return cls(**{**value, **made, "activation": activation})
 
 
 @dataclass(frozen=True)

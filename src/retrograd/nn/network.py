@@ -22,6 +22,7 @@ from retrograd.nn.activations import (
     find_activation,
     require_activation,
 )
+from retrograd.nn.initializers import InitializerChoice
 from retrograd.nn.layers import Dense, Layer, layer_from_json
 from retrograd.nn.noise import Noise
 from retrograd.nn.parameters import Parameters
@@ -331,7 +332,8 @@ def MLP(
     activation: Activation | Sequence[Activation] = "relu",
     output: Activation = "identity",
     bias: bool = True,
-    initializer: str = "auto",
+    initializer: InitializerChoice = "auto",
+    bias_initializer: InitializerChoice = "zeros",
     seed: int | None = 0,
     dtype: DTypeLike = np.float64,
 ) -> Network:
@@ -343,6 +345,7 @@ def MLP(
         output: what predictions are: "identity", "sigmoid" (binary, multi-label) or "softmax".
         bias: whether the layers have biases.
         initializer: of the weights, see `rg.Dense`.
+        bias_initializer: of the biases.
         seed: of the initial weights. None draws a fresh one.
         dtype: float32 or float64.
 
@@ -358,7 +361,14 @@ def MLP(
     if len(hidden) != n_hidden:
         raise OptionError(f"MLP: {n_hidden} hidden layers, but {len(hidden)} activations")
     layers = [
-        Dense(n_in, n_out, activation=act, bias=bias, initializer=initializer)
+        Dense(
+            n_in,
+            n_out,
+            activation=act,
+            bias=bias,
+            initializer=initializer,
+            bias_initializer=bias_initializer,
+        )
         for n_in, n_out, act in zip(widths, widths[1:], [*hidden, "identity"], strict=False)
     ]
     return Network(layers, output=output, seed=seed, dtype=dtype)

@@ -8,7 +8,7 @@ import numpy as np
 
 from retrograd.arrays import Array
 from retrograd.errors import unknown_name
-from retrograd.nn.losses import SQUARED, Loss
+from retrograd.nn.losses import Loss
 
 Score = Callable[[Array, Array], float]
 
@@ -53,13 +53,13 @@ SCORES: dict[str, Score] = {"accuracy": accuracy, "r2": r2}
 def find_score(score: str | Score, loss: Loss) -> tuple[str, Score | None]:
     """The name and function of a score; no function for "loss", which is -J without penalties.
 
-    "auto" is accuracy for cross_entropy, r2 for the squared errors, and "loss" for a loss written
-    in Python, of which nothing else is known.
+    "auto" is accuracy for losses of classes, r2 for those of an error, and "loss" for others, and
+    for a loss written in Python, of which nothing else is known.
     """
     if callable(score):
         return getattr(score, "__name__", "score"), score
     if score == AUTO:
-        score = "accuracy" if loss.is_classification else "r2" if loss.name in SQUARED else LOSS
+        score = loss.scored_by
     if score == LOSS:
         return LOSS, None
     if not isinstance(score, str) or score not in SCORES:

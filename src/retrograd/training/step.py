@@ -18,7 +18,7 @@ from retrograd.graph.node import FLOATS, Node, constant, variable
 from retrograd.graph.order import rebuild, variables
 from retrograd.graph.shape import Shape, rows, with_rows
 from retrograd.graph.step import Step
-from retrograd.nn.losses import Loss, Target
+from retrograd.nn.losses import Formula, Loss, Target
 from retrograd.nn.network import Architecture, Forward, Network
 from retrograd.nn.noise import Noise
 from retrograd.optim.base import Nodes, Optimizer, Point, Slot
@@ -217,7 +217,9 @@ def least_squares_steps(objective: Objective, loss: Loss) -> dict[str, Step]:
     together from single rows, and there is but one of residuals that stay as they are.
     """
     if objective.noise is not None:
-        raise OptionError("LevenbergMarquardt: takes no random layers; the network has an rg.Dropout")
+        raise OptionError(
+            "LevenbergMarquardt: takes no random layers; the network has an rg.Dropout"
+        )
     if loss.residuals is None:
         raise OptionError(
             f"LevenbergMarquardt: the loss must be a sum of squares, half_squared_error or "
@@ -296,6 +298,8 @@ def is_own(thing: object) -> bool:
     """
     if thing is None or isinstance(thing, str):
         return True
+    if isinstance(thing, Formula):
+        thing = type(thing)  # its numbers are compared too
     if isinstance(thing, FunctionType) and thing.__closure__ is not None:
         return False
     is_plain = isinstance(thing, FunctionType | type)

@@ -15,6 +15,7 @@ from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.optim.names import find_optimizer
+from retrograd.training.class_weights import ClassWeight, weigh_classes
 from retrograd.training.history import History
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.loop import Job
@@ -42,6 +43,7 @@ def train(
     batch_size: int | None = 32,
     shuffle: bool = True,
     sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
     l2: float = 0.0,
     validation: Validation = None,
     score: str | Score = "auto",
@@ -66,9 +68,13 @@ def train(
         network: trained from its present parameters.
         X: (n, n_inputs), finite. float32 and float64 are kept; integers become float64.
         Y: (n, n_outputs), or (n,) for one output; integer labels (n,) for classes.
-        loss: "cross_entropy", "half_squared_error", "squared_error", or a function of two nodes
-            (output, y) that returns each example's loss, (rows,). "auto": cross_entropy for a
-            softmax or sigmoid output, else half_squared_error.
+        loss: a name, an object with numbers of its own, or a function of two nodes (output, y) that
+            returns each example's loss, (rows,). "auto": cross_entropy for a softmax or sigmoid
+            output, else half_squared_error. Names: "half_squared_error", "squared_error",
+            "absolute_error", "huber", "log_cosh", "quantile", "cosine"; "poisson", "gamma",
+            "tweedie", "gaussian_nll"; "cross_entropy", "focal", "hinge", "squared_hinge",
+            "kl_divergence". Objects: `rg.Huber`, `rg.Quantile`, `rg.Tweedie`, `rg.GaussianNLL`,
+            `rg.CrossEntropy` (label smoothing), `rg.Focal`.
         optimizer: `rg.Adam(...)`, or a name for its usual numbers: "sgd", "rmsprop", "adagrad",
             "adadelta", "adam", "adamw", "adamax", "nadam", "radam", "lion", "lamb", "adafactor",
             "muon", "rprop", "schedule_free_adamw". A learning rate may be a function of
@@ -82,12 +88,14 @@ def train(
             batches take all.
         shuffle: a new order of the rows for each epoch.
         sample_weight: (n,), >= 0: J is then sum(w * loss) / sum(w).
+        class_weight: {label: weight}, 1 where a label is missing, or "balanced": n / (classes *
+            rows of the class). The sample weights are multiplied by it.
         l2: >= 0.
         validation: rows to hold out as a share in (0, 1), or a pair (X, Y). With it, the weights
             with the best validation score are kept. A pair is copied, together with X.
         score: of the validation rows: "accuracy", "r2", "loss" (its negative), or a function
-            (y, output) -> float; higher is better. "auto" is accuracy for cross_entropy, r2 for the
-            squared errors, "loss" for a function.
+            (y, output) -> float; higher is better. "auto" is accuracy for losses of classes, r2 for
+            those of an error, "loss" for others and for a function.
         patience: stop when the validation score has not improved for so many epochs.
         tolerance: stop when J has not fallen by more than this over `patience` (or 10) epochs.
         gradient_tolerance: stop when the norm of the gradient of an epoch's last step is at most
@@ -149,6 +157,7 @@ def train(
     dtype = None if precision == "auto" else "float32" if is_mixed else precision
     data = check_rows(network, chosen_loss, X, Y, sample_weight, dtype=dtype)
     require_two_classes(chosen_loss, data.target)
+    data = weigh_classes(class_weight, chosen_loss, data, network.n_outputs)
     data, train_rows, validation_rows = hold_out(
         network, chosen_loss, data, validation, beginning.stream(SPLIT)
     )

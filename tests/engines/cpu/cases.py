@@ -199,6 +199,7 @@ CASES: dict[str, Case] = {
     "divide": both(lambda x, y: x / positive(y)),
     "equal": both(lambda x, y: rg.equal(steps(x), steps(y))),
     "erf": each(lambda x: rg.erf(3.0 * x)),
+    "erfc": each(lambda x: rg.erfc(4.0 * x)),
     "exp": each(rg.exp),
     "expm1": each(rg.expm1),
     "first_max": masks,

@@ -143,6 +143,17 @@ def erf_fit(high: Any, degree: int) -> Fit:
     )
 
 
+def erfc_fit(middle: int, high: Any, degree: int) -> Fit:
+    """(1 + 2 a) e**(a**2) erfc(a) = P(q), q = (a - middle) / (a + middle), for 0 <= a <= high"""
+
+    def smooth(q: Any) -> Any:
+        a = middle * (1 + q) / (1 - q)
+        return (1 + 2 * a) * mpmath.exp(a * a) * mpmath.erfc(a)
+
+    last = (mpf(high) - middle) / (mpf(high) + middle)
+    return Fit(smooth, -1, last, degree, lambda q: 1 / smooth(q))
+
+
 def sin_fit(degree: int) -> Fit:
     """sin(r) = r + r z P(z), z = r**2, for |r| <= REDUCED"""
     return Fit(
@@ -192,6 +203,8 @@ FITS: dict[str, tuple[Fit, Any, dict[int, Any]]] = {
     "softplus32": (log1p_fit(0, 1, 7), np.float32, {}),
     "erf32": (erf_fit(4, 8), np.float32, {}),
     "erf64": (erf_fit(6, 23), np.float64, {}),
+    "erfc32": (erfc_fit(2, 10.5, 11), np.float32, {}),
+    "erfc64": (erfc_fit(4, 27.5, 22), np.float64, {}),
     "sin32": (sin_fit(2), np.float32, {}),
     "sin64": (sin_fit(5), np.float64, {}),
     "cos32": (cos_fit(2), np.float32, {}),

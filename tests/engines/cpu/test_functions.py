@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from retrograd.engines.cpu.functions.error import erf
+from retrograd.engines.cpu.functions.error import erf, erfc
 from retrograd.engines.cpu.functions.exponential import exp, expm1, sigmoid, softplus, tanh
 from retrograd.engines.cpu.functions.floor import floor
 from retrograd.engines.cpu.functions.logarithm import log, log1p
@@ -42,6 +42,7 @@ FUNCTIONS = {
     "sin": (sin, np.sin, mpmath.sin, 2.0),
     "cos": (cos, np.cos, mpmath.cos, 2.0),
     "erf": (erf, scipy.special.erf, mpmath.erf, 2.0),
+    "erfc": (erfc, scipy.special.erfc, lambda x: mpmath.erfc(max(min(x, 100), -100)), 4.3),
     "sqrt": (sqrt, np.sqrt, mpmath.sqrt, 1.0),
     "floor": (floor, np.floor, mpmath.floor, 0.0),
 }

@@ -23,6 +23,9 @@ TARGETS = {
     "labels": rng.integers(0, O, N),
     "one-hot": np.eye(O)[rng.integers(0, O, N)],
     "yes or no": rng.integers(0, 2, (N, O)).astype(float),
+    "counts": rng.poisson(1.0, (N, O)).astype(float),
+    "shares": rng.dirichlet(np.ones(O), N),
+    "a column": rng.normal(size=(N, 1)),
 }
 OPTIMIZER_CHOICES = {
     "sgd": rg.SGD(0.1),
@@ -131,6 +134,16 @@ def test_every_activation_trains_as_on_the_reference(activation):
         ("half_squared_error", "identity", "numbers"),
         ("squared_error", "sigmoid", "yes or no"),
         (huber, "identity", "numbers"),
+        (rg.Huber(0.5), "identity", "numbers"),
+        ("log_cosh", "tanh", "numbers"),
+        ("quantile", "identity", "a column"),
+        ("cosine", "identity", "numbers"),
+        (rg.Tweedie(1.3), "exp", "counts"),
+        (rg.CrossEntropy(label_smoothing=0.1), "softmax", "labels"),
+        ("focal", "softmax", "labels"),
+        (rg.Focal(alpha=0.3), "sigmoid", "yes or no"),
+        ("squared_hinge", "softmax", "labels"),
+        ("kl_divergence", "softmax", "shares"),
     ],
 )
 def test_every_loss_trains_as_on_the_reference(loss, output, targets):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from retrograd.engines.cpu.functions.bfloat16 import round_bfloat16
-from retrograd.engines.cpu.functions.error import erf
+from retrograd.engines.cpu.functions.error import erf, erfc
 from retrograd.engines.cpu.functions.exponential import exp, expm1, sigmoid, softplus, tanh
 from retrograd.engines.cpu.functions.floor import floor
 from retrograd.engines.cpu.functions.logarithm import log, log1p
@@ -43,6 +43,7 @@ GATES: dict[str, Callable[..., Any]] = {
     "divide": Lanes.div,
     "equal": Lanes.eq,
     "erf": erf,
+    "erfc": erfc,
     "exp": exp,
     "expm1": expm1,
     "floor": floor,

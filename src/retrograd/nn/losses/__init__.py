@@ -1,0 +1,53 @@
+"""Losses: what a network's output costs in each example, and what targets each loss takes.
+
+Those with numbers of their own are frozen dataclasses, `rg.Huber(delta=0.5)`; every one has a name,
+`loss="huber"`, which stands for its usual numbers. A new loss is a class of a few lines: its
+formula in gates, what targets it takes, and one line in the table of `names`.
+
+The loss of a row is the sum over outputs, and J is the mean over rows. PyTorch's and Keras's usual
+reductions are means over outputs too: for O outputs they are J / O. Where classes are told apart
+(cross entropy, focal, KL divergence) all three are the mean over rows, but for several yes-or-no
+outputs, where theirs is J / O again.
+"""
+
+from retrograd.nn.losses.base import Choice, Formula, Loss
+from retrograd.nn.losses.classes import CrossEntropy, Focal, Hinge, KLDivergence, SquaredHinge
+from retrograd.nn.losses.likelihood import Gamma, GaussianNLL, Poisson, Tweedie
+from retrograd.nn.losses.names import LOSSES, LossChoice, find_loss, require_two_classes
+from retrograd.nn.losses.regression import (
+    AbsoluteError,
+    Cosine,
+    HalfSquaredError,
+    Huber,
+    LogCosh,
+    Quantile,
+    SquaredError,
+)
+from retrograd.nn.losses.targets import Target
+
+__all__ = [
+    "LOSSES",
+    "AbsoluteError",
+    "Choice",
+    "Cosine",
+    "CrossEntropy",
+    "Focal",
+    "Formula",
+    "Gamma",
+    "GaussianNLL",
+    "HalfSquaredError",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
+    "Loss",
+    "LossChoice",
+    "Poisson",
+    "Quantile",
+    "SquaredError",
+    "SquaredHinge",
+    "Target",
+    "Tweedie",
+    "find_loss",
+    "require_two_classes",
+]

@@ -1,0 +1,79 @@
+"""Activations and losses against PyTorch's, from torch_values.npz: the formulas, kinks and scales.
+
+PyTorch's own digits are the limit: `test_activations` and `test_loss_accuracy` hold ours to more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+from retrograd.nn.activations import ACTIVATIONS
+from retrograd.nn.losses import find_loss
+from retrograd.training.class_weights import weigh_classes
+from retrograd.training.session import TrainingSession, check_rows
+
+TORCH = np.load(Path(__file__).with_name("torch_values.npz"))
+NAMES = [name.removesuffix(" value") for name in TORCH.files if name.endswith(" value")]
+B, C = TORCH["output"].shape
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("loss")])
+def test_an_activation_is_pytorchs_at_its_kinks_too(name):
+    z = rg.variable("z", TORCH["z"])
+    y = ACTIVATIONS[name](z)
+    value, gradient = rg.evaluate([y, rg.gradient(rg.sum(y), z)])
+    np.testing.assert_allclose(value, TORCH[f"{name} value"], rtol=1e-9, atol=1e-13)
+    # PyTorch's 1/6 of hard_sigmoid has the digits of float32.
+    np.testing.assert_allclose(gradient, TORCH[f"{name} gradient"], rtol=1e-7, atol=1e-12)
+
+
+# name: (loss, output of the network, what PyTorch's is of the sum over outputs)
+LOSSES = {
+    "squared_error": ("squared_error", "identity", 1 / C),
+    "absolute_error": ("absolute_error", "identity", 1 / C),
+    "huber": (rg.Huber(0.5), "identity", 1 / C),
+    "poisson": ("poisson", "exp", 1 / C),
+    "gaussian_nll": ("gaussian_nll", "identity", 1 / C),
+    "cross_entropy": ("cross_entropy", "softmax", 1),
+    "label_smoothing": (rg.CrossEntropy(label_smoothing=0.1), "softmax", 1),
+    "class_weights": ("cross_entropy", "softmax", 1),
+    "binary_cross_entropy": ("cross_entropy", "sigmoid", 1 / C),
+    "hinge": ("hinge", "softmax", 1 / C),
+    "squared_hinge": ("squared_hinge", "softmax", 1 / C),
+    "cosine": ("cosine", "identity", 1),
+    "kl_divergence": ("kl_divergence", "softmax", 1),
+}
+TARGETS = {
+    "poisson": "counts",
+    "binary_cross_entropy": "yes_or_no",
+    "kl_divergence": "shares",
+    **dict.fromkeys(
+        ["cross_entropy", "label_smoothing", "class_weights", "hinge", "squared_hinge"], "labels"
+    ),
+}
+CLASS_WEIGHT = {"class_weights": {0: 0.5, 1: 2.0, 2: 3.0}}
+
+
+def test_every_loss_of_the_file_is_compared():
+    assert {f"loss {name}" for name in LOSSES} == {n for n in NAMES if n.startswith("loss")}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_J_is_pytorchs_up_to_the_mean_over_outputs(name):
+    loss, output, scale = LOSSES[name]
+    given = TORCH["two_heads" if name == "gaussian_nll" else "output"]
+    # One row of X for each example: then W is the output itself.
+    net = rg.MLP([B, given.shape[1]], output=output, bias=False)
+    net.parameters["W1"] = given
+    chosen = find_loss(loss, net)
+    rows = check_rows(net, chosen, np.eye(B), TORCH[TARGETS.get(name, "numbers")])
+    rows = weigh_classes(CLASS_WEIGHT.get(name), chosen, rows, net.n_outputs)
+    session = TrainingSession(net, rows, loss=chosen, optimizer=None)
+    J, gradient = session.gradient(np.arange(B))
+    np.testing.assert_allclose(J * scale, TORCH[f"loss {name} value"], rtol=1e-11)
+    expected = TORCH[f"loss {name} gradient"]
+    np.testing.assert_allclose(gradient["W1"] * scale, expected, rtol=1e-10, atol=1e-12)
