@@ -23,7 +23,7 @@ from retrograd.graph.shape import Rows, has_rows, with_rows
 from retrograd.graph.structure import Structure
 from retrograd.plan.rows import is_row_by_row
 
-BLOCK = 128  # rows worked on at once where rows do not depend on each other
+BLOCK = 64  # rows worked on at once where rows do not depend on each other
 SHARED = 1 << 22  # operations of a call from which on several threads share it
 
 
