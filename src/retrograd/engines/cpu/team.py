@@ -38,7 +38,7 @@ def together(code: Code, jobs: Sequence[Job], *, is_shared: bool = False) -> Non
     """Run the jobs at the same time, the first on this thread; return when all are done.
 
     A single native call leads all: Ctrl-C, which arrives between two of Python's steps, finds none
-    of them half started. `is_shared`: the jobs have equal tasks, and each is done by whoever is free.
+    of them half started. `is_shared`: the jobs have equal tasks; each is done by whoever is free.
     """
     helpers = [_free_helper() for _ in jobs[1:]]
     pairs = [np.array(job, np.int64) for job in jobs]
