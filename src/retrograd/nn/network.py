@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from retrograd.arrays import Array, as_matrix, is_ready, require_finite, require_integer
 from retrograd.errors import ModelFileError, OptionError, RetrogradError, ShapeError
-from retrograd.graph.node import FLOATS, Node, variable
+from retrograd.graph.node import FLOATS, Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.nn.activations import (
     Activation,
@@ -230,17 +230,25 @@ class Network:
         # One row should cost little more than its arithmetic: nothing is done here but look.
         if is_ready(X, self._sizes[0], dtype):
             return function([X, *parameters])[0]
-        x = as_matrix(X, "X", n_columns=self.n_inputs, dtype=dtype, min_rows=0)
-        pieces = [
-            function([np.ascontiguousarray(x[start : start + ROWS_AT_ONCE]), *parameters])[0]
-            for start in range(0, max(len(x), 1), ROWS_AT_ONCE)
-        ]
+        x = as_matrix(X, "X", n_columns=self.n_inputs, dtype=dtype, min_rows=0, is_finite=True)
+        pieces = []
+        for start in range(0, max(len(x), 1), ROWS_AT_ONCE):
+            piece = np.ascontiguousarray(x[start : start + ROWS_AT_ONCE])
+            output, zeros = function([piece, *parameters])
+            if zeros.any():
+                require_finite(x, "X")
+            pieces.append(output)
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def _compile_predict(self, engine: str) -> Predict:
-        """The function from X and the parameters to the output, made once and kept."""
+        """The function from X and the parameters to the output, made once and kept.
+
+        It returns X times zeros too: something else than 0 for each row with NaN or infinity. So X
+        is looked through while it is at hand, by the threads that predict.
+        """
         output, inputs = self.prediction()
-        made = compile([output], inputs, engine=engine).call
+        zeros = constant(np.zeros((self.n_inputs, 1), self.dtype))
+        made = compile([output, inputs[0] @ zeros], inputs, engine=engine).call
         self._predict[engine, self.dtype] = made
         return made
 

@@ -64,6 +64,15 @@ def test_the_pairs_of_a_job_run_one_after_another(code):
     assert (cells == 2).all()
 
 
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_each_task_of_a_shared_job_is_done_once(code, n_threads):
+    cells = np.zeros(50, np.int64)
+    job = [(address(cells[i : i + 1]),) * 2 for i in range(50)]
+    for turn in range(1, 50):
+        together(code, [job] * n_threads, is_shared=True)
+        assert (cells == turn).all()
+
+
 def test_threads_are_kept_for_the_next_call(code):
     run(code, np.zeros(3, np.int64))
     before = threading.active_count()

@@ -2,7 +2,8 @@
 
 A thread that helps has a mailbox, `MAILBOX` integers: a word that says what it does, its job, and a
 lock of Python's to sleep on. It never goes back to Python between two jobs, nor needs the
-interpreter's lock. A job is a function, and the pairs of pointers that it is called with in turn.
+interpreter's lock. A job is a function, the number of its tasks, pairs of pointers to call it with,
+and where to find the number of the next task: threads that share this word share the tasks.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ AWAKE, BUSY, ASLEEP = range(3)  # what a thread does: wait for a job, run one, o
 SPINS = 40_000  # turns of waiting before it sleeps: to be woken takes longer than most waits
 
 # Places in a mailbox: the word has a cache line to itself.
-STATE, JOB, LOCK, ACQUIRE, RELEASE = 0, 16, 19, 20, 21
+STATE, JOB, LOCK, ACQUIRE, RELEASE = 0, 16, 20, 21, 22
 MAILBOX = 32
-HELPERS, FIRST_HELPER = 3, 4  # of the leader, after its own job: how many help; their mailboxes
+HELPERS, FIRST_HELPER = 4, 5  # of the leader, after its own job: how many help; their mailboxes
 
 _TASK = ir.FunctionType(ir.VoidType(), [POINTER, POINTER])
 _ACQUIRE = ir.FunctionType(I32, [POINTER, I32])
@@ -53,16 +54,23 @@ def _pointer(builder: ir.IRBuilder, words: Any, place: Any, kind: Any = None) ->
 
 
 def _run(module: ir.Module) -> ir.Function:
-    """Run a job."""
+    """Run a job: take the next task until there is none."""
     builder, job, function = _function(module, "run")
     function.linkage = "internal"
     task = _pointer(builder, job, 0, _TASK)
     number = builder.load(_at(builder, job, 1), typ=I64)
-    pairs = _pointer(builder, job, 2)
-    with loop(builder, 0, number) as turn:
-        here = builder.mul(turn.i, as_value(2))
-        pair = [_pointer(builder, pairs, builder.add(here, as_value(i))) for i in range(2)]
-        builder.call(task, pair)
+    pairs, counter = _pointer(builder, job, 2), _pointer(builder, job, 3)
+    take, work, done = (function.append_basic_block(name) for name in ("take", "work", "done"))
+    builder.branch(take)
+    builder.position_at_end(take)
+    turn = builder.atomic_rmw("add", counter, as_value(1), "monotonic")
+    builder.cbranch(builder.icmp_signed("<", turn, number), work, done)
+    builder.position_at_end(work)
+    here = builder.mul(turn, as_value(2))
+    pair = [_pointer(builder, pairs, builder.add(here, as_value(i))) for i in range(2)]
+    builder.call(task, pair)
+    builder.branch(take)
+    builder.position_at_end(done)
     builder.ret_void()
     return function
 

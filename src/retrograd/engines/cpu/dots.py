@@ -12,6 +12,8 @@ from retrograd.engines.cpu.lanes import Lanes
 from retrograd.engines.cpu.loops import FOLDS, Part, across_lanes
 from retrograd.engines.cpu.tile import Matrix
 
+HEIGHT = 4  # rows at once
+
 
 def run_dots(
     body: Body,
@@ -32,29 +34,40 @@ def run_dots(
     whole = integers.mul(integers.div(k, n), n)
     item = v.dtype.itemsize
 
-    def product(total: Any, line: Any, at: Int, count: Int | None) -> Any:
-        places = [body.gep(pointer, v.scalar, at) for pointer in (line, b.pointer)]
-        if count is None:
-            x, y = (builder.load(place, align=item, typ=v.type) for place in places)
-        else:
-            mask = body.mask(count)  # lanes beyond the end are zeros
-            x, y = (body.masked("load", v.type, place, v.dtype, mask) for place in places)
-        return v.fma(x, y, total)
+    def products(totals: list[Any], lines: list[Any], at: Int, count: Int | None) -> list[Any]:
+        mask = None if count is None else body.mask(count)  # lanes beyond the end are zeros
+
+        def vector(pointer: Any) -> Any:
+            place = body.gep(pointer, v.scalar, at)
+            if mask is None:
+                return builder.load(place, align=item, typ=v.type)
+            return body.masked("load", v.type, place, v.dtype, mask)
+
+        y = vector(b.pointer)
+        return [v.fma(vector(line), y, total) for line, total in zip(lines, totals, strict=True)]
+
+    def sums(block: Any, row: Int, height: int) -> None:
+        """Rows next to each other, of which none waits for another's sum."""
+        places = [integers.add(block, integers.add(row, r)) for r in range(height)]
+        lines = [body.gep(a.pointer, v.scalar, integers.mul(i, a.down)) for i in places]
+        with loop(builder, 0, whole, n, [v.const(0.0)] * height) as turn:
+            turn.carry(products(turn.values, lines, turn.i, None))
+        totals = turn.values
+        if not (isinstance(k, int) and k % n == 0):
+            with loop(builder, whole, k, n, totals) as tail:
+                tail.carry(products(tail.values, lines, tail.i, integers.sub(k, tail.i)))
+            totals = tail.values
+        for r, each in enumerate(totals):
+            total = across_lanes(body, v, each, FOLDS["sum"])
+            builder.store(total, body.gep(scratch, v.scalar, integers.add(row, r)), align=item)
 
     with loop(builder, part.low, part.high, n) as block:
         left = integers.min(integers.sub(part.high, block.i), n)
-        with loop(builder, 0, left, 1) as row:
-            place = integers.mul(integers.add(block.i, row.i), a.down)
-            line = body.gep(a.pointer, v.scalar, place)
-            with loop(builder, 0, whole, n, [v.const(0.0)]) as turn:
-                turn.carry([product(turn.values[0], line, turn.i, None)])
-            totals = turn.values
-            if not (isinstance(k, int) and k % n == 0):
-                with loop(builder, whole, k, n, totals) as tail:
-                    tail.carry([product(tail.values[0], line, tail.i, integers.sub(k, tail.i))])
-                totals = tail.values
-            total = across_lanes(body, v, totals[0], FOLDS["sum"])
-            builder.store(total, body.gep(scratch, v.scalar, row.i), align=item)
+        together = integers.mul(integers.div(left, HEIGHT), HEIGHT)
+        with loop(builder, 0, together, HEIGHT) as row:
+            sums(block.i, row.i, HEIGHT)
+        with loop(builder, together, left, 1) as row:
+            sums(block.i, row.i, 1)
         value = builder.load(scratch, align=item, typ=v.type)
         body.forget()
         body.count = left

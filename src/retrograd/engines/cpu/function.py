@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.engines.checks import count_rows
-from retrograd.engines.cpu.emit import STRIDES
+from retrograd.engines.cpu.emit import FIRST, LAST, STRIDES
 from retrograd.engines.cpu.listing import CpuListing
 from retrograd.engines.cpu.memory import Executable, Memory, address, executable_of, require_legal
 from retrograd.engines.cpu.target import Target
@@ -23,7 +23,8 @@ from retrograd.graph.shape import Rows, has_rows, with_rows
 from retrograd.graph.structure import Structure
 from retrograd.plan.rows import is_row_by_row
 
-BLOCK = 128  # rows worked on at once where rows do not depend on each other
+BLOCK = 64  # rows worked on at once where rows do not depend on each other
+PIECES = 8  # of the rows for each thread: they are not equally fast at all times
 SHARED = 1 << 22  # operations of a call from which on several threads share it
 
 
@@ -54,10 +55,8 @@ class CpuFunction:
         self._needs_rows = any(map(_is_largest_row, order(outputs)))
         self._flops = sum(node.gate.flops(node, *node.inputs, n_rows=1) for node in order(outputs))
         self._lock = threading.Lock()  # the memory of a call is used by the next
-        # Of each thread: its memory, its table of numbers, and where pointers and numbers lie.
-        self._memories: list[Memory] = []
-        self._figures: list[Array] = []
-        self._tables: list[tuple[int, int]] = []
+        self._memories: list[Memory] = []  # one for each thread
+        self._figures = np.zeros(STRIDES + len(leading), np.int64)
         self._seen: list[Any] = [None] * len(self._inputs)  # the arguments of the last call
         self._tails = [
             node.shape[1:] if i in leading else None for i, node in enumerate(self._inputs)
@@ -91,26 +90,37 @@ class CpuFunction:
             n_threads = min(self._n_threads, -(-n // size))
         outputs = [np.empty(with_rows(shape, n), dtype) for shape, dtype in self._results]
         if self._memories and self._memories[0].rows < size:
-            self._memories, self._figures, self._tables = [], [], []
+            self._memories = []
         while len(self._memories) < n_threads:
             self._add_memory(size)
         self._hand_over(arrays, outputs)
         # Of no rows there is one batch too: a sum over none is 0.
         n_batches = max(1, -(-n // size))
-        for t in range(n_threads):
-            first, last = n_batches * t // n_threads, n_batches * (t + 1) // n_threads
-            self._figures[t][:STRIDES] = (n, size, first, last, 0, 1)
-        code = self._executable.code
-        if n_threads == 1:
-            code.call(*self._tables[0])
-        else:
-            together(code, [[table] for table in self._tables[:n_threads]])
+        self._figures[:STRIDES] = (n, size, 0, n_batches, 0, 1)
+        self._share(n_batches, n_threads)
         require_legal(self._memories)
         if n == 1 and self._leading:
             if self._single is None:
                 self._single = _Single(self._executable, self._inputs)
             self._single.follow(arrays)
         return outputs
+
+    def _share(self, n_batches: int, n_threads: int) -> None:
+        """Run the batches; several threads take a few at a time, whoever is free."""
+        code, tables = (
+            self._executable.code,
+            [address(memory.pointers) for memory in self._memories],
+        )
+        if n_threads == 1:
+            code.call(tables[0], address(self._figures))
+            return
+        n_pieces = min(n_batches, PIECES * n_threads)
+        figures = np.tile(self._figures, (n_pieces, 1))
+        bounds = np.arange(n_pieces + 1) * n_batches // n_pieces
+        figures[:, FIRST], figures[:, LAST] = bounds[:-1], bounds[1:]
+        pieces = [address(figures) + i * figures.strides[0] for i in range(n_pieces)]
+        jobs = [[(table, piece) for piece in pieces] for table in tables[:n_threads]]
+        together(code, jobs, is_shared=True)
 
     def _rows_at_sight(self, values: Sequence[Array]) -> int | None:
         """The number of rows, where all but the leading inputs are those of the last call.
@@ -136,11 +146,7 @@ class CpuFunction:
         return n or None
 
     def _add_memory(self, rows: int) -> None:
-        memory = Memory(self._executable, rows)
-        figures = np.zeros(STRIDES + len(self._leading), np.int64)
-        self._memories.append(memory)
-        self._figures.append(figures)
-        self._tables.append((address(memory.pointers), address(figures)))
+        self._memories.append(Memory(self._executable, rows))
         self._seen = [None] * len(self._inputs)
 
     def _hand_over(self, arrays: Sequence[Array], outputs: list[Array]) -> None:
@@ -154,8 +160,7 @@ class CpuFunction:
                 key: object = self._program.state[f"input {i}"]
             else:
                 key = ("data", f"input {i}")
-                for figures in self._figures:
-                    figures[STRIDES + self._leading.index(i)] = array.strides[0]
+                self._figures[STRIDES + self._leading.index(i)] = array.strides[0]
             for memory in self._memories:
                 memory.point(key, array)
         for node, array in zip(self._program.outputs.values(), outputs, strict=True):

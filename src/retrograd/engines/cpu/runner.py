@@ -168,15 +168,14 @@ def _call(
 ) -> None:
     """A native call for a range of batches: each thread runs its part of them, or its copies."""
     code = executable.code
-    if len(copies) == 1:
-        jobs = [[(copies[0].table, part)] for part in copies[0].parts(first, last, n_threads)]
-    else:
+    if len(copies) > 1:
         every = [(copy.table, copy.parts(first, last, 1)[0]) for copy in copies]
-        jobs = [every[t::n_threads] for t in range(min(n_threads, len(copies)))]
-    if len(jobs) == len(jobs[0]) == 1:
-        code.call(*jobs[0][0])
+        together(code, [every] * min(n_threads, len(copies)), is_shared=True)
+    elif n_threads == 1:
+        code.call(copies[0].table, copies[0].parts(first, last, 1)[0])
     else:
-        together(code, jobs)
+        parts = copies[0].parts(first, last, n_threads)
+        together(code, [[(copies[0].table, part)] for part in parts])
 
 
 def _of_one(shape: Sequence[Any]) -> tuple[Any, ...]:

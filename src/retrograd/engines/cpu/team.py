@@ -18,8 +18,10 @@ from retrograd.engines.cpu.crew import ACQUIRE, JOB, LOCK, MAILBOX, RELEASE
 from retrograd.engines.cpu.machine import Code, host
 from retrograd.engines.cpu.memory import address, allocate, crew_code
 
+LINE = 8  # integers of a cache line
+
 Job = Sequence[tuple[int, int]]
-"""The pairs of addresses that a thread calls a function with, one after another."""
+"""The pairs of addresses that a thread calls a function with, task by task."""
 
 
 def available() -> int:
@@ -32,19 +34,23 @@ def available() -> int:
     return os.cpu_count() or 1
 
 
-def together(code: Code, jobs: Sequence[Job]) -> None:
+def together(code: Code, jobs: Sequence[Job], *, is_shared: bool = False) -> None:
     """Run the jobs at the same time, the first on this thread; return when all are done.
 
     A single native call leads all: Ctrl-C, which arrives between two of Python's steps, finds none
-    of them half started.
+    of them half started. `is_shared`: the jobs have equal tasks; each is done by whoever is free.
     """
     helpers = [_free_helper() for _ in jobs[1:]]
     pairs = [np.array(job, np.int64) for job in jobs]
-    for helper, mine in zip(helpers, pairs[1:], strict=True):
-        helper.mailbox[JOB : JOB + 3] = code.address, len(mine), address(mine)
+    counters = [allocate(LINE, np.dtype(np.int64)) for _ in ([jobs[0]] if is_shared else jobs)]
+    words = [
+        (code.address, len(mine), address(mine), address(counters[t % len(counters)]))
+        for t, mine in enumerate(pairs)
+    ]
+    for helper, job in zip(helpers, words[1:], strict=True):
+        helper.mailbox[JOB : JOB + len(job)] = job
     mailboxes = [address(helper.mailbox) for helper in helpers]
-    own = code.address, len(pairs[0]), address(pairs[0])
-    crew = np.array([*own, len(helpers), *mailboxes], np.int64)
+    crew = np.array([*words[0], len(helpers), *mailboxes], np.int64)
     crew_code(host(), "lead").call(address(crew), 0)
     _FREE.extend(helpers)
 
