@@ -225,6 +225,12 @@ def require_number(
     raise OptionError(f"{owner}: {name} must be in {left}{low:g}, {high:g}), got {value!r}")
 
 
+def require_flag(owner: str, name: str, value: object) -> None:
+    """Raise OptionError unless a choice is True or False."""
+    if not isinstance(value, bool):
+        raise OptionError(f"{owner}: {name} must be True or False, got {value!r}")
+
+
 def require_integer(owner: str, name: str, value: object, *, low: int = 1) -> int:
     """The value as an int; OptionError unless it is an integer of at least `low`.
 

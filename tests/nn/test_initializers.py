@@ -224,6 +224,14 @@ def test_a_unit_that_is_constant_is_left_as_it_is():
     assert net.parameters["b1"][1] == 0.7
 
 
+def test_layers_without_weights_are_passed_over():
+    layers = [rg.Dense(4, 8, "tanh"), rg.LayerNorm(8), rg.Dropout(0.5), rg.Dense(8, 2)]
+    net = rg.Network(layers)
+    rg.unit_variance(net, X)
+    assert np.array_equal(net.parameters["scale2"], np.ones(8))
+    np.testing.assert_allclose(net.predict(X).std(axis=0), 1.0, rtol=1e-10)
+
+
 def test_the_parameters_keep_their_dtype():
     net = rg.MLP([4, 3, 1], dtype=np.float32)
     rg.unit_variance(net, X.astype(np.float32))

@@ -126,7 +126,7 @@ def test_spirals_and_parity_are_solved(data: Dataset, sizes, epochs):
 
 def noisy_line():
     x = np.linspace(-1.0, 1.0, 60)[:, None]
-    return x, 0.8 * x + 0.2 * RNG.normal(size=x.shape)
+    return x, 0.8 * x + 0.2 * np.random.default_rng(0).normal(size=x.shape)
 
 
 def test_bayesian_regularisation_finds_that_a_line_needs_few_parameters():

@@ -5,6 +5,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.engines.cpu import memory
+from retrograd.errors import OptionError
 from retrograd.nn.losses import find_loss
 from retrograd.nn.noise import Noise
 from retrograd.training.step import objective
@@ -124,3 +125,25 @@ def test_the_gradient_of_a_network_that_drops_is_right():
     values = {J.inputs["x"]: X, J.inputs["y"]: Y, J.l2: 0.01, J.noise.seed: 7, J.noise.seen: 120}
     values |= {J.parameters[name]: value for name, value in network.parameters.items()}
     assert rg.check_gradient(J.J, list(J.parameters.values()), values).ok
+
+
+def test_optimizers_that_look_twice_or_average_take_random_layers():
+    for optimizer in (rg.SAM(rg.SGD(0.05)), rg.EMA(rg.Adam(0.01)), rg.ScheduleFreeAdamW(0.01)):
+        nets = net(), net()
+        J = [
+            train(n, optimizer=optimizer, engine=engine).J
+            for n, engine in zip(nets, ("cpu", "numpy"), strict=True)
+        ]
+        np.testing.assert_allclose(*J, rtol=1e-12)
+        np.testing.assert_allclose(nets[0].predict(X), nets[1].predict(X), rtol=1e-9)
+
+
+def test_levenberg_marquardt_refuses_a_network_that_draws():
+    with pytest.raises(OptionError, match="LevenbergMarquardt: takes no random layers"):
+        train(net(), optimizer="levenberg_marquardt")
+
+
+def test_the_range_of_learning_rates_is_found_by_the_noise_of_its_seed():
+    J = [rg.learning_rate_range(net(), X, Y, steps=5, seed=seed).J for seed in (1, 1, 2)]
+    assert np.array_equal(J[0], J[1])
+    assert not np.array_equal(J[0], J[2])

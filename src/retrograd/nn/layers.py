@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from retrograd import gates
-from retrograd.arrays import Array, require_integer, require_number
-from retrograd.errors import OptionError, unknown_name
+from retrograd.arrays import Array, require_flag, require_integer, require_number
+from retrograd.errors import unknown_name
 from retrograd.graph.node import Node
 from retrograd.nn.activations import (
     Activation,
@@ -120,8 +120,7 @@ class Dense(Layer):
     def __post_init__(self) -> None:
         for name in ("fan_in", "fan_out"):
             object.__setattr__(self, name, require_integer("Dense", name, getattr(self, name)))
-        if not isinstance(self.bias, bool):
-            raise OptionError(f"Dense: bias must be True or False, got {self.bias!r}")
+        require_flag("Dense", "bias", self.bias)
         if self.initializer != AUTO:
             find_initializer(self.initializer)
         require_of_biases(self.bias_initializer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from retrograd.arrays import require_number
+from retrograd.arrays import require_flag, require_number
 from retrograd.gates import abs as absolute
 from retrograd.gates import greater, maximum, sqrt, square, where
 from retrograd.graph.node import Node
@@ -15,7 +15,6 @@ from retrograd.optim.base import (
     Rate,
     Slot,
     Update,
-    require_flag,
     require_rate,
 )
 

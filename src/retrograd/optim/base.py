@@ -215,12 +215,6 @@ def require_rate(owner: str, rate: object) -> None:
         require_number(owner, "learning_rate", rate, open_low=True)
 
 
-def require_flag(owner: str, name: str, value: object) -> None:
-    """Raise OptionError unless a choice is True or False."""
-    if not isinstance(value, bool):
-        raise OptionError(f"{owner}: {name} must be True or False, got {value!r}")
-
-
 def at(rate: Rate, step: int) -> float:
     """A rate at a step.
 

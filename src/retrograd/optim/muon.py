@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from retrograd.arrays import require_integer, require_number
+from retrograd.arrays import require_flag, require_integer, require_number
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
 from retrograd.optim.adam import AdamW
@@ -15,7 +15,6 @@ from retrograd.optim.base import (
     Optimizer,
     Rate,
     Update,
-    require_flag,
     require_rate,
     structure,
 )

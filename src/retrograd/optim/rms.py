@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from retrograd.arrays import require_number
+from retrograd.arrays import require_flag, require_number
 from retrograd.gates import sqrt, square
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
@@ -14,7 +14,6 @@ from retrograd.optim.base import (
     Rate,
     Slot,
     Update,
-    require_flag,
     require_rate,
 )
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from retrograd.arrays import require_number
+from retrograd.arrays import require_flag, require_number
 from retrograd.errors import OptionError
 from retrograd.gates import equal, where
 from retrograd.graph.node import Node
-from retrograd.optim.base import Nodes, Optimizer, Rate, Update, require_flag, require_rate
+from retrograd.optim.base import Nodes, Optimizer, Rate, Update, require_rate
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from typing import Any
 
 from retrograd.gates import abs as abs_
 from retrograd.gates import exp, less, log, max, mean, reshape, sum, where
-from retrograd.graph.node import Node, again
+from retrograd.graph.node import CONSTANT, Node, again
 from retrograd.graph.order import order
+from retrograd.plan.program import is_number
+from retrograd.plan.reading import operand
 
 Axes = tuple[int, ...]
 
@@ -59,9 +61,18 @@ def _center(_: Node, x: Node, *, axes: Axes) -> Node:
     return d - mean(d, axes, keepdims=True)
 
 
+def _matmul(node: Node, x: Node, w: Node) -> Node:
+    made = node if (x, w) == node.inputs else again(node, (x, w))
+    # A constant of one entry is part of the code: there is no memory where a product could read it.
+    read = [operand(made, 0), operand(made, 1)]
+    is_scaling = any(a.gate is CONSTANT and is_number(a) for a in read)
+    return x * w if is_scaling else made
+
+
 LOWERED: dict[str, Callable[..., Any]] = {
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "logsumexp": _logsumexp,
     "center": _center,
+    "matmul": _matmul,
 }

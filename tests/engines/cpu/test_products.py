@@ -265,6 +265,16 @@ def test_left_over_rows_of_known_number_are_those_of_a_larger_product(target, dt
         np.testing.assert_array_equal(one, found[-1][:m])
 
 
+@each_dtype
+def test_a_product_with_a_constant_of_one_entry_reads_it_from_the_code(dtype):
+    x, two = rg.variable("x", shape=(rg.rows, 1), dtype=dtype), rg.constant([[2.0]], dtype=dtype)
+    X = np.array([[1.0], [-3.0]], dtype)
+    products = [rg.tanh(x) @ two, x @ rg.transpose(two), two @ rg.transpose(x), two @ two]
+    found = rg.compile(products, [x], engine="cpu")(X)
+    for one, expected in zip(found, (2 * np.tanh(X), 2 * X, 2 * X.T, [[4.0]]), strict=True):
+        require_close(one, np.array(expected, dtype))
+
+
 # Sums of products.
 
 
