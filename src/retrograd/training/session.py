@@ -126,6 +126,7 @@ class TrainingSession:
             is_least_squares=is_least_squares,
         )
         self._steps = steps
+        self._reads_others = "read" in steps  # the optimizer predicts with others than it trains
         state: Mapping[str, Array] = network.parameters
         self._copies: dict[str, list[str]] = {name: [] for name in self.names}  # of a parameter
         if optimizer is not None:
@@ -134,7 +135,9 @@ class TrainingSession:
             for slot, facts in optimizer.state(shapes).items():
                 if facts.copy_of is not None:
                     self._copies[facts.copy_of].append(slot)
-        self.engine: Session = opened_on.open(steps, {**state, **seen}, rows.named())
+        state = {**state, **seen}
+        self._variables = tuple(state)
+        self.engine: Session = opened_on.open(steps, state, rows.named())
 
     def epoch(
         self, order: Array, batch_size: int, stop: Callable[[], bool], *, is_observed: bool = True
@@ -211,16 +214,24 @@ class TrainingSession:
         Those that are already read so stay as they are. With a parameter, what the optimizer keeps
         as a copy of it (an average) begins anew, so `parameters()` then gives what was assigned.
         """
-        own = self.parameters()
+        read = self.parameters() if self._reads_others else {}
         for name in self.names:
             require_finite(parameters[name], f"parameter {name}")
-            if not np.array_equal(own[name], parameters[name]):
+            own = read[name] if read else self.engine.read(name)
+            if not np.array_equal(own, parameters[name]):
                 for state in (name, *self._copies[name]):
                     self.engine.write(state, parameters[name])
 
+    def state(self) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Copies of all that changes from step to step, by name, and the parameters among them."""
+        state = {name: self.engine.read(name) for name in self._variables}
+        if self._reads_others:
+            return state, self.parameters()
+        return state, {name: state[name] for name in self.names}
+
     def parameters(self) -> dict[str, Array]:
         """Copies of the parameters: those to predict with, if the optimizer tells them apart."""
-        if "read" in self._steps:
+        if self._reads_others:
             found = self.engine.run("read", np.zeros(1, np.int64), self._numbers_of("read"))
             return {name: found[name][0] for name in self.names}
         return {name: self.engine.read(name) for name in self.names}

@@ -134,7 +134,8 @@ def _run(
 
 def _finish(session: TrainingSession, history: History, figures: list[float]) -> History:
     assert history.checkpoint is not None
-    session.assign(history.checkpoint.parameters)
+    if len(figures) > 1 or history.validation_score:  # else it has them
+        session.assign(history.checkpoint.parameters)
     history.starts = figures if len(figures) > 1 else []
     return history
 
@@ -182,6 +183,6 @@ def _checkpoint(
     run: Run,
 ) -> Checkpoint:
     stream: Mapping[str, Any] = rng.bit_generator.state
-    state = dict(session.engine.snapshot())  # arrays of their own
-    parameters = session.parameters() if run.best is None else run.best
-    return Checkpoint(optimizer.name, state, parameters, seed, stream)
+    state, parameters = session.state()
+    best = parameters if run.best is None else run.best
+    return Checkpoint(optimizer.name, state, best, seed, stream)
