@@ -11,7 +11,6 @@ from retrograd.graph.shape import rows
 from retrograd.load import load
 from retrograd.nn import initializers
 from retrograd.nn.layers import Dense, Dropout, LayerNorm
-from retrograd.nn.losses import CrossEntropy, Focal, GaussianNLL, Huber, Quantile, Tweedie
 from retrograd.nn.network import MLP, Network
 from retrograd.nn.nonlinearities import (
     celu,
@@ -30,36 +29,37 @@ from retrograd.nn.nonlinearities import (
     silu,
     softsign,
 )
-from retrograd.optim import schedules
-from retrograd.optim.accumulate import Accumulate
-from retrograd.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
-from retrograd.optim.averages import EMA, SWA, Lookahead
-from retrograd.optim.clip import Clip, Decay
-from retrograd.optim.conjugate_gradient import ConjugateGradient, ScaledConjugateGradient
-from retrograd.optim.groups import Groups
-from retrograd.optim.lbfgs import LBFGS
-from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
-from retrograd.optim.muon import Muon
-from retrograd.optim.norms import LAMB, Adafactor
-from retrograd.optim.rms import Adadelta, Adagrad, RMSprop
-from retrograd.optim.schedule_free import ScheduleFreeAdamW
-from retrograd.optim.sgd import SGD
-from retrograd.optim.sharpness import SAM
-from retrograd.optim.signs import Lion, Rprop
 from retrograd.run import compile, evaluate
-from retrograd.training.fit import LeastSquaresFit
-from retrograd.training.history import History
-from retrograd.training.least_squares import least_squares
-from retrograd.training.rate_range import RateRange, learning_rate_range
-from retrograd.training.solvers.unit_variance import unit_variance
-from retrograd.training.train import train
 
 if TYPE_CHECKING:
     from retrograd.estimators.classifier import MLPClassifier
     from retrograd.estimators.regressor import MLPRegressor
     from retrograd.inspect.check import check_gradient
     from retrograd.inspect.trace import trace
+    from retrograd.nn.losses import CrossEntropy, Focal, GaussianNLL, Huber, Quantile, Tweedie
+    from retrograd.optim import schedules
+    from retrograd.optim.accumulate import Accumulate
+    from retrograd.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
+    from retrograd.optim.averages import EMA, SWA, Lookahead
+    from retrograd.optim.clip import Clip, Decay
+    from retrograd.optim.conjugate_gradient import ConjugateGradient, ScaledConjugateGradient
+    from retrograd.optim.groups import Groups
+    from retrograd.optim.lbfgs import LBFGS
+    from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
+    from retrograd.optim.muon import Muon
+    from retrograd.optim.norms import LAMB, Adafactor
+    from retrograd.optim.rms import Adadelta, Adagrad, RMSprop
+    from retrograd.optim.schedule_free import ScheduleFreeAdamW
+    from retrograd.optim.sgd import SGD
+    from retrograd.optim.sharpness import SAM
+    from retrograd.optim.signs import Lion, Rprop
     from retrograd.plots.rates import plot_learning_rates
+    from retrograd.training.fit import LeastSquaresFit
+    from retrograd.training.history import History
+    from retrograd.training.least_squares import least_squares
+    from retrograd.training.rate_range import RateRange, learning_rate_range
+    from retrograd.training.solvers.unit_variance import unit_variance
+    from retrograd.training.train import train
 
 __version__ = "0.1.0"
 
@@ -143,21 +143,63 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "variable",
 ]
 
-# Imported when they are asked for: scikit-learn, on which the estimators stand, costs a second;
-# not every program looks at its gradients.
+# Imported when they are asked for: scikit-learn, on which the estimators stand, costs a second, all
+# that training knows a tenth; and not every program trains.
 _LAZY = {
+    "Accumulate": "retrograd.optim.accumulate",
+    "Adadelta": "retrograd.optim.rms",
+    "Adafactor": "retrograd.optim.norms",
+    "Adagrad": "retrograd.optim.rms",
+    "Adam": "retrograd.optim.adam",
+    "AdamW": "retrograd.optim.adam",
+    "Adamax": "retrograd.optim.adam",
+    "Clip": "retrograd.optim.clip",
+    "ConjugateGradient": "retrograd.optim.conjugate_gradient",
+    "CrossEntropy": "retrograd.nn.losses",
+    "Decay": "retrograd.optim.clip",
+    "EMA": "retrograd.optim.averages",
+    "Focal": "retrograd.nn.losses",
+    "GaussianNLL": "retrograd.nn.losses",
+    "Groups": "retrograd.optim.groups",
+    "History": "retrograd.training.history",
+    "Huber": "retrograd.nn.losses",
+    "LAMB": "retrograd.optim.norms",
+    "LBFGS": "retrograd.optim.lbfgs",
+    "LeastSquaresFit": "retrograd.training.fit",
+    "LevenbergMarquardt": "retrograd.optim.levenberg_marquardt",
+    "Lion": "retrograd.optim.signs",
+    "Lookahead": "retrograd.optim.averages",
     "MLPClassifier": "retrograd.estimators.classifier",
     "MLPRegressor": "retrograd.estimators.regressor",
+    "Muon": "retrograd.optim.muon",
+    "NAdam": "retrograd.optim.adam",
+    "Quantile": "retrograd.nn.losses",
+    "RAdam": "retrograd.optim.adam",
+    "RMSprop": "retrograd.optim.rms",
+    "RateRange": "retrograd.training.rate_range",
+    "Rprop": "retrograd.optim.signs",
+    "SAM": "retrograd.optim.sharpness",
+    "SGD": "retrograd.optim.sgd",
+    "SWA": "retrograd.optim.averages",
+    "ScaledConjugateGradient": "retrograd.optim.conjugate_gradient",
+    "ScheduleFreeAdamW": "retrograd.optim.schedule_free",
+    "Tweedie": "retrograd.nn.losses",
     "check_gradient": "retrograd.inspect.check",
+    "learning_rate_range": "retrograd.training.rate_range",
+    "least_squares": "retrograd.training.least_squares",
     "plot_learning_rates": "retrograd.plots.rates",
+    "schedules": "retrograd.optim.schedules",
     "trace": "retrograd.inspect.trace",
+    "train": "retrograd.training.train",
+    "unit_variance": "retrograd.training.solvers.unit_variance",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'retrograd' has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(_LAZY[name]), name)
+    module = import_module(_LAZY[name])
+    found = globals()[name] = getattr(module, name, module)  # some are modules themselves
     return found
 
 
