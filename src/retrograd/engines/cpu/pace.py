@@ -8,7 +8,9 @@ WORTH = 40e-6  # seconds of a batch from which on several threads are tried,
 SURE = 200e-6  # and from which on they are taken before anything was measured
 SPEED = 50e9  # flops a second of one core, for a first guess
 SEEN = 3  # calls that are remembered
-EARLY, LATE = 5, 100  # trials' worth of work before the number that is not used is tried again
+CLEAR = 1.3  # how much slower than the best a call is that settles a trial at once
+FIRST = 5  # calls of a trial's length before the number that is not used is tried; then twice as
+MOST, MOST_IF_SURE = 80, 20  # many each time, up to so many
 
 
 class Pace:
@@ -24,10 +26,11 @@ class Pace:
     def __init__(self, n_threads: int, flops: float) -> None:
         self._n_threads = n_threads
         guess = flops / SPEED
+        self._is_sure = guess > SURE
         # The last few measurements by number of threads: a machine may become slower or faster.
         self._seconds: dict[int, tuple[float, ...]] = {1: (), n_threads: ()}
-        self._trial: int | None = n_threads if guess > SURE else 1  # which is tried now
-        self._n_trials = 0
+        self._trial: int | None = n_threads if self._is_sure else 1  # which is tried now
+        self._patience = 0  # calls of a trial's length before the next
         self._work = 0.0  # seconds since the last began
 
     def next(self, n_left: int, *, is_stoppable: bool, is_cold: bool = False) -> tuple[int, int]:
@@ -65,8 +68,13 @@ class Pace:
 
     def _is_judged(self, n_threads: int) -> bool:
         """Whether enough was measured with so many threads to judge by."""
-        n_calls = len(self._seconds[n_threads])
-        return n_calls == SEEN or n_calls * self._best(n_threads) > SEEN * TRIAL
+        n_calls, mine = len(self._seconds[n_threads]), self._best(n_threads)
+        rival = self._best(self._other(n_threads))
+        is_clear = n_calls > 0 and 0.0 < CLEAR * rival < mine
+        return n_calls == SEEN or is_clear or n_calls * mine > SEEN * TRIAL
+
+    def _other(self, n_threads: int) -> int:
+        return self._n_threads if n_threads == 1 else 1
 
     def _chosen(self) -> int:
         """The faster number of threads; or the other, where it is time to try that."""
@@ -77,13 +85,15 @@ class Pace:
         self._trial = None
         known = [n for n in (1, self._n_threads) if self._seconds[n]]
         fastest = min(known, key=self._best)
-        other = self._n_threads if fastest == 1 else 1
+        other = self._other(fastest)
         pace, rival = self._best(fastest), self._best(other)
         if fastest == 1 and pace < WORTH:
             return 1
-        patience = 0 if fastest == 1 and not rival else EARLY if self._n_trials < SEEN else LATE
-        if self._work < patience * max(TRIAL, rival or pace):
+        is_next = fastest == 1 and not rival
+        if not is_next and self._work < max(self._patience, FIRST) * max(TRIAL, rival or pace):
             return fastest
-        self._seconds[other], self._trial = (), other
-        self._work, self._n_trials = 0.0, self._n_trials + 1
+        # Against what the flops say, one thread is not believed in for long.
+        most = MOST_IF_SURE if self._is_sure and other > 1 else MOST
+        self._patience = min(max(2 * self._patience, FIRST), most)
+        self._seconds[other], self._trial, self._work = (), other, 0.0
         return other
