@@ -180,6 +180,13 @@ def test_a_number_out_of_its_range_names_the_range(value):
         require_number("train", "l2", value)
 
 
+def test_a_range_may_have_its_upper_end_or_not_its_lower():
+    require_number("SGD", "dampening", 1, high=1.0, closed_high=True)
+    for value in (0.0, 1.5, True):
+        with pytest.raises(OptionError, match=r"SGD: dampening must be in \(0, 1\], got"):
+            require_number("SGD", "dampening", value, high=1.0, open_low=True, closed_high=True)
+
+
 @pytest.mark.parametrize("value", [0, 1.5, True, "3", None])
 def test_an_integer_must_be_one(value):
     with pytest.raises(OptionError, match="train: epochs must be an integer of at least 1, got"):

@@ -216,13 +216,20 @@ def require_number(
     low: float = 0.0,
     high: float = math.inf,
     open_low: bool = False,
+    closed_high: bool = False,
 ) -> None:
-    """Raise OptionError unless a number is in [low, high), or in (low, high) with `open_low`."""
+    """Raise OptionError unless a number is in [low, high), or between them as the flags say.
+
+    `open_low`: low itself is not in. `closed_high`: high itself is.
+
+    >>> require_number("SGD", "dampening", 1.0, high=1.0, closed_high=True)
+    """
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if is_number and low <= value < high and not (open_low and value == low):  # type: ignore[operator]  # a number
+    is_end = (open_low and value == low) or (not closed_high and value == high)  # that is not in
+    if is_number and low <= value <= high and not is_end:  # type: ignore[operator]  # a number
         return
-    left = "(" if open_low else "["
-    raise OptionError(f"{owner}: {name} must be in {left}{low:g}, {high:g}), got {value!r}")
+    left, right = "(" if open_low else "[", "]" if closed_high else ")"
+    raise OptionError(f"{owner}: {name} must be in {left}{low:g}, {high:g}{right}, got {value!r}")
 
 
 def require_flag(owner: str, name: str, value: object) -> None:

@@ -72,6 +72,29 @@ def test_adamw_is_adam_with_decay_around_it():
     assert distance(own.parameters, wrapped.parameters) < 1e-13
 
 
+def test_decay_counts_in_the_second_gradient_of_the_optimizer_within():
+    own, wrapped = (rg.MLP([3, 2], bias=False) for _ in range(2))
+    options = {"epochs": 3, "batch_size": 4}
+    rg.train(own, X, Y, optimizer=rg.SAM(rg.SGD(0.1), rho=0.5), l2=0.3, **options)
+    rg.train(wrapped, X, Y, optimizer=rg.Decay(rg.SAM(rg.SGD(0.1), rho=0.5), l2=0.3), **options)
+    assert distance(own.parameters, wrapped.parameters) < 1e-13
+
+
+@pytest.mark.parametrize("limit", [{"value": 1e-3}, {"norm": 1e-3}, {"global_norm": 1e-3}])
+def test_the_second_gradient_of_the_optimizer_within_is_clipped_too(limit):
+    net, before = rg.MLP([3, 2]), dict(rg.MLP([3, 2]).parameters)
+    optimizer = rg.Clip(rg.SAM(rg.SGD(1.0)), **limit)
+    rg.train(net, X, Y, optimizer=optimizer, epochs=1, batch_size=None)
+    entries = sum(value.size for value in before.values())
+    assert 0.0 < distance(net.parameters, before) <= 1e-3 * np.sqrt(entries)
+
+
+def test_there_is_no_second_gradient_of_several_batches():
+    with pytest.raises(OptionError, match=r"second gradient.*rg.SAM\(rg.Accumulate"):
+        rg.train(rg.MLP([3, 2]), X, Y, optimizer=rg.Accumulate(rg.SAM(rg.SGD(0.1))), epochs=1)
+    rg.train(rg.MLP([3, 2]), X, Y, optimizer=rg.SAM(rg.Accumulate(rg.SGD(0.1))), epochs=1)
+
+
 def test_a_rate_is_replaced_where_it_stands_and_nowhere_else():
     optimizer = rg.EMA(rg.Groups({"b*": rg.SGD(0.3)}, default=rg.Clip(rg.Adam(), norm=1.0)))
     numbers = optimizer.with_rate(0.7).numbers()

@@ -59,6 +59,10 @@ def test_sample_weights_are_multiplied():
         ({"class_weight": {1: -1.0}}, r"class_weight\[1\] must be in \[0, inf\)"),
         ({"class_weight": {0: 0, 1: 0, 2: 0}}, "class_weight gives every row the weight 0"),
         (
+            {"class_weight": {1: 0}, "sample_weight": 1.0 * (LABELS == 1)},
+            "class_weight gives every row the weight 0",
+        ),
+        (
             {"class_weight": "balanced", "Y": X[:, 0], "output": "identity", "n": 1},
             "needs a loss of classes, one for each row; this is half_squared_error",
         ),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from retrograd.errors import ShapeError
-from retrograd.gates.elementwise import cast
-from retrograd.graph.node import Array, Gate, Like, Node, apply, as_node, define
-from retrograd.graph.shape import as_axes, size_of
+from retrograd.gates.reduce import along
+from retrograd.graph.node import Array, Gate, Like, Node, apply, define
+from retrograd.graph.shape import size_of
 
 
 def _cumsum_numpy(x: Array, *, axis: int, reverse: bool, out: Array | None = None) -> Array:
@@ -38,11 +37,5 @@ def cumsum(x: Like, axis: int = -1, *, reverse: bool = False) -> Node:
     >>> rg.evaluate(rg.cumsum([1.0, 2.0, 4.0])), rg.evaluate(rg.cumsum([1.0, 2.0], reverse=True))
     (array([1., 3., 7.]), array([3., 2.]))
     """
-    node = as_node(x)
-    if node.dtype.kind in "bi":
-        node = cast(node, np.float64)
-    try:
-        (place,) = as_axes(axis, node.ndim)
-    except ShapeError as error:
-        raise ShapeError(f"cumsum: {error}") from None
+    node, place = along("cumsum", x, axis)
     return apply(CUMSUM, node, axis=place, reverse=bool(reverse))

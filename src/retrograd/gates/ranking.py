@@ -8,9 +8,9 @@ from retrograd.errors import OptionError, ShapeError
 from retrograd.gates.compare import greater, greater_equal, less, where
 from retrograd.gates.elementwise import cast
 from retrograd.gates.layout import reshape
-from retrograd.gates.reduce import sum
-from retrograd.graph.node import Like, Node, as_node, constant
-from retrograd.graph.shape import Rows, as_axes
+from retrograd.gates.reduce import along, sum
+from retrograd.graph.node import Like, Node, constant
+from retrograd.graph.shape import Rows
 
 
 def top_k_mask(x: Like, k: Like, axis: int = -1) -> Node:
@@ -30,13 +30,7 @@ def top_k_mask(x: Like, k: Like, axis: int = -1) -> Node:
     """
     if not isinstance(k, Node) and not (np.ndim(k) == 0 and np.asarray(k) >= 0):
         raise OptionError(f"top_k_mask: k is a number from 0, got {k!r}")
-    node = as_node(x)
-    if node.dtype.kind in "bi":
-        node = cast(node, np.float64)
-    try:
-        (place,) = as_axes(axis, node.ndim)
-    except ShapeError as error:
-        raise ShapeError(f"top_k_mask: {error}") from None
+    node, place = along("top_k_mask", x, axis)
     size = node.shape[place]
     if isinstance(size, Rows):
         raise ShapeError(f"top_k_mask: axis {axis} has size `rows`; the largest rows have no mask")

@@ -294,6 +294,16 @@ def as_normalised(gate: str, x: Like, axis: Axis) -> tuple[Node, tuple[int, ...]
     return node, axes
 
 
+def along(gate: str, x: Like, axis: int) -> tuple[Node, int]:
+    """The operand as floats, and the one axis, from 0, along which a gate works."""
+    node = _floating(x)
+    try:
+        (place,) = as_axes((axis,), node.ndim)
+    except ShapeError as error:
+        raise ShapeError(f"{gate}: {error}") from None
+    return node, place
+
+
 def logsumexp(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
     """log(sum(e**x)) over axes (all by default), without overflow.  d/dx = softmax(x)
 

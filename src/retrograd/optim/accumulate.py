@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from retrograd.arrays import require_integer
+from retrograd.errors import OptionError
 from retrograd.gates import greater_equal, where
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
-from retrograd.optim.base import Point, Slot, slot_name
+from retrograd.optim.base import Nodes, Point, Slot, slot_name
 from retrograd.optim.wrapper import Wrapper
 
 SUM, BATCHES, STEPS = "sum", "n_batches", "n_steps"
@@ -56,7 +57,7 @@ class Accumulate(Wrapper):
         }
         n_batches, n_steps = at.state[self.own(BATCHES)] + 1.0, at.state[self.own(STEPS)]
         is_due = greater_equal(n_batches, every)
-        new = self.optimizer.step(replace(at, g=sums, t=n_steps + 1.0))
+        new = self.optimizer.step(replace(at, g=sums, t=n_steps + 1.0, gradient=_of_one_batch))
         old = {**at.state, **at.w}
         updates = {name: where(is_due, value, old[name]) for name, value in new.items()}
         for name, total in sums.items():
@@ -64,3 +65,11 @@ class Accumulate(Wrapper):
         updates[self.own(BATCHES)] = where(is_due, 0.0, n_batches)
         updates[self.own(STEPS)] = where(is_due, n_steps + 1.0, n_steps)
         return updates
+
+
+def _of_one_batch(w: Nodes) -> dict[str, Node]:
+    """What the optimizer within gets for a second gradient: there is none of several batches."""
+    raise OptionError(
+        "Accumulate: the optimizer within takes a second gradient, which would be that of the last "
+        "batch alone; put it around: rg.SAM(rg.Accumulate(...))"
+    )

@@ -153,8 +153,7 @@ class Lookahead(_Averaging):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_integer("Lookahead", "every", self.every)
-        if self.alpha != 1:
-            require_number("Lookahead", "alpha", self.alpha, high=1.0, open_low=True)
+        require_number("Lookahead", "alpha", self.alpha, high=1.0, open_low=True, closed_high=True)
 
     def own_state(self, shapes: Mapping[str, Shape]) -> dict[str, Slot]:
         """`average`, the slow weights, and how many steps ago they moved."""

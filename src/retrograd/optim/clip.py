@@ -63,17 +63,23 @@ class Clip(Wrapper):
 
     def step(self, at: Point) -> dict[str, Node]:
         """See the equations of the class."""
-        return self.optimizer.step(replace(at, g=self._clipped(at)))
 
-    def _clipped(self, at: Point) -> dict[str, Node]:
+        def gradient(w: Nodes) -> dict[str, Node]:
+            return self._clipped(at.gradient(w), at.scalars)
+
+        return self.optimizer.step(
+            replace(at, g=self._clipped(at.g, at.scalars), gradient=gradient)
+        )
+
+    def _clipped(self, gradients: Nodes, scalars: Nodes) -> dict[str, Node]:
         if self.value is not None:
-            limit = at.scalars[self.own("value")]
-            return {name: maximum(-limit, minimum(limit, g)) for name, g in at.g.items()}
+            limit = scalars[self.own("value")]
+            return {name: maximum(-limit, minimum(limit, g)) for name, g in gradients.items()}
         if self.norm is not None:
-            limit = at.scalars[self.own("norm")]
-            return {name: g * _share(limit, norm(g)) for name, g in at.g.items()}
-        share = _share(at.scalars[self.own("global_norm")], joint_norm(at.g))
-        return {name: g * share for name, g in at.g.items()}
+            limit = scalars[self.own("norm")]
+            return {name: g * _share(limit, norm(g)) for name, g in gradients.items()}
+        share = _share(scalars[self.own("global_norm")], joint_norm(gradients))
+        return {name: g * share for name, g in gradients.items()}
 
 
 def _share(limit: Node, length: Node) -> Node:
@@ -115,11 +121,18 @@ class Decay(Wrapper):
 
     def step(self, at: Point) -> dict[str, Node]:
         """See the equations of the class."""
-        w, g = dict(at.w), dict(at.g)
-        if self.l2:
+
+        def with_l2(g: Nodes, w: Nodes) -> dict[str, Node]:
+            if not self.l2:
+                return dict(g)
             l2 = at.scalars[self.own("l2")]
-            g = {name: slope + l2 * w[name] for name, slope in g.items()}
+            return {name: slope + l2 * w[name] for name, slope in g.items()}
+
+        def gradient(w: Nodes) -> dict[str, Node]:
+            return with_l2(at.gradient(w), w)
+
+        w, g = dict(at.w), with_l2(at.g, at.w)
         if self.weight_decay:
             share = 1.0 - at.scalars["learning_rate"] * at.scalars[self.own("weight_decay")]
             w = {name: x * share for name, x in w.items()}
-        return self.optimizer.step(replace(at, w=w, g=g))
+        return self.optimizer.step(replace(at, w=w, g=g, gradient=gradient))

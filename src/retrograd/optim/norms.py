@@ -101,8 +101,7 @@ class Adafactor(Optimizer):
 
     def __post_init__(self) -> None:
         require_rate("Adafactor", self.learning_rate)
-        if self.power != 1:
-            require_number("Adafactor", "power", self.power, high=1.0, open_low=True)
+        require_number("Adafactor", "power", self.power, high=1.0, open_low=True, closed_high=True)
         if self.epsilon1 is not None:
             require_number("Adafactor", "epsilon1", self.epsilon1, open_low=True)
         require_number("Adafactor", "epsilon2", self.epsilon2, open_low=True)

@@ -230,8 +230,7 @@ class WarmUp:
     def __post_init__(self) -> None:
         _require_inner("WarmUp", self.rate)
         require_integer("WarmUp", "steps", self.steps)
-        if self.first != 1:
-            require_number("WarmUp", "first", self.first, high=1.0)
+        require_number("WarmUp", "first", self.first, high=1.0, closed_high=True)
 
     def __call__(self, step: int) -> float:
         """The rate at a step."""

@@ -40,8 +40,7 @@ class ScikitLearnSGD(Optimizer):
 
     def __post_init__(self) -> None:
         require_rate("ScikitLearnSGD", self.learning_rate)
-        if self.momentum != 1:
-            require_number("ScikitLearnSGD", "momentum", self.momentum, high=1.0)
+        require_number("ScikitLearnSGD", "momentum", self.momentum, high=1.0, closed_high=True)
 
     def slots(self) -> tuple[str, ...]:
         """`velocity`."""

@@ -45,8 +45,7 @@ class SGD(Optimizer):
     def __post_init__(self) -> None:
         require_rate("SGD", self.learning_rate)
         require_number("SGD", "momentum", self.momentum, high=1.0)
-        if self.dampening != 1:
-            require_number("SGD", "dampening", self.dampening, high=1.0)
+        require_number("SGD", "dampening", self.dampening, high=1.0, closed_high=True)
         require_flag("SGD", "nesterov", self.nesterov)
         if self.nesterov and not self.momentum:
             raise OptionError("SGD: nesterov needs momentum > 0")

@@ -37,10 +37,11 @@ def weigh_classes(class_weight: ClassWeight, loss: Loss, data: Rows, n_outputs: 
     labels = _labels(data.target)
     by_label = _weights(class_weight, labels, max(n_outputs, 2))
     weights = by_label[labels].astype(data.X.dtype)
+    if data.sample_weight is not None:
+        weights = data.sample_weight * weights
     if not weights.any():
         raise OptionError("train: class_weight gives every row the weight 0")
-    own = data.sample_weight
-    return replace(data, sample_weight=weights if own is None else own * weights)
+    return replace(data, sample_weight=weights)
 
 
 def _labels(target: Target) -> Array:

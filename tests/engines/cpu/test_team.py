@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
+import gc
 import os
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -94,6 +97,38 @@ def test_calls_from_several_python_threads_have_threads_of_their_own(code):
     for thread in threads:
         thread.join()
     assert (cells == 100).all()
+
+
+def test_ctrl_c_in_a_call_leaves_its_threads_to_the_next(code):
+    run(code, np.zeros(2, np.int64))
+    free, cells, gate = [*team._FREE], np.zeros(2, np.int64), np.zeros(1, np.int64)
+
+    def press():
+        time.sleep(0.05)
+        _thread.interrupt_main()
+        gate[0] = 1
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        together(code, [[(address(cells[i:]), address(gate))] for i in range(2)])
+    thread.join()
+    assert (cells == 1).all() and sorted(map(id, team._FREE)) == sorted(map(id, free))
+    run(code, np.zeros(2, np.int64))
+
+
+def test_a_job_that_cannot_be_handed_over_leaves_its_threads_to_the_next(code):
+    run(code, np.zeros(2, np.int64))
+    n_free = len(team._FREE)
+    with pytest.raises((TypeError, ValueError)):
+        together(code, [[(0, 0)], [(0, None)]])
+    assert len(team._FREE) == n_free
+
+
+def test_a_helper_that_nobody_keeps_goes_on_in_memory_of_its_own():
+    mailbox = weakref.ref(team._Helper().mailbox.base)
+    gc.collect()
+    assert mailbox() is not None
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")

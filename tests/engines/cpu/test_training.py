@@ -58,7 +58,7 @@ OPTIMIZER_CHOICES = {
     "lookahead": rg.Lookahead(rg.SGD(0.1), every=2),
     "accumulate": rg.Accumulate(rg.Adam(0.01), every=2),
     "sam": rg.SAM(rg.Clip(rg.Adam(0.01), norm=0.1)),
-    "together": rg.EMA(rg.Accumulate(rg.SAM(rg.ScheduleFreeAdamW(0.01)), every=2), 0.5),
+    "together": rg.EMA(rg.SAM(rg.Accumulate(rg.ScheduleFreeAdamW(0.01), every=2)), 0.5),
     "scikit-learn sgd": ScikitLearnSGD(0.1),
     "scikit-learn momentum": ScikitLearnSGD(0.1, nesterov=False),
     "scikit-learn adam": ScikitLearnAdam(0.01),

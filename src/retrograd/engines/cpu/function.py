@@ -102,7 +102,9 @@ class CpuFunction:
         if n == 1 and self._leading:
             if self._single is None:
                 self._single = _Single(self._executable, self._inputs)
-            self._single.follow(arrays)
+            single, self._single = self._single, None  # Ctrl-C may come before it has followed
+            single.follow(arrays)
+            self._single = single
         return outputs
 
     def _share(self, n_batches: int, n_threads: int) -> None:
@@ -155,7 +157,7 @@ class CpuFunction:
             seen = self._seen[i]
             if seen is not None and seen() is array:
                 continue
-            self._seen[i] = weakref.ref(array)  # the caller's: it is not kept alive
+            self._seen[i] = None  # until all know of it: Ctrl-C may come in between
             if self._tails[i] is None:
                 key: object = self._program.state[f"input {i}"]
             else:
@@ -163,6 +165,7 @@ class CpuFunction:
                 self._figures[STRIDES + self._leading.index(i)] = array.strides[0]
             for memory in self._memories:
                 memory.point(key, array)
+            self._seen[i] = weakref.ref(array)  # the caller's: it is not kept alive
         for node, array in zip(self._program.outputs.values(), outputs, strict=True):
             for memory in self._memories:
                 memory.point(node, array)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 SLICE = 0.05  # seconds between two questions whether to stop
 TRIAL = 0.005  # seconds of a call by which a number of threads is judged
 WORTH = 40e-6  # seconds of a batch from which on several threads are tried,
@@ -80,11 +82,11 @@ class Pace:
         """The faster number of threads; or the other, where it is time to try that."""
         if self._n_threads == 1:
             return 1
-        if self._trial is not None and not self._is_judged(self._trial):
-            return self._trial
+        trial = self._trial  # read once: another thread may end it meanwhile
+        if trial is not None and not self._is_judged(trial):
+            return trial
         self._trial = None
-        known = [n for n in (1, self._n_threads) if self._seconds[n]]
-        fastest = min(known, key=self._best)
+        fastest = min((1, self._n_threads), key=lambda n: self._best(n) or math.inf)
         other = self._other(fastest)
         pace, rival = self._best(fastest), self._best(other)
         if fastest == 1 and pace < WORTH:

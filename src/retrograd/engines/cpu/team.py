@@ -40,19 +40,23 @@ def together(code: Code, jobs: Sequence[Job], *, is_shared: bool = False) -> Non
     A single native call leads all: Ctrl-C, which arrives between two of Python's steps, finds none
     of them half started. `is_shared`: the jobs have equal tasks; each is done by whoever is free.
     """
-    helpers = [_free_helper() for _ in jobs[1:]]
-    pairs = [np.array(job, np.int64) for job in jobs]
-    counters = [allocate(LINE, np.dtype(np.int64)) for _ in ([jobs[0]] if is_shared else jobs)]
-    words = [
-        (code.address, len(mine), address(mine), address(counters[t % len(counters)]))
-        for t, mine in enumerate(pairs)
-    ]
-    for helper, job in zip(helpers, words[1:], strict=True):
-        helper.mailbox[JOB : JOB + len(job)] = job
-    mailboxes = [address(helper.mailbox) for helper in helpers]
-    crew = np.array([*words[0], len(helpers), *mailboxes], np.int64)
-    crew_code(host(), "lead").call(address(crew), 0)
-    _FREE.extend(helpers)
+    helpers: list[_Helper] = []
+    try:
+        while len(helpers) < len(jobs) - 1:
+            helpers.append(_free_helper())
+        pairs = [np.array(job, np.int64) for job in jobs]
+        counters = [allocate(LINE, np.dtype(np.int64)) for _ in ([jobs[0]] if is_shared else jobs)]
+        words = [
+            (code.address, len(mine), address(mine), address(counters[t % len(counters)]))
+            for t, mine in enumerate(pairs)
+        ]
+        for helper, job in zip(helpers, words[1:], strict=True):
+            helper.mailbox[JOB : JOB + len(job)] = job
+        mailboxes = [address(helper.mailbox) for helper in helpers]
+        crew = np.array([*words[0], len(helpers), *mailboxes], np.int64)
+        crew_code(host(), "lead").call(address(crew), 0)
+    finally:
+        _FREE.extend(helpers)  # before the call and after it they wait, whatever was raised
 
 
 class _Helper:
@@ -68,8 +72,12 @@ class _Helper:
         for place, name in ((ACQUIRE, "acquire"), (RELEASE, "release")):
             function = getattr(python, f"PyThread_{name}_lock")
             self.mailbox[place] = ctypes.cast(function, ctypes.c_void_p).value or 0
-        serve, words = crew_code(host(), "serve").call, address(self.mailbox)
-        threading.Thread(target=serve, args=(words, 0), name="retrograd", daemon=True).start()
+        threading.Thread(target=self._serve, name="retrograd", daemon=True).start()
+
+    def _serve(self) -> None:
+        # Never returns. A method, so that the thread keeps the mailbox, into which it writes, when
+        # nobody else does: Ctrl-C lost the helper, or the interpreter clears its modules.
+        crew_code(host(), "serve").call(address(self.mailbox), 0)
 
 
 _FREE: list[_Helper] = []

@@ -177,8 +177,8 @@ class Focal(_OfClasses):
 
     def __post_init__(self) -> None:
         require_number("Focal", "gamma", self.gamma)
-        if self.alpha is not None and self.alpha != 1:
-            require_number("Focal", "alpha", self.alpha, high=1.0)
+        if self.alpha is not None:
+            require_number("Focal", "alpha", self.alpha, high=1.0, closed_high=True)
 
     def formula(self, output: str) -> Formula:
         """Categorical, or binary."""
