@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(1)/bin/pytest -n $(JOBS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format test-lowest bench wheel clean FORCE
+.PHONY: help demo test lint format test-lowest vocabulary bench wheel clean FORCE
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ format: $(VENV)/.dev ## mend what ruff can mend
 
 test-lowest: $(LOWEST)/.test ## run the tests on the oldest dependencies allowed (with Python 3.11)
 	$(call PYTEST,$(LOWEST)) --ignore=tests/packaging/test_wheel.py
+
+vocabulary: $(VENV)/.dev ## write docs/vocabulary.md anew, from the docstrings and the tests
+	$(BIN)/python docs/make_vocabulary.py
 
 bench: $(BENCH)/.bench ## measure beside JAX, PyTorch, onnxruntime, scikit-learn, NumPy (an hour)
 	$(BENCH)/bin/python -m benchmarks $(BENCH_OPTIONS)

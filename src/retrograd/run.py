@@ -34,15 +34,17 @@ def _best() -> Engine:
         return NumpyEngine()
 
 
-def find_engine(name: str = AUTO) -> Engine:
-    """The engine of a name; "auto" is the fastest that is present.
+def find_engine(name: str | Engine = AUTO) -> Engine:
+    """The engine of a name, or the engine itself; "auto" is the fastest that is present.
 
     >>> find_engine("auto").name
     'cpu'
     """
     if name == AUTO:
         return _best()
-    if name not in ENGINES:
+    if isinstance(name, Engine) and not isinstance(name, type):
+        return name
+    if not isinstance(name, str) or name not in ENGINES:
         raise unknown_name("engine", name, [AUTO, *ENGINES])
     return ENGINES[name]()
 

@@ -100,3 +100,16 @@ def test_no_rows_give_empty_results_and_sums_of_zero():
     assert np.array_equal(
         rg.evaluate(rg.gradient(rg.sum(rg.softmax(x @ w)), w), {x: none}), np.zeros((6, 2))
     )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_zeros_have_as_many_rows_as_what_they_are_added_to(dtype):
+    v = np.arange(12, dtype=dtype).reshape(2, 6)
+    own = rg.variable("x", shape=(rg.rows, 6), dtype=dtype)
+    blank = rg.zeros((rg.rows, 6), dtype=dtype)
+    assert blank.shape == (rg.rows, 6)
+    found = rg.evaluate(
+        rg.concatenate([own + blank, rg.zeros((rg.rows, 2), dtype)], axis=1), {own: v}
+    )
+    assert found.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(found, np.concatenate([v, np.zeros((2, 2))], axis=1))

@@ -33,6 +33,7 @@ def test_a_linear_problem_has_the_textbook_covariance(engine):
     fit = rg.least_squares(*linear(), engine=engine)
     best, total, *_ = np.linalg.lstsq(A, B, rcond=None)
     covariance = total[0] / 37 * np.linalg.inv(A.T @ A)
+    assert isinstance(fit, rg.LeastSquaresFit)
     assert fit.converged
     assert fit.message == "converged"
     assert fit.degrees_of_freedom == 37

@@ -21,6 +21,7 @@ def test_the_rates_rise_by_one_factor_and_J_falls_then_bursts():
     found = rg.learning_rate_range(
         mlp(), X, Y, optimizer=rg.SGD(0.1), low=1e-4, high=100.0, steps=80
     )
+    assert isinstance(found, rg.RateRange)
     assert len(found.rates) == len(found.J) == len(found.smooth) < 80
     np.testing.assert_allclose(found.rates[1:] / found.rates[:-1], 1e6 ** (1 / 79))
     assert found.rates[0] == 1e-4

@@ -27,7 +27,7 @@ def gradient(output: Node, wrt: Sequence[Node], *, seed: Like | None = None) -> 
 def gradient(
     output: Node, wrt: Node | Sequence[Node], *, seed: Like | None = None
 ) -> Node | list[Node]:
-    """The derivative of `output` with respect to each node of `wrt`, as nodes.
+    """The derivative of `output` with respect to each node of `wrt`, as nodes   [Linnainmaa 1976].
 
     Args:
         output: a scalar node, unless a seed is given.

@@ -44,6 +44,13 @@ def temperatures(h: ArrayLike, x: ArrayLike = STATIONS) -> NDArray[np.float64]:
 def fin(n: int = 1000, noise: float = 0.1, seed: int = 0) -> Dataset:
     """Measured temperatures at 8 stations along a fin in, its heat-transfer coefficient out.
 
+    ::
+
+        T(x) = T_ambient + (T_base - T_ambient) cosh(m (L - x)) / cosh(m L) + noise
+        m^2 = 4 h / (k D)
+
+    A straight fin with an insulated tip   [Incropera & DeWitt 2002, sec. 3.6, case B].
+
     `n`: fins, at least 1, each with an h drawn uniformly from `COEFFICIENT_RANGE`. `noise`: the
     standard deviation of a measured temperature in kelvin, finite and >= 0. `seed`: >= 0; the
     same seed gives the same h for every `noise`. Raises OptionError.

@@ -47,6 +47,13 @@ class Session(Protocol):
         """
         ...
 
+    def feed(self, data: Mapping[str, Array]) -> None:
+        """Take other rows of data in place of those before, any number of them; state stays.
+
+        As in `Engine.open`, they are not copied, and must not change while they are used.
+        """
+        ...
+
     def read(self, name: str) -> Array:
         """A copy of a state variable."""
         ...
@@ -100,6 +107,7 @@ class Listed(Protocol):
         ...
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Runs graphs on one kind of hardware."""
 

@@ -40,8 +40,11 @@ class CopiedSession:
             engine.open(steps, {name: parts[m] for name, parts in own.items()}, data)
             for m in range(self.copies)
         ]
-        names = [name for step in steps.values() for name in step.inputs]
-        self._n_rows = np.shape(data[names[0]])[0] if names else None
+        self._n_rows = self._count(data)
+
+    def _count(self, data: Mapping[str, Array]) -> int | None:
+        names = [name for step in self._steps.values() for name in step.inputs]
+        return np.shape(data[names[0]])[0] if names else None
 
     def run(
         self,
@@ -83,6 +86,12 @@ class CopiedSession:
             ]
             pieces.append({name: np.stack([one[name] for one in runs]) for name in runs[0]})
         return {name: _joined([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    def feed(self, data: Mapping[str, Array]) -> None:
+        """See `Session.feed`."""
+        for session in self._sessions:
+            session.feed(data)
+        self._n_rows = self._count(data)
 
     def read(self, name: str) -> Array:
         """See `Session.read`."""

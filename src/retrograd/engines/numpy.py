@@ -159,6 +159,10 @@ class NumpySession:
                 results[name].append(np.array(walk.value(node)))
         return {name: _joined(outputs[name], parts) for name, parts in results.items()}
 
+    def feed(self, data: Mapping[str, Array]) -> None:
+        """See `Session.feed`."""
+        self._data, self._n_rows = checked_data(self._steps, data)
+
     def _run_one(self, step: str, batch: Array, scalars: Sequence[Array]) -> Walk:
         this = self._steps[step]
         if step not in self._walks:

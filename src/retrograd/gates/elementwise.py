@@ -83,8 +83,8 @@ CAST = define(
 def cast(x: Like, dtype: object) -> Node:
     """The same values in another dtype: bool, int64, float32, float64, complex64 or complex128.
 
-    Its gradient is cast back; through bool and int64 none passes. A float becomes an integer by
-    dropping its fraction. Complex to real is a DtypeError.
+    [NumPy: ndarray.astype]. Its gradient is cast back; through bool and int64 none passes. A float
+    becomes an integer by dropping its fraction. Complex to real is a DtypeError.
 
     >>> rg.evaluate(rg.cast([1.5, -1.5], "int64"))
     array([ 1, -1])

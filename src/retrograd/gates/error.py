@@ -74,6 +74,8 @@ ERFC = elementwise(
 def erf(x: Like) -> Node:
     """2 / sqrt(pi) times the integral of e**-t**2 from 0 to x.  d/dx = 2 / sqrt(pi) e**-x**2
 
+    [Abramowitz & Stegun 1964, eq. 7.1.1]
+
     >>> rg.evaluate(rg.erf([0.0, 1.0])).round(4)
     array([0.    , 0.8427])
     """
@@ -83,7 +85,8 @@ def erf(x: Like) -> Node:
 def erfc(x: Like) -> Node:
     """2 / sqrt(pi) times the integral of e**-t**2 from x on.  d/dx = -2 / sqrt(pi) e**-x**2
 
-    It is 1 - erf(x), and keeps its digits for large x, where that difference has none.
+    [Abramowitz & Stegun 1964, eq. 7.1.2]. It is 1 - erf(x), and keeps its digits for large x, where
+    that difference has none.
 
     >>> rg.evaluate(rg.erfc([-10.0, 0.0, 10.0]))
     array([2.00000000e+00, 1.00000000e+00, 2.08848758e-45])

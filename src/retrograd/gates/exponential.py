@@ -113,6 +113,8 @@ def tanh(x: Like) -> Node:
 def sigmoid(x: Like) -> Node:
     """1 / (1 + e**-x), without overflow.  d/dx = sigmoid(x) (1 - sigmoid(x))
 
+    [Bishop 2006, eq. 4.59 and 4.88]
+
     >>> rg.evaluate(rg.sigmoid([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
     """
@@ -120,7 +122,7 @@ def sigmoid(x: Like) -> Node:
 
 
 def softplus(x: Like) -> Node:
-    """log(1 + e**x), without overflow.  d/dx = sigmoid(x)
+    """log(1 + e**x), without overflow.  d/dx = sigmoid(x)   [Dugas et al. 2001]
 
     >>> rg.evaluate(rg.softplus([-1e4, 0.0, 1e4])).round(4)
     array([0.000e+00, 6.931e-01, 1.000e+04])

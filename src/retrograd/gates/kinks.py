@@ -49,7 +49,9 @@ def sign(x: Like) -> Node:
 
 
 def relu(x: Like) -> Node:
-    """max(x, 0).  d/dx = 1 where x > 0, else 0 (at 0 too, as in PyTorch and JAX)
+    """max(x, 0).  d/dx = 1 where x > 0, else 0   [Nair & Hinton 2010]
+
+    0 at 0 too, as in PyTorch and JAX.
 
     >>> rg.evaluate(rg.relu([-2.0, 0.0, 3.0]))
     array([0., 0., 3.])

@@ -41,7 +41,8 @@ CENTER: Gate = define(
 def center(x: Like, axis: Axis = -1) -> Node:
     """x less its mean over an axis (or several).  dx = dy - mean(dy)
 
-    Right to the last places of the largest difference, however large the mean is beside it.
+    [NumPy: x - mean(x)], right to the last places of the largest difference, however large the mean
+    is beside it.
 
     >>> rg.evaluate(rg.center([[1.0, 2.0], [3.0, 5.0]]))
     array([[-0.5,  0.5],
@@ -54,7 +55,7 @@ def center(x: Like, axis: Axis = -1) -> Node:
 def variance(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
     """The mean of (x - mean(x))**2 over axes (all by default).  dx = 2 dy (x - mean(x)) / n
 
-    In two passes: without the cancellation of E[x**2] - E[x]**2.
+    [NumPy: var]. In two passes, without the cancellation of E[x**2] - E[x]**2.
 
     >>> rg.evaluate(rg.variance([[1.0, 2.0], [3.0, 5.0]], axis=1))
     array([0.25, 1.  ])

@@ -122,7 +122,7 @@ def bernoulli(
     stream: int = 0,
     dtype: object = np.float64,
 ) -> Node:
-    """Independent booleans, each true with probability p: uniform < p.
+    """Independent booleans, each true with probability p: uniform < p   [Salmon et al. 2011].
 
     `p` in [0, 1], a number or a node that broadcasts to the shape. The others: see `uniform`, which
     draws in `dtype`, so that p is met to 2**-24, in float64 to 2**-53.

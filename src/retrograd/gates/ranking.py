@@ -16,9 +16,10 @@ from retrograd.graph.shape import Rows
 def top_k_mask(x: Like, k: Like, axis: int = -1) -> Node:
     """Whether an entry is among the k largest along an axis; at a tie the first ones are.
 
-    An entry is, if fewer than k others beat it: counted, n**2 comparisons for n entries, without a
-    sort. Without gradient; `where(top_k_mask(x, k), x, 0.0)` passes it to the entries chosen. All
-    are chosen if there are no more than k. NaN is beaten by none.
+    [PyTorch: topk, as a mask]. An entry is, if fewer than k others beat it: counted, n**2
+    comparisons for n entries, without a sort. Without gradient; `where(top_k_mask(x, k), x, 0.0)`
+    passes it to the entries chosen. All are chosen if there are no more than k. NaN is beaten by
+    none.
 
     Args:
         x: the values; the axis must have a size, not `rows`.

@@ -77,7 +77,7 @@ def sum(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
 def sum_to(x: Node, shape: Shape) -> Node:
     """x summed over the axes along which `shape` would be broadcast to reach x's shape.
 
-    The transpose of `broadcast_to`.
+    The transpose of `broadcast_to`   [PyTorch: Tensor.sum_to_size].
 
     >>> rg.evaluate(rg.sum_to(rg.constant([[1.0, 2.0], [3.0, 4.0]]), (1, 2)))
     array([[4., 6.]])
@@ -112,7 +112,7 @@ ROW_COUNT = define(
 
 
 def row_count(dtype: object = np.float64) -> Node:
-    """The number of rows of the batch, as a number that is known when the graph runs.
+    """The number of rows of the batch, a number that is known when the graph runs   [NumPy: len].
 
     >>> x = rg.variable("x", shape=(rg.rows, 2))
     >>> rg.evaluate(rg.sum(x) / rg.row_count(), {x: [[1.0, 2.0], [3.0, 4.0]]})
@@ -332,7 +332,7 @@ def softmax(x: Like, axis: Axis = -1) -> Node:
 def log_softmax(x: Like, axis: Axis = -1) -> Node:
     """log(softmax(x)) over an axis (or several), finite where softmax(x) would be 0.
 
-    dx = dy - softmax(x) sum(dy)
+    dx = dy - softmax(x) sum(dy)   [PyTorch: log_softmax]
 
     >>> rg.evaluate(rg.log_softmax([0.0, 1e4]))
     array([-10000.,      0.])

@@ -24,9 +24,9 @@ ROUND_BFLOAT16 = elementwise("round_bfloat16", _round_numpy, None, flops=4, is_a
 def round_bfloat16(x: Like) -> Node:
     """The nearest bfloat16 (8 binary digits, ties to even), as a number of x's own dtype.
 
-    A float64 is first rounded to float32, and what is too large becomes infinite. Constant almost
-    everywhere, so its gradient is 0: it belongs into a finished step, as `rg.train` puts it with
-    `precision="bfloat16"`, not into a loss.
+    [IEEE 754-2019, sec. 4.3.1]. A float64 is first rounded to float32, and what is too large
+    becomes infinite. Constant almost everywhere, so its gradient is 0: it belongs into a finished
+    step, as `rg.train` puts it with `precision="bfloat16"`, not into a loss.
 
     >>> rg.evaluate(rg.round_bfloat16([1.0, 1.001, 1.005]))
     array([1.       , 1.       , 1.0078125])

@@ -119,7 +119,8 @@ def take(x: Like, indices: Node | ArrayLike, axis: int = 0) -> Node:
 def scatter_add(x: Like, indices: Node | ArrayLike, size: Size, axis: int = 0) -> Node:
     """Zeros with `size` entries along an axis, to which x is added at the indices.
 
-    The transpose of `take`: from `axis` on, x has the indices' shape, else ShapeError.
+    The transpose of `take` [PyTorch: Tensor.index_add]: from `axis` on, x has the indices' shape,
+    else ShapeError.
 
     >>> rg.evaluate(rg.scatter_add([1.0, 2.0, 4.0], [2, 0, 2], 3))
     array([2., 0., 5.])
@@ -155,7 +156,7 @@ ONE_HOT = define(
 def one_hot(indices: Node | ArrayLike, depth: int, dtype: object = np.float64) -> Node:
     """Rows of zeros with a one at each index; a new last axis of size `depth`.
 
-    An index outside 0 .. depth-1 gives a row of zeros. Without gradient.
+    An index outside 0 .. depth-1 gives a row of zeros   [JAX: nn.one_hot]. Without gradient.
 
     >>> rg.evaluate(rg.one_hot([2, 0], 3))
     array([[0., 0., 1.],

@@ -221,7 +221,7 @@ class Uniform(Initializer):
 
 @dataclass(frozen=True)
 class Constant(Initializer):
-    """The same value everywhere: "zeros", "ones", or another.
+    """The same value everywhere: "zeros", "ones", or another   [Keras: Constant].
 
     Args:
         value: finite.

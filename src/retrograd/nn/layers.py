@@ -88,6 +88,8 @@ class Layer(ABC):
 class Dense(Layer):
     """A fully connected layer: z = x @ W + b, a = activation(z).
 
+    [Rumelhart, Hinton & Williams 1986, eq. 1 and 2]; the units as in L1.1.
+
     Shapes: B rows, I fan_in, O fan_out: x (B, I), W (I, O), b (O,), z and a (B, O).
 
     Args:
@@ -187,7 +189,9 @@ class Dense(Layer):
 class LayerNorm(Layer):
     """Each row to mean 0 and variance 1 over its units, then scaled and shifted unit by unit.
 
-    z = (x - mean) / sqrt(variance + epsilon) * scale + shift   [Ba, Kiros & Hinton 2016]
+    ::
+
+        z = (x - mean) / sqrt(variance + epsilon) * scale + shift   [Ba, Kiros & Hinton 2016]
 
     Shapes: B rows, I units: x and z (B, I), scale (I,) of ones at first, shift (I,) of zeros.
 

@@ -18,7 +18,7 @@ SELU_ALPHA = 1.6732632423543773
 
 
 def identity(z: Like) -> Node:
-    """z itself.  d/dz = 1
+    """z itself.  d/dz = 1   [PyTorch: Identity]
 
     >>> rg.evaluate(rg.identity([-2.0, 3.0]))
     array([-2.,  3.])

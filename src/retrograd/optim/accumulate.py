@@ -18,7 +18,7 @@ SUM, BATCHES, STEPS = "sum", "n_batches", "n_steps"
 
 @dataclass(frozen=True)
 class Accumulate(Wrapper):
-    """One step by the mean gradient of several batches, as if they were one, larger batch.
+    """One step by the mean gradient of several batches, as if they were one   [Optax: MultiSteps].
 
     ::
 

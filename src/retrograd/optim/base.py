@@ -211,6 +211,11 @@ def part_of(at: Point, prefix: str, names: Iterable[str]) -> Point:
 
 def require_rate(owner: str, rate: object) -> None:
     """Raise OptionError unless a learning rate is a positive number or a function of the step."""
+    if isinstance(rate, str):
+        raise OptionError(
+            f"{owner}: learning_rate must be a positive number, or a function of the step such as "
+            f"those in rg.schedules (rg.schedules.Cosine(0.1, steps=1000)), got {rate!r}"
+        )
     if not callable(rate):
         require_number(owner, "learning_rate", rate, open_low=True)
 

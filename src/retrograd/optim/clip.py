@@ -95,7 +95,8 @@ class Decay(Wrapper):
         l2             g = g + l2 * W, then the step                # as PyTorch's weight_decay
         weight_decay   W = W - learning_rate * weight_decay * W, then the step   # decoupled
 
-    Every parameter of the optimizer within decays, biases too; in `Groups` it is for some. Unlike
+    The second is that of [Loshchilov & Hutter 2019, algorithm 2]. Every parameter of the optimizer
+    within decays, biases too; in `Groups` it is for some. Unlike
     `l2` of `rg.train`, the term is not in the J that is reported.
 
     Args:

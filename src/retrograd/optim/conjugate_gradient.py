@@ -12,8 +12,11 @@ from retrograd.optim.full_batch import FullBatch
 class ConjugateGradient(FullBatch):
     """Non-linear conjugate gradients for full batches, by SciPy.
 
-    p = -g + max(0, g.(g - g') / g'.g') p' with g' and p' those of the step before; along p a point
-    is searched that satisfies Wolfe's strong conditions
+    ::
+
+        p = -g + max(0, g.(g - g') / g'.g') p',  g' and p' those of the step before
+
+    Along p a point is searched that satisfies Wolfe's strong conditions
     [Polak & Ribiere 1969; Nocedal & Wright 2006, eq. 5.45]. It needs no matrix, and no memory but
     a few vectors. Where the search along a line ends in rounding, it begins anew along -g.
 

@@ -19,7 +19,10 @@ def _between(high: float, low: float, share: float) -> float:
 class Cosine:
     """From learning_rate to final along half a cosine over `steps`, then final.
 
-    rate(step) = final + (learning_rate - final) * (1 + cos(pi * step / steps)) / 2
+    ::
+
+        rate(step) = final + (learning_rate - final) * (1 + cos(pi * step / steps)) / 2
+
     [Loshchilov & Hutter 2017, eq. 5]; PyTorch's `CosineAnnealingLR`, which climbs again after it.
 
     Args:
@@ -49,6 +52,11 @@ class Cosine:
 @dataclass(frozen=True)
 class CosineRestarts:
     """Half cosines one after the other, each `growth` times as long as the one before: SGDR.
+
+    ::
+
+        rate(step) = final + (learning_rate - final) * (1 + cos(pi * i / length)) / 2
+        i counts from the last restart,  length = steps * growth**(restarts so far)
 
     [Loshchilov & Hutter 2017, section 3]; PyTorch's `CosineAnnealingWarmRestarts`.
 
@@ -92,10 +100,12 @@ SHAPES: dict[str, Callable[[float, float, float], float]] = {
 
 @dataclass(frozen=True)
 class OneCycle:
-    """Up to learning_rate and down again [Smith & Topin 2018], as PyTorch's `OneCycleLR`.
+    """Up to learning_rate and down again   [Smith & Topin 2018; PyTorch: OneCycleLR].
 
-    From learning_rate / first up to learning_rate in the first `rise` of the steps, then down to
-    learning_rate / (first * last). It stays there after the last step.
+    ::
+
+        up     from learning_rate / first to learning_rate in the first rise * steps
+        down   to learning_rate / (first * last) at the last step, where it stays
 
     Args:
         learning_rate: > 0, the largest.

@@ -54,7 +54,7 @@ class Divided(Optimizer):
 
 @dataclass(frozen=True)
 class Groups(Divided):
-    """Several optimizers, each for the parameters whose name fits a pattern.
+    """Several optimizers, each for the parameters whose name fits   [Optax: multi_transform].
 
     A pattern is a name with `*` and `?` for any characters: "b*" are the biases, "W1" the first
     weights. The first that fits counts. The learning rate of a history is the default's.

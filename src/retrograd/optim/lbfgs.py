@@ -12,6 +12,10 @@ from retrograd.optim.full_batch import FullBatch
 class LBFGS(FullBatch):
     """Limited-memory BFGS for full batches, by SciPy [Byrd, Lu, Nocedal & Zhu 1995].
 
+    ::
+
+        W = W - length * H g,  H from the last `memory` steps and the changes of g along them
+
     An epoch is one of its iterations. J is deterministic, so it converges to many digits where the
     network is small; there are no batches and no shuffling.
 

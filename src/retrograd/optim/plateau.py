@@ -22,11 +22,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class ReduceOnPlateau:
-    """A rate that falls where J no longer does, as PyTorch's `ReduceLROnPlateau`.
+    """A rate that falls where J no longer does   [PyTorch: ReduceLROnPlateau].
 
-    Between epochs `rg.train` shows it the validation J, or J where nothing validates. An epoch is
-    good if J < best - threshold * |best|; after more than `patience` bad ones in a row the rate is
-    multiplied by `factor`, and `cooldown` epochs are not counted.
+    ::
+
+        good   an epoch with J < best - threshold * |best|
+        rate = rate * factor after more than `patience` bad ones in a row
+
+    Then `cooldown` epochs are not counted. Between epochs `rg.train` shows it the validation J, or
+    J where nothing validates.
 
     Args:
         learning_rate: > 0, or a function of the step: what is reduced.

@@ -44,7 +44,7 @@ def _require_inner(owner: str, rate: object) -> None:
 
 @dataclass(frozen=True)
 class Constant:
-    """rate(step) = learning_rate.
+    """rate(step) = learning_rate   [PyTorch: ConstantLR, of factor 1].
 
     Args:
         learning_rate: > 0.
@@ -65,7 +65,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class StepDecay:
-    """rate(step) = learning_rate * factor**(step // every), as PyTorch's `StepLR`.
+    """rate(step) = learning_rate * factor**(step // every)   [PyTorch: StepLR].
 
     Args:
         learning_rate: > 0.
@@ -93,7 +93,9 @@ class StepDecay:
 
 @dataclass(frozen=True)
 class MultiStep:
-    """rate(step) = learning_rate * factor**(how many of `steps` are <= step): `MultiStepLR`.
+    """rate(step) = learning_rate * factor**(how many of `steps` are <= step)
+
+    [PyTorch: MultiStepLR].
 
     Args:
         learning_rate: > 0.
@@ -124,7 +126,7 @@ class MultiStep:
 
 @dataclass(frozen=True)
 class Exponential:
-    """rate(step) = learning_rate * factor**step, as PyTorch's `ExponentialLR`.
+    """rate(step) = learning_rate * factor**step   [PyTorch: ExponentialLR].
 
     Args:
         learning_rate: > 0.
@@ -150,7 +152,7 @@ class Exponential:
 class Polynomial:
     """rate(step) = final + (learning_rate - final) * (1 - step / steps)**power, then final.
 
-    With power 1 a straight line. As PyTorch's `PolynomialLR`, whose final rate is 0.
+    With power 1 a straight line. [PyTorch: PolynomialLR], whose final rate is 0.
 
     Args:
         learning_rate: > 0.
@@ -182,7 +184,7 @@ class Polynomial:
 
 @dataclass(frozen=True)
 class InverseScaling:
-    """rate(step) = learning_rate / (step + 1)**power: scikit-learn's "invscaling".
+    """rate(step) = learning_rate / (step + 1)**power   [scikit-learn: invscaling].
 
     scikit-learn counts the rows seen and changes the rate between epochs; here it is the steps.
 
@@ -211,7 +213,7 @@ class InverseScaling:
 class WarmUp:
     """A rate brought in gently: times first + (1 - first) * step / steps until `steps`.
 
-    PyTorch's `LinearLR` chained with another schedule.
+    [Goyal et al. 2017, sec. 2.2; PyTorch: LinearLR, chained with another schedule].
 
     Args:
         rate: > 0, or a function of the step; it counts from the beginning of the warm-up.
@@ -240,7 +242,7 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class Chained:
-    """Rates one after the other, each counted from its own 0, as PyTorch's `SequentialLR`.
+    """Rates one after the other, each counted from its own 0   [PyTorch: SequentialLR].
 
     Args:
         rates: at least one; a rate is a number > 0 or a function of the step.
@@ -277,7 +279,7 @@ class Chained:
 
 @dataclass(frozen=True)
 class Product:
-    """The product of rates at the same step, as PyTorch's `ChainedScheduler`.
+    """The product of rates at the same step   [PyTorch: ChainedScheduler].
 
     Args:
         rates: at least one; a rate is a number > 0 or a function of the step.
@@ -303,7 +305,7 @@ class Product:
 
 @dataclass(frozen=True)
 class EachEpoch:
-    """A schedule that counts epochs: rate(step // batches).
+    """A schedule that counts epochs: rate(step // batches)   [PyTorch: step() once an epoch].
 
     Args:
         rate: a function of the epoch, from 0.

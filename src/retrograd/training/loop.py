@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -102,14 +103,16 @@ class Run:
         self.history.validation_score.append(float(score))
 
 
-def descend(
-    session: TrainingSession, job: Job, rng: np.random.Generator, past: Past | None = None
-) -> Run:
+Descent = Callable[[TrainingSession, Job, np.random.Generator, Past], Run]
+"""Runs epochs until a rule says stop: `descend`, or what takes its rows from elsewhere."""
+
+
+def descend(session: TrainingSession, job: Job, rng: np.random.Generator, past: Past) -> Run:
     """Run epochs until a rule says stop; the session then has the state after the last step.
 
     Raises DivergenceError, with the session at its last finite state.
     """
-    run = Run(session, job, past or Past())
+    run = Run(session, job, past)
     start = session.engine.snapshot()
 
     def is_halted() -> bool:
@@ -140,21 +143,49 @@ def retrace(
 
     Returns the error that names the epoch and the step, both from 1.
     """
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    return replay(
+        session,
+        start,
+        (partial(session.epoch, batch, batch_size, never) for batch in batches),
+        epoch,
+        of=f" of {len(batches)}",
+    )
+
+
+def replay(
+    session: TrainingSession,
+    start: Snapshot,
+    steps: Iterable[Callable[[], Epoch]],
+    epoch: int,
+    *,
+    first: int = 1,
+    of: str = "",
+) -> DivergenceError:
+    """Run steps from a snapshot until one diverges; the session is left before it.
+
+    `first`: the number of the first of them in its epoch. `of`: how many that has, in words.
+    """
     session.engine.restore(start)
-    n_batches = -(-len(order) // batch_size)
-    for step in range(n_batches):
+    step = first - 1
+    for run in steps:
+        step += 1
         before = session.engine.snapshot()
-        batch = order[step * batch_size : (step + 1) * batch_size]
-        J = session.epoch(batch, batch_size, lambda: False).J[0]
+        J = run().J[0]
         broken = session.engine.not_finite()
         if not np.isfinite(J) or broken:
             session.engine.restore(before)
             break
     what = f"J is {J:g}" if broken is None else f"J is {J:g}, the next {broken} is not finite"
     return DivergenceError(
-        f"training diverged at epoch {epoch}, step {step + 1} of {n_batches}: {what}; "
+        f"training diverged at epoch {epoch}, step {step}{of}: {what}; "
         "the network keeps the last finite weights. "
         "Try a smaller learning_rate, or scale the inputs and targets",
         epoch=epoch,
-        step=step + 1,
+        step=step,
     )
+
+
+def never() -> bool:
+    """No reason to stop."""
+    return False

@@ -37,7 +37,7 @@ def r2(y: Array, output: Array) -> float:
     """The coefficient of determination, 1 - residual / total sum of squares; mean over outputs.
 
     1 is perfect, 0 is as good as the mean of y. An output that is constant in y counts 1 if it is
-    met exactly, else 0, as in scikit-learn.
+    met exactly, else 0   [scikit-learn: r2_score].
     """
     y = np.asarray(y, np.float64).reshape(len(output), -1)
     residual = np.square(y - output).sum(axis=0)

@@ -17,7 +17,7 @@ from retrograd.arrays import (
     require_finite,
     require_same_rows,
 )
-from retrograd.engines.base import Session
+from retrograd.engines.base import Engine, Session
 from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Network
 from retrograd.nn.noise import SEED, SEEN
@@ -97,7 +97,7 @@ class TrainingSession:
         loss: Loss,
         optimizer: Optimizer | None,
         l2: Penalty = 0.0,
-        engine: str = "auto",
+        engine: str | Engine = "auto",
         is_mixed: bool = False,
         is_least_squares: bool = False,
         seed: int = 0,
@@ -139,6 +139,11 @@ class TrainingSession:
         self._variables = tuple(state)
         self.engine: Session = opened_on.open(steps, state, rows.named())
 
+    def feed(self, rows: Rows) -> None:
+        """Take rows of the same form in place of those before."""
+        self._rows = rows
+        self.engine.feed(rows.named())
+
     def epoch(
         self, order: Array, batch_size: int, stop: Callable[[], bool], *, is_observed: bool = True
     ) -> Epoch:
@@ -170,11 +175,9 @@ class TrainingSession:
 
     def mean_J(self, epoch: Epoch, order: Array, batch_size: int) -> float:
         """The mean over rows of J: each batch counts by its rows, or by their sample weights."""
-        share = self._weights(order[: epoch.n_rows], batch_size)
-        total = share.sum()
-        return float((epoch.J * share).sum() / total if total else epoch.J.mean())
+        return mean_by(self.weights(order[: epoch.n_rows], batch_size), epoch.J)
 
-    def _weights(self, order: Array, batch_size: int) -> Array:
+    def weights(self, order: Array, batch_size: int) -> Array:
         """The weight of each batch."""
         if self._rows.sample_weight is not None:
             starts = np.arange(0, len(order), batch_size)
@@ -194,7 +197,7 @@ class TrainingSession:
 
     def l2_of(self, order: Array, batch_size: int) -> float | Array:
         """The l2 of each batch of these rows, or of all of them."""
-        return self._l2(self._weights(order, batch_size)) if callable(self._l2) else self._l2
+        return self._l2(self.weights(order, batch_size)) if callable(self._l2) else self._l2
 
     def gradient(self, order: Array) -> tuple[float, dict[str, Array]]:
         """J and its gradient over these rows, in one batch."""
@@ -244,6 +247,16 @@ class TrainingSession:
         assert self.optimizer is not None
         numbers, last = self.optimizer.numbers(), max(int(self.engine.read(COUNT)) - 1, 0)
         return {name: at(numbers[name], last) for name in names}
+
+
+def mean_by(weights: Array, J: Array) -> float:
+    """The mean of J over batches of these weights; the plain mean where all of them are 0.
+
+    >>> mean_by(np.array([3.0, 1.0]), np.array([1.0, 5.0]))
+    2.0
+    """
+    total = weights.sum()
+    return float((J * weights).sum() / total if total else J.mean())
 
 
 def _part(numbers: Mapping[str, float | Array], part: slice) -> dict[str, float | Array]:

@@ -14,7 +14,7 @@ from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
 from retrograd.training.history import Checkpoint, History
-from retrograd.training.loop import Job, Past, Run, descend
+from retrograd.training.loop import Descent, Job, Past, Run, descend
 from retrograd.training.session import TrainingSession
 from retrograd.training.solvers.minimise import minimise
 
@@ -84,6 +84,7 @@ def best_of(
     beginning: Beginning,
     n_starts: int,
     next_start: Callable[[int], None],
+    descent: Descent = descend,
 ) -> History:
     """Train from each start in turn; the session ends with the parameters of the best.
 
@@ -101,7 +102,7 @@ def best_of(
             session.assign(beginning.weights(network, number))
         rng = beginning.shuffling(number)
         try:
-            run = _run(session, job, optimizer, rng, past)
+            run = _run(session, job, optimizer, rng, past, descent)
         except DivergenceError as error:
             diverged = error
             figures.append(float("nan"))
@@ -125,11 +126,12 @@ def _run(
     optimizer: Optimizer | FullBatch,
     rng: np.random.Generator,
     past: Past,
+    descent: Descent,
 ) -> Run:
     if isinstance(optimizer, FullBatch):
         return minimise(session, job, optimizer, past)
     session.optimizer = optimizer  # the last start may have left a reduced rate
-    return descend(session, job, rng, past)
+    return descent(session, job, rng, past)
 
 
 def _finish(session: TrainingSession, history: History, figures: list[float]) -> History:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from retrograd.arrays import is_finite, require_integer, require_number
+from retrograd.engines.base import Engine
 from retrograd.errors import OptionError, unknown_name
 from retrograd.nn.losses import LossChoice, find_loss, require_two_classes
 from retrograd.nn.network import Network
@@ -15,15 +18,16 @@ from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.optim.names import find_optimizer
-from retrograd.training.class_weights import ClassWeight, weigh_classes
+from retrograd.training.class_weights import ClassWeight
 from retrograd.training.history import History
 from retrograd.training.interrupt import Interrupt
-from retrograd.training.loop import Job
+from retrograd.training.loop import Descent, Job, descend
 from retrograd.training.progress import Progress
 from retrograd.training.scores import Score, find_score
-from retrograd.training.session import TrainingSession, check_rows
+from retrograd.training.session import TrainingSession
 from retrograd.training.starts import NOISE, SPLIT, begin, best_of
 from retrograd.training.stopping import Rules
+from retrograd.training.streams import Batches, Form, Stream, descend_batches, require_streamable
 from retrograd.training.validation import Validation, hold_out
 
 Callback = Callable[[Network, History], bool | None]
@@ -34,8 +38,8 @@ PRECISIONS = ("auto", "float32", "float64", MIXED)
 
 def train(
     network: Network,
-    X: ArrayLike,
-    Y: ArrayLike,
+    X: ArrayLike | Batches,
+    Y: ArrayLike | None = None,
     *,
     loss: LossChoice = "auto",
     optimizer: Optimizer | FullBatch | str = "adam",
@@ -56,7 +60,7 @@ def train(
     callbacks: Sequence[Callback] = (),
     progress: bool = False,
     resume: History | None = None,
-    engine: str = "auto",
+    engine: str | Engine = "auto",
     precision: str = "auto",
 ) -> History:
     """Train a network by gradient descent. Its parameters are updated; the history is returned.
@@ -67,6 +71,12 @@ def train(
     Args:
         network: trained from its present parameters.
         X: (n, n_inputs), finite. float32 and float64 are kept; integers become float64.
+            Or, without Y, batches for data that do not fit in memory: an iterable of (X, Y) or
+            (X, Y, sample_weight), such as a list or a PyTorch DataLoader, that is gone through anew
+            for each epoch; or a function that returns such an iterable, called for each epoch. An
+            iterator that can be gone through once will do for one epoch. Batches keep their order
+            and sizes: `batch_size` and `shuffle` say nothing. All are of the form of the first.
+            Each is trained on in one native call; about ten are in memory at a time.
         Y: (n, n_outputs), or (n,) for one output; integer labels (n,) for classes.
         loss: a name, an object with numbers of its own, or a function of two nodes (output, y) that
             returns each example's loss, (rows,). "auto": cross_entropy for a softmax or sigmoid
@@ -91,8 +101,9 @@ def train(
         class_weight: {label: weight}, 1 where a label is missing, or "balanced": n / (classes *
             rows of the class). The sample weights are multiplied by it.
         l2: >= 0.
-        validation: rows to hold out as a share in (0, 1), or a pair (X, Y). With it, the weights
-            with the best validation score are kept. A pair is copied, together with X.
+        validation: rows to hold out as a share in (0, 1), or a pair (X, Y); beside batches a pair.
+            With it, the weights with the best validation score are kept. A pair is copied, together
+            with X.
         score: of the validation rows: "accuracy", "r2", "loss" (its negative), or a function
             (y, output) -> float; higher is better. "auto" is accuracy for losses of classes, r2 for
             those of an error, "loss" for others and for a function.
@@ -112,7 +123,7 @@ def train(
             on where it stopped, and the history returned has the epochs of both. 5 epochs and 5
             resumed ones are 10 epochs, bit for bit (solvers for full batches forget the curvature).
             Parameters assigned in between are gone on from, with the optimizer's state of then.
-        engine: "auto", "cpu" or "numpy".
+        engine: "auto", "cpu" or "numpy", or an engine.
         precision: "auto" (X's float type), "float32" or "float64". The parameters take it.
             "bfloat16": float32, but the operands of every product are rounded to bfloat16 while
             training; scores and predictions are float32's.
@@ -121,7 +132,9 @@ def train(
         The `History`: J, validation score, gradient norm, learning rate and seconds of each epoch.
 
     Raises:
-        DataError: X, Y do not fit the network or the loss, or are not finite.
+        DataError: X, Y do not fit the network or the loss, or are not finite. Of batches it names
+            the number.
+        OptionError: a number out of its range; an unknown name: the message lists the known ones.
         DivergenceError: J or the weights left the finite numbers; names epoch and step. The network
             keeps the last finite weights.
 
@@ -155,12 +168,22 @@ def train(
     if is_mixed and is_least_squares:
         raise OptionError("train: LevenbergMarquardt needs the precision float32 or float64")
     dtype = None if precision == "auto" else "float32" if is_mixed else precision
-    data = check_rows(network, chosen_loss, X, Y, sample_weight, dtype=dtype)
-    require_two_classes(chosen_loss, data.target)
-    data = weigh_classes(class_weight, chosen_loss, data, network.n_outputs)
-    data, train_rows, validation_rows = hold_out(
-        network, chosen_loss, data, validation, beginning.stream(SPLIT)
-    )
+    form = Form(network, chosen_loss, class_weight, dtype)
+    descent: Descent = descend
+    if Y is None:
+        require_streamable(X, chosen_optimizer, sample_weight, class_weight, validation)
+        first_epoch = 1 + (resume.epochs if resume else 0)
+        stream = Stream(X, form, validation, n_passes=epochs * random_starts, epoch=first_epoch)
+        data, train_rows = stream.first, np.arange(len(stream.first))
+        validation_rows, validation_targets = stream.validation_rows, stream.validation_targets
+        descent = partial(descend_batches, stream)
+    else:
+        data = form.rows(X, Y, sample_weight)
+        require_two_classes(chosen_loss, data.target)
+        data, train_rows, validation_rows = hold_out(
+            network, chosen_loss, data, validation, beginning.stream(SPLIT)
+        )
+        validation_targets = data.target.array[validation_rows]
     is_full = batch_size is None or isinstance(chosen_optimizer, FullBatch)
     size = len(train_rows) if is_full else require_integer("train", "batch_size", batch_size)
     session = TrainingSession(
@@ -182,7 +205,7 @@ def train(
             rules=rules,
             train_rows=train_rows,
             validation_rows=validation_rows,
-            validation_targets=data.target.array[validation_rows],
+            validation_targets=validation_targets,
             batch_size=min(size, len(train_rows)),
             shuffle=shuffle and not is_full,
             score=score_function,
@@ -199,6 +222,7 @@ def train(
                 beginning,
                 random_starts,
                 lambda number: bar.restart(number + 1, random_starts),
+                descent,
             )
         finally:
             parameters = session.parameters()

@@ -25,7 +25,7 @@ def hold_out(
     if validation is None:
         return data, rows, rows[:0]
     if isinstance(validation, tuple | list):
-        both = _joined(data, _pair(network, loss, data, validation))
+        both = _joined(data, check_pair(network, loss, data, validation))
         return both, rows, np.arange(len(data), len(both))
     require_number("train", "validation", validation, high=1.0, open_low=True)
     n_held = round(validation * len(data))
@@ -38,9 +38,10 @@ def hold_out(
     return data, np.sort(mixed[n_held:]), np.sort(mixed[:n_held])
 
 
-def _pair(
+def check_pair(
     network: Network, loss: Loss, data: Rows, pair: tuple[ArrayLike, ArrayLike] | list[ArrayLike]
 ) -> Rows:
+    """The rows of a pair (X, Y), in the precision of the data; DataError unless of their form."""
     if len(pair) != 2:
         raise OptionError(f"train: validation is a share, or a pair (X, Y); got {len(pair)} things")
     try:

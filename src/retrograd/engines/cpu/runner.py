@@ -81,6 +81,11 @@ class Runner:
         require_legal(self._memories)
         return done, outputs
 
+    def feed(self, data: Mapping[str, Array]) -> None:
+        """Point what is pointed once and for all at other data; `run` looks at its data itself."""
+        if self._fixed is not None:
+            self._fixed.feed(data)
+
     def run_fixed(
         self,
         data: Mapping[str, Array],
@@ -283,12 +288,16 @@ class Fixed:
         rates = {name: 0.0 for name, _ in self._numbers}
         inner = {name: output[None] for name, output in outputs.items()}
         copy.hand_over(0, self._order[None], size, rates, inner)
-        for name, array in data.items():
-            copy.hand_over_data(name, array)
+        self.feed(data)
         copy.parts(0, 1, 1)
         self._call = partial(executable.code.call, copy.table, copy.alone[0])
         self._is_one_call = self._n_batches == 1 and n_threads == 1
         self._pace = executable.pace(n_threads, size, 1)
+
+    def feed(self, data: Mapping[str, Array]) -> None:
+        """Point the code at these rows of data."""
+        for name, array in data.items():
+            self._copies[0].hand_over_data(name, array)
 
     def run(self, order: Array, rates: Rates, stop: Callable[[], bool] | None) -> Outputs:
         """The outputs of the batches that ran, as new arrays led by batches, or by rows."""

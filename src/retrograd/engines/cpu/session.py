@@ -42,9 +42,8 @@ class CpuSession:
     ) -> None:
         self._target, self._steps, self._n_threads = target, dict(steps), n_threads
         self._copies = None if copies is None else require_integer("session", "copies", copies)
-        found, self._n_rows = checked_data(steps, data)
-        self._data = {name: line(array) for name, array in found.items()}
-        self._is_sparse = any(not isinstance(array, np.ndarray) for array in self._data.values())
+        self._runners: dict[str, Runner] = {}
+        self.feed(data)
         self._state = State(state_nodes(steps), target.bytes // 4, self._copies)
         if copies is None:
             state = found_state(steps, state)
@@ -52,7 +51,6 @@ class CpuSession:
             if name not in state:
                 raise GraphError(f"session: state {name} has no value")
             self.write(name, state[name])
-        self._runners: dict[str, Runner] = {}
 
     def run(
         self,
@@ -92,6 +90,15 @@ class CpuSession:
             found = outputs[name]
             results[name] = found[0, :ran] if self._copies is None else found[:, :ran]
         return results
+
+    def feed(self, data: Mapping[str, Array]) -> None:
+        """See `Session.feed`."""
+        found, self._n_rows = checked_data(self._steps, data)
+        self._data = {name: line(array) for name, array in found.items()}
+        self._is_sparse = any(not isinstance(array, np.ndarray) for array in self._data.values())
+        if not self._is_sparse:  # sparse rows are expanded into arrays of their own
+            for runner in self._runners.values():
+                runner.feed(self._data)
 
     def _is_ready(self, order: Array) -> bool:
         """Whether an order has few rows, and needs no more checks; told in about 1 us.

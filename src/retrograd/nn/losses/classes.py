@@ -75,9 +75,13 @@ class _OfClasses(Choice):
 class CrossEntropy(_OfClasses):
     """The negative log-likelihood of classes, or of yes-or-no outputs: what the output says.
 
-    For output="softmax", -sum over classes of y log(softmax(z)): PyTorch's CrossEntropyLoss. For
-    output="sigmoid", the sum over outputs of -y log(s) - (1 - y) log(1 - s) with s = sigmoid(z):
-    O times PyTorch's BCEWithLogitsLoss.
+    ::
+
+        softmax   -sum over classes of y log(softmax(z))
+        sigmoid   sum over outputs of -y log(s) - (1 - y) log(1 - s),  s = sigmoid(z)
+
+    by the network's output [Bishop 2006, sec. 4.3.2 and 4.3.4]: PyTorch's CrossEntropyLoss, and O
+    times its BCEWithLogitsLoss.
 
     Args:
         label_smoothing: in [0, 1), the share of a target that is spread evenly over all classes:
@@ -243,9 +247,13 @@ class BinaryFocal(Formula):
 class Hinge(Choice):
     """The margin by which classes are told apart, as far as it is less than 1.
 
-    For one output max(0, 1 - s z), s = 1 or -1 the side   [Cortes & Vapnik 1995; Keras: Hinge]; y
-    is 0 and 1, or -1 and 1. For several the sum over the other classes j of max(0, 1 - z_y + z_j)
-    [Weston & Watkins 1999; C times PyTorch's MultiMarginLoss]; y are labels or one-hot rows.
+    ::
+
+        one output   max(0, 1 - s z),  s = 1 or -1 the side
+        several      sum over the other classes j of max(0, 1 - z_y + z_j)
+
+    For one [Cortes & Vapnik 1995; Keras: Hinge], y is 0 and 1, or -1 and 1. For several
+    [Weston & Watkins 1999; PyTorch: MultiMarginLoss, times C], y are labels or one-hot rows.
     The output may be "identity", or "sigmoid" of one and "softmax" of several, with which accuracy
     is told.
     """

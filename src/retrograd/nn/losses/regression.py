@@ -53,7 +53,7 @@ class HalfSquaredError(Formula):
 
 @dataclass(frozen=True)
 class SquaredError(ErrorFormula):
-    """The sum over outputs of e**2, without the 1/2: O times PyTorch's MSELoss."""
+    """The sum over outputs of e**2, without the 1/2   [PyTorch: MSELoss, times O]."""
 
     name = "squared_error"
 
@@ -68,7 +68,7 @@ class SquaredError(ErrorFormula):
 
 @dataclass(frozen=True)
 class AbsoluteError(ErrorFormula):
-    """The sum over outputs of |e|, which a median minimises: O times PyTorch's L1Loss."""
+    """The sum over outputs of |e|, which a median minimises   [PyTorch: L1Loss, times O]."""
 
     name = "absolute_error"
 
