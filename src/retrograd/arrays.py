@@ -48,14 +48,14 @@ def as_matrix(
     n_columns: int | None = None,
     dtype: DTypeLike | None = None,
     min_rows: int = 1,
-    is_finite: bool = False,
+    check_finite: bool = True,
 ) -> Array:
     """A user's array as (n, n_columns) finite floats, one example per row; copied only to cast.
 
     float32 and float64 stay as they are unless `dtype` is given; integers become float64. With one
     column, (n,) will do.
     Raises DataError for another number of dimensions or columns, no rows, NaN or infinity, text.
-    `is_finite`: NaN and infinity are looked for elsewhere.
+    `check_finite`: False where NaN and infinity are looked for elsewhere.
     """
     array = _as_floats(value, name, dtype)
     if array.ndim == 1 and n_columns == 1:
@@ -69,7 +69,7 @@ def as_matrix(
         raise DataError(f"{name}: has {array.shape[0]} rows, needs at least {min_rows}")
     if n_columns is not None and array.shape[1] != n_columns:
         raise DataError(f"{name}: has {array.shape[1]} columns, expected {n_columns}")
-    if not is_finite:
+    if check_finite:
         require_finite(array, name)
     return array
 

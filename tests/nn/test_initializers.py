@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 import retrograd as rg
 from retrograd.errors import DataError, OptionError, UnknownNameError
-from retrograd.nn.initializers import INITIALIZERS, VARIANCES, find_initializer
+from retrograd.nn.initializers import INITIALIZERS, VARIANCES, Initializer, find_initializer
 
 I, O = 300, 200
 VARIANCE = {"glorot": 2 / (I + O), "he": 2 / I, "lecun": 1 / I, "fan_in": 1 / (3 * I)}
@@ -251,3 +253,19 @@ def test_the_parameters_keep_their_dtype():
 def test_what_has_no_variance_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@dataclass(frozen=True)
+class Halves(Initializer):
+    name = "halves"
+
+    def __call__(self, rng, fan_in, fan_out, shape=None):
+        return np.full(shape or (fan_in, fan_out), 0.5)
+
+
+def test_a_network_with_an_initializer_of_the_users_is_saved_and_loaded(tmp_path):
+    network = rg.Network([rg.Dense(3, 2, initializer=Halves())])
+    assert (network.parameters["W1"] == 0.5).all()
+    network.save(tmp_path / "mine.model")
+    loaded = rg.load(tmp_path / "mine.model")
+    np.testing.assert_array_equal(loaded.parameters["W1"], network.parameters["W1"])

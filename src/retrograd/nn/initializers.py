@@ -282,9 +282,15 @@ def require_of_biases(initializer: InitializerChoice) -> None:
 
 
 def initializer_to_json(initializer: InitializerChoice) -> Any:
-    """A name as it is; an object as its kind and numbers."""
+    """A name as it is; an object as its kind and numbers.
+
+    A class of the user's is code, which a file does not hold: "auto" stands for it, should the
+    loaded network be asked for initial values anew.
+    """
     if isinstance(initializer, str):
         return initializer
+    if KINDS.get(initializer.name) is not type(initializer):
+        return "auto"
     return {"kind": initializer.name, **asdict(initializer)}
 
 

@@ -230,7 +230,7 @@ class Network:
         # One row should cost little more than its arithmetic: nothing is done here but look.
         if is_ready(X, self._sizes[0], dtype):
             return function([X, *parameters])[0]
-        x = as_matrix(X, "X", n_columns=self.n_inputs, dtype=dtype, min_rows=0, is_finite=True)
+        x = as_matrix(X, "X", n_columns=self.n_inputs, dtype=dtype, min_rows=0, check_finite=False)
         pieces = []
         for start in range(0, max(len(x), 1), ROWS_AT_ONCE):
             piece = np.ascontiguousarray(x[start : start + ROWS_AT_ONCE])
