@@ -103,7 +103,7 @@ class Run:
         self.history.validation_score.append(float(score))
 
 
-Descent = Callable[[TrainingSession, Job, np.random.Generator, Past], Run]
+Descent = Callable[[TrainingSession, Job, "np.random.Generator", Past], Run]
 """Runs epochs until a rule says stop: `descend`, or what takes its rows from elsewhere."""
 
 
