@@ -10,7 +10,7 @@ from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.load import load
 from retrograd.nn import initializers
-from retrograd.nn.layers import Dense, Dropout, LayerNorm
+from retrograd.nn.layers import Dense, Dropout
 from retrograd.nn.losses import CrossEntropy, Focal, GaussianNLL, Huber, Quantile, Tweedie
 from retrograd.nn.network import MLP, Network
 from retrograd.nn.nonlinearities import (
@@ -30,6 +30,7 @@ from retrograd.nn.nonlinearities import (
     silu,
     softsign,
 )
+from retrograd.nn.normalisation import BatchNorm, LayerNorm
 from retrograd.optim import schedules
 from retrograd.optim.accumulate import Accumulate
 from retrograd.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
@@ -79,6 +80,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "Adam",
     "AdamW",
     "Adamax",
+    "BatchNorm",
     "Clip",
     "ConjugateGradient",
     "CrossEntropy",

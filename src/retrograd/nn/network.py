@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from os import PathLike
 from typing import Any, Self
@@ -23,9 +23,12 @@ from retrograd.nn.activations import (
     require_activation,
 )
 from retrograd.nn.initializers import InitializerChoice
-from retrograd.nn.layers import Dense, Layer, layer_from_json
+from retrograd.nn.kinds import layer_from_json
+from retrograd.nn.layer import Layer, LayerNodes, Training
+from retrograd.nn.layers import Dense
 from retrograd.nn.noise import Noise
 from retrograd.nn.parameters import Parameters
+from retrograd.nn.summary import Summary, line, name_of, total
 from retrograd.run import AUTO, compile
 
 KIND = "network"  # of a model file that holds one
@@ -36,20 +39,16 @@ Predict = Callable[[Sequence[Array]], list[Array]]
 
 
 @dataclass(frozen=True, eq=False)
-class LayerNodes:
-    """The nodes of one layer: z and a, (rows, O)."""
-
-    z: Node
-    a: Node
-
-
-@dataclass(frozen=True, eq=False)
 class Forward:
-    """A network's forward pass as nodes: each layer's, the logits, and the output."""
+    """A network's forward pass as nodes: each layer's, the logits, and the output.
+
+    `updates`: the next value of each statistic, by the parameter's name; none in predictions.
+    """
 
     layers: tuple[LayerNodes, ...]
     logits: Node
     output: Node
+    updates: Mapping[str, Node] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,30 +80,59 @@ class Architecture:
         }
         return Noise.of(rates) if rates else None
 
+    @property
+    def statistics(self) -> frozenset[str]:
+        """The names of the parameters that follow the batches, as running means do."""
+        return frozenset(
+            f"{name}{number}"
+            for number, layer in enumerate(self.layers, start=1)
+            for name in layer.statistics
+        )
+
     def forward(
-        self, x: Node, parameters: Mapping[str, Node], noise: Noise | None = None
+        self, x: Node, parameters: Mapping[str, Node], training: Training | None = None
     ) -> Forward:
         """The forward pass from x (rows, n_inputs) with these nodes as parameters.
 
-        `noise`: what random layers draw from while training; without it they are still.
+        `training`: what random layers draw from; without it the pass is that of predictions.
         """
-        layers, a = [], x
+        layers: list[LayerNodes] = []
+        updates: dict[str, Node] = {}
+        a = x
         for number, layer in enumerate(self.layers, start=1):
             own = {name: parameters[f"{name}{number}"] for name in layer.shapes}
-            z = layer.z(a, own)
-            a = layer.a(z)
-            if noise is not None:
-                a = layer.noisy(a, noise, number)
-            layers.append(LayerNodes(z, a))
-        return Forward(tuple(layers), a, find_activation(self.output)(a))
+            if training is None:
+                made = layer.nodes(a, own)
+            else:
+                made = layer.in_training(a, own, training, number)
+            layers.append(made)
+            updates |= {f"{name}{number}": node for name, node in made.updates.items()}
+            a = made.a
+        return Forward(tuple(layers), a, find_activation(self.output)(a), updates)
+
+    def summary(self) -> Summary:
+        """What each layer gives out, holds and costs."""
+        a = variable("X", shape=(rows, self.n_inputs), dtype=self.dtype)
+        own, lines = self.variables(), []
+        forward = self.forward(a, own)
+        for number, (layer, nodes) in enumerate(
+            zip(self.layers, forward.layers, strict=True), start=1
+        ):
+            named = {f"{name}{number}": own[f"{name}{number}"] for name in layer.shapes}
+            functions = [name_of(f) for f in layer.functions if f != "identity"]
+            kind = ", ".join([layer.kind.replace("_", " "), *functions])
+            lines.append(line(str(number), kind, a, nodes.a, named, self.statistics))
+            a = nodes.a
+        lines.append(line("output", name_of(self.output), a, forward.output, {}))
+        return Summary((*lines, total(lines)))
 
 
 class Network:
     """A feed-forward network: layers in a row, and what the last one's result means.
 
     Args:
-        layers: `rg.Dense`, `rg.LayerNorm` and `rg.Dropout`, each taking as many inputs as the one
-            before it has units.
+        layers: `rg.Dense`, `rg.LayerNorm`, `rg.BatchNorm` and `rg.Dropout`, each taking as many
+            inputs as the one before it has units.
         output: the function that turns the last layer's result (the logits) into predictions:
             "identity", "sigmoid", "softmax", or a Python function of nodes.
         seed: of the initial weights. None draws a fresh one.
@@ -174,7 +202,7 @@ class Network:
 
     @property
     def n_parameters(self) -> int:
-        """The number of weights and biases."""
+        """The number of weights, biases and other entries of `parameters`."""
         return sum(value.size for value in self.parameters.values())
 
     def __repr__(self) -> str:
@@ -199,14 +227,19 @@ class Network:
         """What the random layers draw from, as variables; None without such layers."""
         return self.architecture.noise()
 
+    @property
+    def statistics(self) -> frozenset[str]:
+        """The names of the parameters that follow the batches of training, not gradients."""
+        return self.architecture.statistics
+
     def forward(
-        self, x: Node, parameters: Mapping[str, Node], noise: Noise | None = None
+        self, x: Node, parameters: Mapping[str, Node], training: Training | None = None
     ) -> Forward:
         """The forward pass from x (rows, n_inputs) with these nodes as parameters.
 
-        `noise`: what random layers draw from while training; without it they are still.
+        `training`: what random layers draw from; without it the pass is that of predictions.
         """
-        return self.architecture.forward(x, parameters, noise)
+        return self.architecture.forward(x, parameters, training)
 
     def prediction(self) -> tuple[Node, list[Node]]:
         """The graph of `predict`: its output, and the variables X and the parameters."""
@@ -251,6 +284,18 @@ class Network:
         made = compile([output, inputs[0] @ zeros], inputs, engine=engine).call
         self._predict[engine, self.dtype] = made
         return made
+
+    def summary(self) -> Summary:
+        """Each layer's shape, parameters, flops of a row, and bytes, to be printed as a table.
+
+        >>> rg.MLP([4, 8, 3], activation="tanh", output="softmax").summary()
+        layer   kind         shape      parameters  flops/row  bytes
+        1       dense, tanh  (rows, 8)          40        232    320
+        2       dense        (rows, 3)          27         51    216
+        output  softmax      (rows, 3)           0         60      0
+        all                  (rows, 3)          67        343    536
+        """
+        return self.architecture.summary()
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to one file, whole or not at all; `rg.load` reads it back.
@@ -321,7 +366,7 @@ def _require_chain(layers: tuple[Layer, ...]) -> None:
     for layer in layers:
         if not isinstance(layer, Layer):
             raise OptionError(
-                f"network: a layer is an rg.Dense, rg.LayerNorm or rg.Dropout, got {layer!r}"
+                f"network: a layer is an rg.Dense, rg.Dropout or one of the others, got {layer!r}"
             )
     if not any(isinstance(layer, Dense) for layer in layers):
         raise OptionError("network: needs at least one dense layer")

@@ -1,0 +1,21 @@
+"""The kinds of layers by the name that they have in model files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from retrograd.errors import unknown_name
+from retrograd.nn.layer import Layer
+from retrograd.nn.layers import Dense, Dropout
+from retrograd.nn.normalisation import BatchNorm, LayerNorm
+
+KINDS = (BatchNorm, Dense, Dropout, LayerNorm)
+LAYERS: dict[str, type[Layer]] = {kind.kind: kind for kind in KINDS}
+
+
+def layer_from_json(value: Any) -> Layer:
+    """The layer that `to_json` wrote."""
+    kind = value.get("kind", Dense.kind)
+    if kind not in LAYERS:
+        raise unknown_name("layer", kind, LAYERS)
+    return LAYERS[kind].from_json(value)
