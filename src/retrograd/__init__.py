@@ -31,6 +31,7 @@ from retrograd.nn.nonlinearities import (
     softsign,
 )
 from retrograd.nn.normalisation import BatchNorm, LayerNorm
+from retrograd.nn.unit_wise import PReLU, Scale
 from retrograd.optim import schedules
 from retrograd.optim.accumulate import Accumulate
 from retrograd.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
@@ -103,11 +104,13 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "NAdam",
     "Network",
     "Node",
+    "PReLU",
     "Quantile",
     "RAdam",
     "RMSprop",
     "RateRange",
     "Rprop",
+    "Scale",
     "ScaledConjugateGradient",
     "ScheduleFreeAdamW",
     "Tweedie",

@@ -8,8 +8,9 @@ from retrograd.errors import unknown_name
 from retrograd.nn.layer import Layer
 from retrograd.nn.layers import Dense, Dropout
 from retrograd.nn.normalisation import BatchNorm, LayerNorm
+from retrograd.nn.unit_wise import PReLU, Scale
 
-KINDS = (BatchNorm, Dense, Dropout, LayerNorm)
+KINDS = (BatchNorm, Dense, Dropout, LayerNorm, PReLU, Scale)
 LAYERS: dict[str, type[Layer]] = {kind.kind: kind for kind in KINDS}
 
 
