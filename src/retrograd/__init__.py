@@ -10,6 +10,8 @@ from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.load import load
 from retrograd.nn import initializers
+from retrograd.nn.embeddings import Embedding, Periodic, PiecewiseLinear, Select
+from retrograd.nn.joins import Concatenate, Residual
 from retrograd.nn.layers import Dense, Dropout
 from retrograd.nn.losses import CrossEntropy, Focal, GaussianNLL, Huber, Quantile, Tweedie
 from retrograd.nn.network import MLP, Network
@@ -83,11 +85,13 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "Adamax",
     "BatchNorm",
     "Clip",
+    "Concatenate",
     "ConjugateGradient",
     "CrossEntropy",
     "Decay",
     "Dense",
     "Dropout",
+    "Embedding",
     "Focal",
     "GaussianNLL",
     "Groups",
@@ -105,12 +109,16 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "Network",
     "Node",
     "PReLU",
+    "Periodic",
+    "PiecewiseLinear",
     "Quantile",
     "RAdam",
     "RMSprop",
     "RateRange",
+    "Residual",
     "Rprop",
     "Scale",
+    "Select",
     "ScaledConjugateGradient",
     "ScheduleFreeAdamW",
     "Tweedie",

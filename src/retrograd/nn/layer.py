@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from retrograd.arrays import Array
+from retrograd.errors import OptionError, ShapeError
 from retrograd.graph.node import Node
 from retrograd.nn.activations import Activation
 from retrograd.nn.noise import Noise
@@ -52,9 +54,22 @@ class Layer(ABC):
         return ()
 
     @property
-    def noise(self) -> float | None:
-        """The rate of its noise while training; None where it has none."""
-        return None
+    def parts(self) -> tuple[Layer, ...]:
+        """The layers that it holds."""
+        return ()
+
+    def with_parts(self, parts: Sequence[Layer]) -> Self:
+        """The same with other layers inside, as many."""
+        return self
+
+    def kinds(self) -> set[type]:
+        """The classes that its graph is made by: its own and those of its parts."""
+        return {type(self)}
+
+    @property
+    def noise(self) -> dict[str, float]:
+        """The rate of its noise while training, under the name "": none where it is not random."""
+        return {}
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -84,9 +99,12 @@ class Layer(ABC):
         return LayerNodes(z, self.a(z))
 
     def in_training(
-        self, x: Node, parameters: Mapping[str, Node], training: Training, number: int
+        self, x: Node, parameters: Mapping[str, Node], training: Training, place: str
     ) -> LayerNodes:
-        """The layer of this number while training: other where it is random or looks at a batch."""
+        """The layer while training: other where it is random or looks at a batch.
+
+        `place`: its number in the network, "2"; "2.1" for the first that the second layer holds.
+        """
         return self.nodes(x, parameters)
 
     def to_json(self) -> dict[str, Any]:
@@ -98,3 +116,35 @@ class Layer(ABC):
     def from_json(cls, value: Any) -> Self:
         """The inverse of `to_json`."""
         return cls(**{name: choice for name, choice in value.items() if name != "kind"})
+
+
+def place_name(name: str, place: str) -> str:
+    """The name of what a layer calls `name`, seen from outside: with the layer's place.
+
+    >>> place_name("W", "2"), place_name("W", ".1"), place_name("W.1", "2")
+    ('W2', 'W.1', 'W2.1')
+    """
+    head, dot, inside = name.partition(".")
+    return f"{head}{place}{dot}{inside}"
+
+
+def sizes_of(layers: Sequence[Layer]) -> tuple[int, int] | None:
+    """Entries that go into the first of layers in a row, and out of the last; None for any."""
+    sized = [layer.sizes for layer in layers if layer.sizes is not None]
+    return (sized[0][0], sized[-1][1]) if sized else None
+
+
+def require_chain(owner: str, layers: Sequence[Layer]) -> None:
+    """Raise an error unless these are layers, each taking as many inputs as come out before it."""
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise OptionError(
+                f"{owner}: a layer is an rg.Dense, rg.Dropout or one of the others, got {layer!r}"
+            )
+    sized = [(number, x.sizes) for number, x in enumerate(layers, start=1) if x.sizes is not None]
+    for (before, (_, n_units)), (after, (n_inputs, _)) in pairwise(sized):
+        if n_units != n_inputs:
+            raise ShapeError(
+                f"{owner}: layer {before} has {n_units} units, "
+                f"layer {after} takes {n_inputs} inputs; they must be equal"
+            )

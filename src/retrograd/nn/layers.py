@@ -152,24 +152,24 @@ class Dropout(Layer):
         object.__setattr__(self, "rate", float(self.rate))
 
     @property
-    def noise(self) -> float:
+    def noise(self) -> dict[str, float]:
         """The rate."""
-        return self.rate
+        return {"": self.rate}
 
     def z(self, x: Node, parameters: Mapping[str, Node]) -> Node:
         """What goes in."""
         return x
 
     def in_training(
-        self, x: Node, parameters: Mapping[str, Node], training: Training, number: int
+        self, x: Node, parameters: Mapping[str, Node], training: Training, place: str
     ) -> LayerNodes:
         """The entries that are kept, enlarged, and zeros."""
         assert training.noise is not None
-        return LayerNodes(x, self.noisy(x, training.noise, number))
+        return LayerNodes(x, self.noisy(x, training.noise, place))
 
-    def noisy(self, a: Node, noise: Noise, number: int) -> Node:
-        """The entries that are kept, enlarged, and zeros, as the layer of this number draws."""
-        kept = 1.0 - noise.rates[number]
-        key: Any = {"seed": noise.seed, "offset": noise.seen, "stream": number}
+    def noisy(self, a: Node, noise: Noise, place: str) -> Node:
+        """The entries that are kept, enlarged, and zeros, as the layer of this place draws."""
+        kept = 1.0 - noise.rates[place]
+        key: Any = {"seed": noise.seed, "offset": noise.seen, "stream": noise.streams[place]}
         is_kept = gates.bernoulli(kept, a.shape, **key, dtype=a.dtype)
         return gates.where(is_kept, a * (1.0 / kept), 0.0)

@@ -12,7 +12,7 @@ from retrograd import gates
 from retrograd.arrays import Array, require_integer, require_number
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
-from retrograd.nn.layer import Layer, LayerNodes, Training
+from retrograd.nn.layer import Layer, LayerNodes, Training, place_name
 
 
 @dataclass(frozen=True)
@@ -128,13 +128,13 @@ class BatchNorm(Layer):
         return (x - parameters["mean"]) * scale + parameters["shift"]
 
     def in_training(
-        self, x: Node, parameters: Mapping[str, Node], training: Training, number: int
+        self, x: Node, parameters: Mapping[str, Node], training: Training, place: str
     ) -> LayerNodes:
         """The rows normalised by their own mean and variance, and the next estimates.
 
         Where the estimates are frozen, the layer is as in predictions.
         """
-        if any(f"{name}{number}" in training.frozen for name in self.statistics):
+        if any(place_name(name, place) in training.frozen for name in self.statistics):
             return self.nodes(x, parameters)
         normal = gates.standardize(x, axis=0, epsilon=self.epsilon)
         z = normal * parameters["scale"] + parameters["shift"]

@@ -272,8 +272,9 @@ def steps_of(
     layers = network.layers
     activations = [f for layer in layers for f in layer.functions]
     functions = [loss.per_row, loss.reported, loss.residuals, network.output, *activations]
-    kinds = optimizer.kinds() if optimizer is not None else set()
-    is_known = all(map(is_own, [*functions, *map(type, [network, *layers]), *kinds]))
+    kinds = {type(network)}.union(*(layer.kinds() for layer in layers))
+    kinds |= optimizer.kinds() if optimizer is not None else set()
+    is_known = all(map(is_own, [*functions, *kinds]))
     make = _kept_steps if is_known else _steps
     return make(
         network.architecture if is_known else network,
