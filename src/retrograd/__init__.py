@@ -10,7 +10,9 @@ from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.load import load
 from retrograd.nn import initializers
-from retrograd.nn.layers import Dense, Dropout, LayerNorm
+from retrograd.nn.embeddings import Embedding, Periodic, PiecewiseLinear, Select
+from retrograd.nn.joins import Concatenate, Residual
+from retrograd.nn.layers import Dense, Dropout
 from retrograd.nn.network import MLP, Network
 from retrograd.nn.nonlinearities import (
     celu,
@@ -29,6 +31,8 @@ from retrograd.nn.nonlinearities import (
     silu,
     softsign,
 )
+from retrograd.nn.normalisation import BatchNorm, LayerNorm
+from retrograd.nn.unit_wise import PReLU, Scale
 from retrograd.run import compile, evaluate
 
 if TYPE_CHECKING:
@@ -79,12 +83,15 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "Adam",
     "AdamW",
     "Adamax",
+    "BatchNorm",
     "Clip",
+    "Concatenate",
     "ConjugateGradient",
     "CrossEntropy",
     "Decay",
     "Dense",
     "Dropout",
+    "Embedding",
     "Focal",
     "GaussianNLL",
     "Groups",
@@ -101,11 +108,17 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "NAdam",
     "Network",
     "Node",
+    "PReLU",
+    "Periodic",
+    "PiecewiseLinear",
     "Quantile",
     "RAdam",
     "RMSprop",
     "RateRange",
+    "Residual",
     "Rprop",
+    "Scale",
+    "Select",
     "ScaledConjugateGradient",
     "ScheduleFreeAdamW",
     "Tweedie",

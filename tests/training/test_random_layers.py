@@ -31,9 +31,9 @@ def same(a, b):
 
 def noisy_outputs(rate, n_rows, n_seeds):
     """The output of a dropout layer alone, of ones, for several seeds: (seeds, rows, 50)."""
-    layer, noise = rg.Dropout(rate), Noise.of({1: rate})
+    layer, noise = rg.Dropout(rate), Noise.of({"1": rate})
     x = rg.variable("x", shape=(rg.rows, 50))
-    function = rg.compile([layer.noisy(x, noise, 1)], [x, noise.seed], engine="cpu")
+    function = rg.compile([layer.noisy(x, noise, "1")], [x, noise.seed], engine="cpu")
     return np.stack([function(np.ones((n_rows, 50)), seed)[0] for seed in range(n_seeds)])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
@@ -11,7 +10,6 @@ import numpy as np
 
 from retrograd import gates
 from retrograd.arrays import Array, require_flag, require_integer, require_number
-from retrograd.errors import unknown_name
 from retrograd.graph.node import Node
 from retrograd.nn.activations import (
     Activation,
@@ -27,61 +25,10 @@ from retrograd.nn.initializers import (
     initializer_to_json,
     require_of_biases,
 )
+from retrograd.nn.layer import Layer, LayerNodes, Training
 from retrograd.nn.noise import Noise
 
 AUTO = "auto"
-
-
-class Layer(ABC):
-    """The base of layers: frozen dataclasses of their choices. `kind`: its name in model files."""
-
-    kind: ClassVar[str]
-
-    @property
-    def sizes(self) -> tuple[int, int] | None:
-        """Entries of a row that goes in, and of one that comes out; None where any number may."""
-        return None
-
-    @property
-    def functions(self) -> tuple[Activation, ...]:
-        """The functions among its choices: names, or a user's own."""
-        return ()
-
-    @property
-    def noise(self) -> float | None:
-        """The rate of its noise while training; None where it has none."""
-        return None
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each parameter."""
-        return {}
-
-    def initial(self, rng: np.random.Generator) -> dict[str, Array]:
-        """Initial values of the parameters, float64."""
-        return {}
-
-    @abstractmethod
-    def z(self, x: Node, parameters: Mapping[str, Node]) -> Node:
-        """The pre-activation."""
-
-    def a(self, z: Node) -> Node:
-        """The activation of z."""
-        return z
-
-    def noisy(self, a: Node, noise: Noise, number: int) -> Node:
-        """The activation while training, for the layer of this number: other where it is random."""
-        return a
-
-    def to_json(self) -> dict[str, Any]:
-        """The layer's choices as strict JSON."""
-        names = [field.name for field in fields(self)]  # type: ignore[arg-type]  # of a dataclass
-        return {"kind": self.kind, **{name: getattr(self, name) for name in names}}
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """The inverse of `to_json`."""
-        return cls(**{name: choice for name, choice in value.items() if name != "kind"})
 
 
 @dataclass(frozen=True)
@@ -186,53 +133,6 @@ class Dense(Layer):
 
 
 @dataclass(frozen=True)
-class LayerNorm(Layer):
-    """Each row to mean 0 and variance 1 over its units, then scaled and shifted unit by unit.
-
-    ::
-
-        z = (x - mean) / sqrt(variance + epsilon) * scale + shift   [Ba, Kiros & Hinton 2016]
-
-    Shapes: B rows, I units: x and z (B, I), scale (I,) of ones at first, shift (I,) of zeros.
-
-    Args:
-        units: I, at least 1.
-        epsilon: at least 0, added to the variance.
-
-    >>> rg.LayerNorm(3).shapes
-    {'scale': (3,), 'shift': (3,)}
-    """
-
-    kind: ClassVar[str] = "layer_norm"
-    units: int
-    epsilon: float = 1e-5
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "units", require_integer("LayerNorm", "units", self.units))
-        require_number("LayerNorm", "epsilon", self.epsilon)
-        object.__setattr__(self, "epsilon", float(self.epsilon))
-
-    @property
-    def sizes(self) -> tuple[int, int]:
-        """The units, twice."""
-        return self.units, self.units
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each parameter."""
-        return {"scale": (self.units,), "shift": (self.units,)}
-
-    def initial(self, rng: np.random.Generator) -> dict[str, Array]:
-        """Initial values of the parameters, float64."""
-        return {"scale": np.ones(self.units), "shift": np.zeros(self.units)}
-
-    def z(self, x: Node, parameters: Mapping[str, Node]) -> Node:
-        """The normalised rows, scaled and shifted."""
-        normal = gates.standardize(x, epsilon=self.epsilon)
-        return normal * parameters["scale"] + parameters["shift"]
-
-
-@dataclass(frozen=True)
 class Dropout(Layer):
     """While training, each entry is 0 with probability `rate`, else 1 / (1 - rate) as large.
 
@@ -254,28 +154,24 @@ class Dropout(Layer):
         object.__setattr__(self, "rate", float(self.rate))
 
     @property
-    def noise(self) -> float:
+    def noise(self) -> dict[str, float]:
         """The rate."""
-        return self.rate
+        return {"": self.rate}
 
     def z(self, x: Node, parameters: Mapping[str, Node]) -> Node:
         """What goes in."""
         return x
 
-    def noisy(self, a: Node, noise: Noise, number: int) -> Node:
+    def in_training(
+        self, x: Node, parameters: Mapping[str, Node], training: Training, place: str
+    ) -> LayerNodes:
         """The entries that are kept, enlarged, and zeros."""
-        kept = 1.0 - noise.rates[number]
-        key: Any = {"seed": noise.seed, "offset": noise.seen, "stream": number}
+        assert training.noise is not None
+        return LayerNodes(x, self.noisy(x, training.noise, place))
+
+    def noisy(self, a: Node, noise: Noise, place: str) -> Node:
+        """The entries that are kept, enlarged, and zeros, as the layer of this place draws."""
+        kept = 1.0 - noise.rates[place]
+        key: Any = {"seed": noise.seed, "offset": noise.seen, "stream": noise.streams[place]}
         is_kept = gates.bernoulli(kept, a.shape, **key, dtype=a.dtype)
         return gates.where(is_kept, a * (1.0 / kept), 0.0)
-
-
-LAYERS: dict[str, type[Layer]] = {kind.kind: kind for kind in (Dense, Dropout, LayerNorm)}
-
-
-def layer_from_json(value: Any) -> Layer:
-    """The layer that `to_json` wrote."""
-    kind = value.get("kind", Dense.kind)
-    if kind not in LAYERS:
-        raise unknown_name("layer", kind, LAYERS)
-    return LAYERS[kind].from_json(value)

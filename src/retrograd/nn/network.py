@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any, Self
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from retrograd.arrays import Array, as_matrix, is_ready, require_finite, require_integer
-from retrograd.errors import ModelFileError, OptionError, RetrogradError, ShapeError
+from retrograd.errors import ModelFileError, OptionError, RetrogradError
 from retrograd.graph.node import FLOATS, Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.nn.activations import (
@@ -23,9 +22,13 @@ from retrograd.nn.activations import (
     require_activation,
 )
 from retrograd.nn.initializers import InitializerChoice
-from retrograd.nn.layers import Dense, Layer, layer_from_json
+from retrograd.nn.kinds import layer_from_json
+from retrograd.nn.layer import Layer, LayerNodes, Training, place_name, require_chain
+from retrograd.nn.layers import Dense
 from retrograd.nn.noise import Noise
 from retrograd.nn.parameters import Parameters
+from retrograd.nn.sharing import aliases, shared_places, with_shared
+from retrograd.nn.summary import Summary, line, name_of, total
 from retrograd.run import AUTO, compile
 
 KIND = "network"  # of a model file that holds one
@@ -36,20 +39,16 @@ Predict = Callable[[Sequence[Array]], list[Array]]
 
 
 @dataclass(frozen=True, eq=False)
-class LayerNodes:
-    """The nodes of one layer: z and a, (rows, O)."""
-
-    z: Node
-    a: Node
-
-
-@dataclass(frozen=True, eq=False)
 class Forward:
-    """A network's forward pass as nodes: each layer's, the logits, and the output."""
+    """A network's forward pass as nodes: each layer's, the logits, and the output.
+
+    `updates`: the next value of each statistic, by the parameter's name; none in predictions.
+    """
 
     layers: tuple[LayerNodes, ...]
     logits: Node
     output: Node
+    updates: Mapping[str, Node] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,7 @@ class Architecture:
     layers: tuple[Layer, ...]
     output: Activation
     dtype: np.dtype[Any]
+    aliases: tuple[tuple[str, str], ...] = ()  # names of shared parameters, with their own
 
     @property
     def n_inputs(self) -> int:
@@ -69,42 +69,81 @@ class Architecture:
         """A variable for each parameter, by name, without a value."""
         return {
             name: variable(name, shape=shape, dtype=self.dtype)
-            for name, shape in _shapes(self.layers).items()
+            for name, shape in _shapes(self.layers, dict(self.aliases)).items()
         }
+
+    def names_of(self, layer: Layer, place: str) -> dict[str, str]:
+        """The names of the parameters of the layer at a place, by what the layer calls them."""
+        own = {name: place_name(name, place) for name in layer.shapes}
+        known = dict(self.aliases)
+        return {name: known.get(full, full) for name, full in own.items()}
 
     def noise(self) -> Noise | None:
         """What the random layers draw from, as variables; None without such layers."""
         rates = {
-            number: layer.noise
+            place_name(name, str(number)): rate
             for number, layer in enumerate(self.layers, start=1)
-            if layer.noise is not None
+            for name, rate in layer.noise.items()
         }
         return Noise.of(rates) if rates else None
 
+    @property
+    def statistics(self) -> frozenset[str]:
+        """The names of the parameters that follow the batches, as running means do."""
+        return frozenset(
+            place_name(name, str(number))
+            for number, layer in enumerate(self.layers, start=1)
+            for name in layer.statistics
+        )
+
     def forward(
-        self, x: Node, parameters: Mapping[str, Node], noise: Noise | None = None
+        self, x: Node, parameters: Mapping[str, Node], training: Training | None = None
     ) -> Forward:
         """The forward pass from x (rows, n_inputs) with these nodes as parameters.
 
-        `noise`: what random layers draw from while training; without it they are still.
+        `training`: what random layers draw from; without it the pass is that of predictions.
         """
-        layers, a = [], x
+        layers: list[LayerNodes] = []
+        updates: dict[str, Node] = {}
+        a = x
         for number, layer in enumerate(self.layers, start=1):
-            own = {name: parameters[f"{name}{number}"] for name in layer.shapes}
-            z = layer.z(a, own)
-            a = layer.a(z)
-            if noise is not None:
-                a = layer.noisy(a, noise, number)
-            layers.append(LayerNodes(z, a))
-        return Forward(tuple(layers), a, find_activation(self.output)(a))
+            names = self.names_of(layer, str(number))
+            own = {name: parameters[full] for name, full in names.items()}
+            if training is None:
+                made = layer.nodes(a, own)
+            else:
+                made = layer.in_training(a, own, training, str(number))
+            layers.append(made)
+            updates |= {names[name]: node for name, node in made.updates.items()}
+            a = made.a
+        return Forward(tuple(layers), a, find_activation(self.output)(a), updates)
+
+    def summary(self) -> Summary:
+        """What each layer gives out, holds and costs."""
+        a = variable("X", shape=(rows, self.n_inputs), dtype=self.dtype)
+        own, lines, left = self.variables(), [], self.variables()
+        forward = self.forward(a, own)
+        for number, (layer, nodes) in enumerate(
+            zip(self.layers, forward.layers, strict=True), start=1
+        ):
+            names = self.names_of(layer, str(number)).values()
+            named = {name: left.pop(name) for name in names if name in left}  # each counts once
+            functions = [name_of(f) for f in layer.functions if f != "identity"]
+            kind = ", ".join([layer.kind.replace("_", " "), *functions])
+            lines.append(line(str(number), kind, a, nodes.a, named, self.statistics))
+            a = nodes.a
+        lines.append(line("output", name_of(self.output), a, forward.output, {}))
+        return Summary((*lines, total(lines)))
 
 
 class Network:
     """A feed-forward network: layers in a row, and what the last one's result means.
 
     Args:
-        layers: `rg.Dense`, `rg.LayerNorm` and `rg.Dropout`, each taking as many inputs as the one
-            before it has units.
+        layers: `rg.Dense`, `rg.LayerNorm`, `rg.BatchNorm`, `rg.Dropout`, `rg.PReLU`, `rg.Scale`,
+            `rg.Embedding`, `rg.Periodic`, `rg.PiecewiseLinear`, `rg.Select`, and `rg.Residual` and
+            `rg.Concatenate`, which hold others; each takes as many inputs as the one before it has
+            units. One object at two places has the same parameters there, named after the first.
         output: the function that turns the last layer's result (the logits) into predictions:
             "identity", "sigmoid", "softmax", or a Python function of nodes.
         seed: of the initial weights. None draws a fresh one.
@@ -127,7 +166,10 @@ class Network:
             raise OptionError("network: layers is a list of layers; write rg.Network([layer])")
         self._layers = tuple(layers)
         self._output = output
-        _require_chain(self.layers)
+        require_chain("network", self.layers)
+        if not any(name.startswith("W") for layer in self.layers for name in layer.shapes):
+            raise OptionError("network: needs at least one dense layer")
+        self._aliases = aliases(self.layers)
         self._sizes = _sizes(self.layers)
         require_activation(output, self.n_outputs)
         _require_float(dtype)
@@ -170,11 +212,11 @@ class Network:
     @property
     def architecture(self) -> Architecture:
         """The network without its numbers."""
-        return Architecture(self._layers, self._output, self.dtype)
+        return Architecture(self._layers, self._output, self.dtype, tuple(self._aliases.items()))
 
     @property
     def n_parameters(self) -> int:
-        """The number of weights and biases."""
+        """The number of weights, biases and other entries of `parameters`."""
         return sum(value.size for value in self.parameters.values())
 
     def __repr__(self) -> str:
@@ -186,10 +228,15 @@ class Network:
         """Initial values of all parameters by name, float64; equal for equal seeds."""
         rng = np.random.default_rng(seed)
         return {
-            f"{name}{number}": value
+            full: value
             for number, layer in enumerate(self.layers, start=1)
             for name, value in layer.initial(rng).items()
+            if (full := place_name(name, str(number))) not in self._aliases
         }
+
+    def names_of(self, layer: Layer, place: str) -> dict[str, str]:
+        """The names of the parameters of the layer at a place, by what the layer calls them."""
+        return self.architecture.names_of(layer, place)
 
     def variables(self) -> dict[str, Node]:
         """A variable for each parameter, by name, without a value."""
@@ -199,14 +246,19 @@ class Network:
         """What the random layers draw from, as variables; None without such layers."""
         return self.architecture.noise()
 
+    @property
+    def statistics(self) -> frozenset[str]:
+        """The names of the parameters that follow the batches of training, not gradients."""
+        return self.architecture.statistics
+
     def forward(
-        self, x: Node, parameters: Mapping[str, Node], noise: Noise | None = None
+        self, x: Node, parameters: Mapping[str, Node], training: Training | None = None
     ) -> Forward:
         """The forward pass from x (rows, n_inputs) with these nodes as parameters.
 
-        `noise`: what random layers draw from while training; without it they are still.
+        `training`: what random layers draw from; without it the pass is that of predictions.
         """
-        return self.architecture.forward(x, parameters, noise)
+        return self.architecture.forward(x, parameters, training)
 
     def prediction(self) -> tuple[Node, list[Node]]:
         """The graph of `predict`: its output, and the variables X and the parameters."""
@@ -252,6 +304,18 @@ class Network:
         self._predict[engine, self.dtype] = made
         return made
 
+    def summary(self) -> Summary:
+        """Each layer's shape, parameters, flops of a row, and bytes, to be printed as a table.
+
+        >>> rg.MLP([4, 8, 3], activation="tanh", output="softmax").summary()
+        layer   kind         shape      parameters  flops/row  bytes
+        1       dense, tanh  (rows, 8)          40        232    320
+        2       dense        (rows, 3)          27         51    216
+        output  softmax      (rows, 3)           0         60      0
+        all                  (rows, 3)          67        343    536
+        """
+        return self.architecture.summary()
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to one file, whole or not at all; `rg.load` reads it back.
 
@@ -268,18 +332,22 @@ class Network:
         """The specification, without the parameters, as strict JSON."""
         output = activation_to_json(self.output, self.n_outputs)
         layers = [layer.to_json() for layer in self.layers]
-        return {"layers": layers, "output": output, "dtype": str(self.dtype)}
+        spec = {"layers": layers, "output": output, "dtype": str(self.dtype)}
+        shared = shared_places(self.layers)
+        return spec | {"shared": shared} if shared else spec
 
     @classmethod
     def from_json(cls, spec: Any, parameters: Mapping[str, Array]) -> Self:
         """The network of a specification with these parameters; ModelFileError if there is none."""
         try:
-            layers = [layer_from_json(layer) for layer in spec["layers"]]
+            made = [layer_from_json(layer) for layer in spec["layers"]]
+            layers = with_shared(made, spec.get("shared", {}))
             output = activation_from_json(spec["output"])
             found = {name: value.shape for name, value in parameters.items()}
             # Compared first: a wrong size in the file must not ask for memory.
-            if found != _shapes(layers):
-                raise ModelFileError(f"has parameters {found}, its layers need {_shapes(layers)}")
+            needed = _shapes(layers, aliases(layers))
+            if found != needed:
+                raise ModelFileError(f"has parameters {found}, its layers need {needed}")
             network = cls(layers, output=output, dtype=spec["dtype"])
             network.parameters.update(parameters)
             network.predict(np.zeros((1, network.n_inputs)), engine="numpy")  # they must run too
@@ -293,12 +361,13 @@ class Network:
         return self.__dict__ | {"_predict": {}}  # compiled functions are made again
 
 
-def _shapes(layers: Sequence[Layer]) -> dict[str, tuple[int, ...]]:
+def _shapes(layers: Sequence[Layer], aliases: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
     """The shape of each parameter by name: W1, b1, W2, ..."""
     return {
-        f"{name}{number}": shape
+        full: shape
         for number, layer in enumerate(layers, start=1)
         for name, shape in layer.shapes.items()
+        if (full := place_name(name, str(number))) not in aliases
     }
 
 
@@ -312,26 +381,15 @@ def _require_float(dtype: DTypeLike) -> None:
 
 
 def _sizes(layers: Sequence[Layer]) -> tuple[int, ...]:
-    """The inputs, and the units of each dense layer."""
-    dense = [layer for layer in layers if isinstance(layer, Dense)]
-    return (dense[0].fan_in, *(layer.fan_out for layer in dense))
-
-
-def _require_chain(layers: tuple[Layer, ...]) -> None:
+    """The inputs, the units of each dense layer, and of each that changes their number."""
+    found: list[int] = []
     for layer in layers:
-        if not isinstance(layer, Layer):
-            raise OptionError(
-                f"network: a layer is an rg.Dense, rg.LayerNorm or rg.Dropout, got {layer!r}"
-            )
-    if not any(isinstance(layer, Dense) for layer in layers):
-        raise OptionError("network: needs at least one dense layer")
-    sized = [(number, x.sizes) for number, x in enumerate(layers, start=1) if x.sizes is not None]
-    for (before, (_, n_units)), (after, (n_inputs, _)) in pairwise(sized):
-        if n_units != n_inputs:
-            raise ShapeError(
-                f"network: layer {before} has {n_units} units, "
-                f"layer {after} takes {n_inputs} inputs; they must be equal"
-            )
+        if layer.sizes is not None:
+            n_inputs, n_units = layer.sizes
+            found = found or [n_inputs]
+            if isinstance(layer, Dense) or n_units != found[-1]:
+                found.append(n_units)
+    return tuple(found)
 
 
 def MLP(

@@ -9,6 +9,7 @@ from retrograd.gates import row_count
 from retrograd.graph.node import Node, variable
 
 SEED, SEEN = "seed", "rows seen"
+INSIDE = 2**16  # the first stream of layers inside others
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,23 +18,29 @@ class Noise:
 
     - `seed`: one for the whole of a training.
     - `seen`: the rows that came before this batch; state, so that no two batches draw the same.
-    - `rates`: of each random layer, by its number.
+    - `rates`: of each random layer, by its place in the network. `streams`: so too.
     """
 
     seed: Node
     seen: Node
-    rates: Mapping[int, Node]
+    rates: Mapping[str, Node]
+    streams: Mapping[str, int]
 
     @classmethod
-    def of(cls, rates: Mapping[int, float]) -> Noise:
+    def of(cls, rates: Mapping[str, float]) -> Noise:
         """Fresh variables; their values are what they are where nothing else is given."""
-        found = {number: variable(rate_name(number), rate) for number, rate in rates.items()}
-        return cls(variable(SEED, 0.0), variable(SEEN, 0.0), found)
+        found = {place: variable(rate_name(place), rate) for place, rate in rates.items()}
+        # A layer's stream is its number; those inside others are numbered after all of them.
+        streams = {
+            place: int(place) if place.isdecimal() else INSIDE + number
+            for number, place in enumerate(rates)
+        }
+        return cls(variable(SEED, 0.0), variable(SEEN, 0.0), found, streams)
 
     @property
     def scalars(self) -> dict[str, Node]:
         """The scalars of a step, by name."""
-        return {SEED: self.seed, **{rate_name(number): x for number, x in self.rates.items()}}
+        return {SEED: self.seed, **{rate_name(place): x for place, x in self.rates.items()}}
 
     def numbers(self) -> dict[str, float]:
         """The rates by the names of their scalars."""
@@ -50,6 +57,6 @@ class Noise:
         return {SEEN: self.seen + row_count()}
 
 
-def rate_name(number: int) -> str:
+def rate_name(place: str) -> str:
     """The name of a layer's rate among the scalars of a step."""
-    return f"rate{number}"
+    return f"rate{place}"

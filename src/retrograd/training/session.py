@@ -85,7 +85,8 @@ class TrainingSession:
     The weight of a batch is its number of rows, or the sum of their sample weights.
     `is_mixed`: products in bfloat16, all else in float32. `is_least_squares`: without an optimizer,
     the steps of the residuals in place of J's gradient.
-    `seed`: of the random layers, below 2**53.
+    `seed`: of the random layers, below 2**53. `frozen`: parameters that stay as they are.
+    `names`: of all parameters; `trained`: of those that follow the gradient.
     `optimizer` may be replaced between epochs by one that differs in its numbers only.
     """
 
@@ -101,6 +102,7 @@ class TrainingSession:
         is_mixed: bool = False,
         is_least_squares: bool = False,
         seed: int = 0,
+        frozen: frozenset[str] = frozenset(),
     ) -> None:
         opened_on = find_engine(engine)
         network.parameters.cast(rows.X.dtype)
@@ -109,6 +111,8 @@ class TrainingSession:
         self._sizes: tuple[int, int, Array] | None = None  # of the batches of an epoch
         self._numbers: tuple[Optimizer, dict[str, Rate]] | None = None  # of the optimizer seen last
         self.names, self.n_outputs = tuple(network.parameters), network.n_outputs
+        fixed = network.statistics | frozen
+        self.frozen, self.trained = frozen, tuple(x for x in self.names if x not in fixed)
         noise = network.noise()
         # The key of random layers: what does not change, and the rows seen, none yet.
         self._key = {} if noise is None else {**noise.numbers(), SEED: float(seed)}
@@ -124,14 +128,15 @@ class TrainingSession:
             is_penalised=callable(l2) or l2 > 0,
             is_mixed=is_mixed,
             is_least_squares=is_least_squares,
+            frozen=frozen,
         )
         self._steps = steps
         self._reads_others = "read" in steps  # the optimizer predicts with others than it trains
         state: Mapping[str, Array] = network.parameters
         self._copies: dict[str, list[str]] = {name: [] for name in self.names}  # of a parameter
         if optimizer is not None:
-            state = initial_state(network, optimizer)
-            shapes = {name: w.shape for name, w in network.parameters.items()}
+            state = initial_state(network, optimizer, self.trained)
+            shapes = {name: network.parameters[name].shape for name in self.trained}
             for slot, facts in optimizer.state(shapes).items():
                 if facts.copy_of is not None:
                     self._copies[facts.copy_of].append(slot)
@@ -203,7 +208,7 @@ class TrainingSession:
         """J and its gradient over these rows, in one batch."""
         numbers = {"l2": self.l2_of(order, len(order)), **self._key}
         found = self.engine.run("gradient", order, numbers)
-        return float(found["J"][0]), {name: found[name][0] for name in self.names}
+        return float(found["J"][0]), {name: found[name][0] for name in self.trained}
 
     def score(self, order: Array, batch_size: int = 4096) -> tuple[Array, Array]:
         """The loss of each row (n,), without penalties, and the outputs (n, O)."""

@@ -99,7 +99,9 @@ def best_of(
         if number:
             next_start(number)
             session.engine.restore(zero)
-            session.assign(beginning.weights(network, number))
+            own = session.parameters()
+            kept = {name: own[name] for name in session.frozen}
+            session.assign({**beginning.weights(network, number), **kept})
         rng = beginning.shuffling(number)
         try:
             run = _run(session, job, optimizer, rng, past, descent)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import FunctionType
 from typing import Any
@@ -18,6 +18,7 @@ from retrograd.graph.node import FLOATS, Node, constant, variable
 from retrograd.graph.order import rebuild, variables
 from retrograd.graph.shape import Shape, rows, with_rows
 from retrograd.graph.step import Step
+from retrograd.nn.layer import Training
 from retrograd.nn.losses import Formula, Loss, Target
 from retrograd.nn.network import Architecture, Forward, Network
 from retrograd.nn.noise import Noise
@@ -33,18 +34,22 @@ COUNT = "t"  # the state variable that counts steps
 class Objective:
     """J of a batch as a node, with everything it is made from.
 
+    `parameters` are all of the network's, `trained` those that follow J's gradient.
     `reported` is J, unless the loss reports another than the one it descends on.
     `forward` and `per_row` are those of predictions: random layers are still. J has their noise.
+    `updates`: the next value of each statistic of the batches that the network keeps.
     """
 
     inputs: Mapping[str, Node]
     parameters: Mapping[str, Node]
+    trained: Mapping[str, Node]
     l2: Node
     forward: Forward
     per_row: Node
     J: Node
     reported: Node
     noise: Noise | None = None
+    updates: Mapping[str, Node] = field(default_factory=dict)
 
 
 def objective(
@@ -54,30 +59,36 @@ def objective(
     *,
     is_weighted: bool = False,
     is_penalised: bool = True,
+    frozen: frozenset[str] = frozenset(),
 ) -> Objective:
     """J = mean over the batch's rows of the loss + l2/2 * the sum of squares of the weights.
 
-    With sample weights w the mean is sum(w * loss) / sum(w). Biases are not penalised. Where
-    l2 is 0 anyway, `is_penalised=False` leaves the penalty's gates out.
+    With sample weights w the mean is sum(w * loss) / sum(w). Biases are not penalised, nor what is
+    frozen. Where l2 is 0 anyway, `is_penalised=False` leaves the penalty's gates out.
     """
     dtype = network.dtype
     x = variable("x", shape=(rows, network.n_inputs), dtype=dtype)
     y = variable("y", shape=target.shape, dtype=target.dtype)
     inputs = {"x": x, "y": y}
     parameters, l2 = network.variables(), variable("l2", shape=())
+    fixed = network.statistics | frozen
+    trained = {name: w for name, w in parameters.items() if name not in fixed}
     forward, noise = network.forward(x, parameters), network.noise()
-    noisy = forward if noise is None else network.forward(x, parameters, noise)
+    is_still = noise is None and not network.statistics
+    noisy = forward if is_still else network.forward(x, parameters, Training(noise, frozen))
     per_row = loss.per_row(forward, y)
     if is_weighted:
         inputs["sample_weight"] = variable("sample_weight", shape=(rows,), dtype=dtype)
 
     def J_of(loss_per_row: Node) -> Node:
         mean = _mean(loss_per_row, inputs.get("sample_weight"))
-        return mean + _penalty(parameters, l2) if is_penalised else mean
+        return mean + _penalty(trained, l2) if is_penalised else mean
 
-    J = J_of(per_row if noise is None else loss.per_row(noisy, y))
+    J = J_of(per_row if is_still else loss.per_row(noisy, y))
     reported = J if loss.reported is None else J_of(loss.reported(noisy, y))
-    return Objective(inputs, parameters, l2, forward, per_row, J, reported, noise)
+    return Objective(
+        inputs, parameters, trained, l2, forward, per_row, J, reported, noise, noisy.updates
+    )
 
 
 def _mean(per_row: Node, weight: Node | None) -> Node:
@@ -101,8 +112,8 @@ def has_penalty(parameter: str) -> bool:
 
 
 def gradients(objective: Objective) -> dict[str, Node]:
-    """dJ/d(parameter) by the parameter's name."""
-    parameters = objective.parameters
+    """dJ/d(parameter) by the name of each that is trained."""
+    parameters = objective.trained
     return dict(zip(parameters, gradient(objective.J, list(parameters.values())), strict=True))
 
 
@@ -122,7 +133,7 @@ def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step
     epoch, so that a history of the norm costs nothing in the others. Where the optimizer reads
     other weights out than it trains, "score" is of those, and the step "read" gives them.
     """
-    parameters, slopes = objective.parameters, gradients(objective)
+    parameters, slopes = objective.trained, gradients(objective)
     t = variable(COUNT, shape=())
     scalars = {name: variable(name, shape=()) for name in optimizer.numbers()}
     dtype = next(iter(parameters.values())).dtype
@@ -135,9 +146,9 @@ def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step
     point = Point(
         parameters, slopes, slots, scalars, following, lambda w: gradients_at(objective, w)
     )
-    state = {**parameters, COUNT: t, **slots}
+    state = {**objective.parameters, COUNT: t, **slots}
     updates = {COUNT: following}
-    for name, node in optimizer.step(point).items():
+    for name, node in {**optimizer.step(point), **objective.updates}.items():
         updates[name] = gates.cast(node, state[name].dtype)
     common = {
         "inputs": objective.inputs,
@@ -168,7 +179,8 @@ def reading_steps(
 ) -> dict[str, Step]:
     """The steps "read" (the weights to predict with) and "score" by them."""
     weights = {
-        name: gates.cast(node, objective.parameters[name].dtype) for name, node in read.items()
+        name: gates.cast(node, objective.parameters[name].dtype)
+        for name, node in {**objective.parameters, **read}.items()
     }
     score = score_step(objective)
     moved = {objective.parameters[name]: node for name, node in weights.items()}
@@ -188,6 +200,11 @@ def descent_steps(objective: Objective, optimizer: Optimizer | None) -> dict[str
     """The steps that a run opens: those of an optimizer, or where a solver asks for gradients."""
     if optimizer is not None:
         steps = training_steps(objective, optimizer)
+    elif objective.updates:
+        raise OptionError(
+            "train: solvers of full batches take no rg.BatchNorm, whose running estimates follow "
+            "the batches; choose another optimizer, or rg.LayerNorm"
+        )
     else:
         steps = {"gradient": gradient_step(objective), "score": score_step(objective)}
     if objective.noise is None:
@@ -220,6 +237,8 @@ def least_squares_steps(objective: Objective, loss: Loss) -> dict[str, Step]:
         raise OptionError(
             "LevenbergMarquardt: takes no random layers; the network has an rg.Dropout"
         )
+    if objective.updates:
+        raise OptionError("LevenbergMarquardt: takes no rg.BatchNorm, whose rows are not their own")
     if loss.residuals is None:
         raise OptionError(
             f"LevenbergMarquardt: the loss must be a sum of squares, half_squared_error or "
@@ -227,7 +246,8 @@ def least_squares_steps(objective: Objective, loss: Loss) -> dict[str, Step]:
         )
     residuals = loss.residuals(objective.forward, objective.inputs["y"])
     inputs = {name: objective.inputs[name] for name in ("x", "y")}
-    steps = residual_steps(residuals, inputs, objective.parameters)
+    kept = {k: w for k, w in objective.parameters.items() if k not in objective.trained}
+    steps = residual_steps(residuals, inputs, objective.trained, kept)
     return {**steps, "score": score_step(objective)}
 
 
@@ -241,6 +261,7 @@ def steps_of(
     is_penalised: bool = True,
     is_mixed: bool = False,
     is_least_squares: bool = False,
+    frozen: frozenset[str] = frozenset(),
 ) -> Mapping[str, Step]:
     """The steps that a run opens; a problem like a former one gets those that were made for it.
 
@@ -251,8 +272,9 @@ def steps_of(
     layers = network.layers
     activations = [f for layer in layers for f in layer.functions]
     functions = [loss.per_row, loss.reported, loss.residuals, network.output, *activations]
-    kinds = optimizer.kinds() if optimizer is not None else set()
-    is_known = all(map(is_own, [*functions, *map(type, [network, *layers]), *kinds]))
+    kinds = {type(network)}.union(*(layer.kinds() for layer in layers))
+    kinds |= optimizer.kinds() if optimizer is not None else set()
+    is_known = all(map(is_own, [*functions, *kinds]))
     make = _kept_steps if is_known else _steps
     return make(
         network.architecture if is_known else network,
@@ -264,6 +286,7 @@ def steps_of(
         is_penalised=is_penalised,
         is_mixed=is_mixed,
         is_least_squares=is_least_squares,
+        frozen=frozen,
     )
 
 
@@ -276,7 +299,7 @@ def _steps(
     *,
     is_mixed: bool,
     is_least_squares: bool,
-    **options: bool,
+    **options: Any,
 ) -> Mapping[str, Step]:
     target = Target(np.empty(0), shape, dtype)  # of its variable; the numbers are the session's
     made = objective(form, loss, target, **options)
@@ -329,12 +352,14 @@ def gradient_step(objective: Objective) -> Step:
     return Step(objective.inputs, objective.parameters, outputs, scalars)
 
 
-def initial_state(network: Network, optimizer: Optimizer) -> dict[str, Array]:
+def initial_state(
+    network: Network, optimizer: Optimizer, trained: Collection[str]
+) -> dict[str, Array]:
     """The state at the first step: the network's parameters, the optimizer's slots, t = 0."""
     parameters = network.parameters
     dtype = next(iter(parameters.values())).dtype
     state = {COUNT: np.zeros(()), **parameters}
-    for name, slot in optimizer.state({name: w.shape for name, w in parameters.items()}).items():
+    for name, slot in optimizer.state({name: parameters[name].shape for name in trained}).items():
         if slot.copy_of is not None:
             state[name] = parameters[slot.copy_of].copy()
         else:

@@ -19,6 +19,7 @@ from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.optim.names import find_optimizer
 from retrograd.training.class_weights import ClassWeight
+from retrograd.training.frozen import find_frozen
 from retrograd.training.history import History
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.loop import Descent, Job, descend
@@ -49,6 +50,7 @@ def train(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     l2: float = 0.0,
+    frozen: Sequence[str] = (),
     validation: Validation = None,
     score: str | Score = "auto",
     patience: int | None = None,
@@ -101,6 +103,9 @@ def train(
         class_weight: {label: weight}, 1 where a label is missing, or "balanced": n / (classes *
             rows of the class). The sample weights are multiplied by it.
         l2: >= 0.
+        frozen: parameters that stay as they are, by name or by patterns with `*` and `?`: ["W1"],
+            or ["*1", "*2"] for the first two layers. They have no gradient, no penalty and no
+            optimizer state; a frozen `rg.BatchNorm` takes its running estimates as in predictions.
         validation: rows to hold out as a share in (0, 1), or a pair (X, Y); beside batches a pair.
             With it, the weights with the best validation score are kept. A pair is copied, together
             with X.
@@ -195,6 +200,7 @@ def train(
         engine=engine,
         is_mixed=is_mixed,
         is_least_squares=is_least_squares,
+        frozen=find_frozen(network, frozen),
         seed=int(beginning.stream(NOISE).integers(2**53)),
     )
     with (

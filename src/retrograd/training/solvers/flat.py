@@ -39,7 +39,8 @@ def never() -> None:
 class FlatObjective:
     """J over the rows `order` and its gradient in one flat vector; remembers the last point.
 
-    The vector is the parameters of `names` (all by default), one after the other, in float64.
+    The vector is the parameters of `names` (those that are trained by default), one after the
+    other, in float64.
     `halted` is asked before each evaluation, and a reason raises Halt.
 
     Where J overflows, far along a trial step, it answers with a wall: a J above the accepted one,
@@ -57,7 +58,7 @@ class FlatObjective:
     ) -> None:
         self._session, self._order, self._halted = session, order, halted
         parameters = session.parameters()
-        self._shapes = {name: parameters[name].shape for name in names or session.names}
+        self._shapes = {name: parameters[name].shape for name in names or session.trained}
         self._last: tuple[Array, float, Array] | None = None
         self._accepted: tuple[Array, float, Array] | None = None
 

@@ -21,7 +21,8 @@ SETTLED = 1e-3  # a relative change of l2: below it Bayesian regularisation has 
 
 def residuals_of(session: TrainingSession, job: Job) -> Residuals:
     """The training rows' residuals, weighted so that half their sum of squares is J without l2."""
-    shapes = {name: value.shape for name, value in session.parameters().items()}
+    parameters = session.parameters()
+    shapes = {name: parameters[name].shape for name in session.trained}
     require_few("LevenbergMarquardt", shapes)
     l2 = float(session.l2_of(job.train_rows, len(job.train_rows)))
     return Residuals(

@@ -54,14 +54,13 @@ def unit_variance(network: Network, X: ArrayLike, *, each: str = UNIT) -> None:
     if len(x) < 2:
         raise OptionError("unit_variance: X has 1 row, which has no variance; give at least 2")
     for number, layer in enumerate(network.layers, start=1):
-        own = {
-            name: network.parameters[f"{name}{number}"].astype(np.float64) for name in layer.shapes
-        }
+        names = network.names_of(layer, str(number))
+        own = {name: network.parameters[x].astype(np.float64) for name, x in names.items()}
         if "W" in own:
             z = evaluate(layer.z(constant(x), {name: constant(v) for name, v in own.items()}))
             for name, value in _rescaled(own, z, each).items():
-                network.parameters[f"{name}{number}"] = value
-                own[name] = network.parameters[f"{name}{number}"].astype(np.float64)
+                network.parameters[names[name]] = value
+                own[name] = network.parameters[names[name]].astype(np.float64)
         nodes = {name: constant(value) for name, value in own.items()}
         x = evaluate(layer.a(layer.z(constant(x), nodes)))
 
