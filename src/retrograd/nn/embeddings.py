@@ -23,7 +23,7 @@ class Select(Layer):
 
     ::
 
-        z = x[:, columns]   [numpy.take along axis 1]
+        z = x[:, columns]   [NumPy: take, along axis 1]
 
     Args:
         n_inputs: of how many columns, at least 1.
