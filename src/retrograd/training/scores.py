@@ -71,8 +71,8 @@ def find_score(score: str | Score, loss: Loss) -> tuple[str, Score | None]:
     if score not in loss.scores:
         fitting = " or ".join(map(repr, [*loss.scores, LOSS]))
         raise OptionError(
-            f"train: score {score!r} does not fit the loss {loss.name} of this network, "
-            f"whose output is no such prediction; use {fitting}, or a function (y, output) -> float"
+            f"train: score {score!r} does not fit the loss {loss.name} of this network; "
+            f"use {fitting}, or a function (y, output) -> float"
         )
     if score == "accuracy":
         function = label_accuracy if loss.is_multilabel else accuracy

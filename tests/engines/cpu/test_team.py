@@ -19,6 +19,7 @@ from retrograd.engines.cpu.memory import address
 from retrograd.engines.cpu.team import together
 from retrograd.engines.cpu.threads import wait_for
 from retrograd.errors import OptionError
+from retrograd.run import find_engine
 
 I64 = ir.IntType(64)
 
@@ -154,7 +155,7 @@ def test_a_child_has_threads_of_its_own(code):
 def test_a_number_of_threads_that_is_none_names_the_variable(monkeypatch, value):
     monkeypatch.setenv("RETROGRAD_THREADS", value)
     with pytest.raises(OptionError, match=f"RETROGRAD_THREADS must be a positive .* '{value}'"):
-        team.available()
+        find_engine("auto")
 
 
 def test_blanks_around_the_number_of_threads_are_no_matter(monkeypatch):
