@@ -28,10 +28,13 @@ REFERENCE = "numpy"
 
 
 def _best() -> Engine:
+    from retrograd.engines.cpu.machine import host  # loads LLVM
+
     try:
-        return _cpu()
+        host()
     except OptionError:  # there is no code for this processor
         return NumpyEngine()
+    return _cpu()
 
 
 def find_engine(name: str | Engine = AUTO) -> Engine:

@@ -45,7 +45,7 @@ def test_ctrl_c_stops_training_and_the_model_is_written_and_scored(tmp_path: Pat
     assert process.stdout is not None
     while "network:" not in process.stdout.readline():
         assert process.poll() is None
-    time.sleep(1.5)  # it trains for hours
+    time.sleep(6)  # it trains for hours; the first epoch waits for the code to be made
     process.send_signal(signal.SIGINT)
     code, out, err = finish(process)
     assert (code, err) == (0, "")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import retrograd as rg
+from retrograd.errors import OptionError
 from retrograd.training.starts import begin
 
 RNG = np.random.default_rng(11)
@@ -197,3 +198,9 @@ def test_float64_may_be_asked_for():
     net = mlp(dtype=np.float32)
     rg.train(net, X.astype(np.float32), Y, epochs=1, precision="float64")
     assert net.dtype == np.float64
+
+
+@pytest.mark.parametrize("name", ["shuffle", "progress"])
+def test_a_choice_that_is_neither_true_nor_false_is_an_error(name):
+    with pytest.raises(OptionError, match=f"train: {name} must be True or False, got 'no'"):
+        rg.train(rg.MLP([1, 1]), [[1.0]], [1.0], **{name: "no"})

@@ -118,7 +118,8 @@ def test_too_few_iterations_say_so():
     fit = rg.least_squares(a * rg.exp(-k * x) - y, {a: 40.0, k: 3.0}, data, max_iterations=1)
     assert not fit.converged
     assert fit.n_iterations == 1
-    assert fit.message == "not converged: all 1 iterations were run"
+    assert fit.message == "not converged: max_iterations was reached"
+    assert str(fit).endswith("\nnot converged: max_iterations was reached after 1 iteration")
 
 
 def test_ctrl_c_gives_the_fit_so_far(monkeypatch):
@@ -205,3 +206,25 @@ def test_too_many_parameters_are_an_error_that_says_how_many():
 def test_an_option_out_of_its_range_is_an_error(option):
     with pytest.raises(OptionError, match=f"least_squares: {next(iter(option))} must be"):
         rg.least_squares(*linear(), **option)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("x", "data has the key 'x'; give the variable itself"),
+        (rows("other"), r"data has other \(rows,\), on which .*: x \(rows,\)"),
+        (rows("x"), r"data has x \(rows,\), .* give the variable itself"),
+    ],
+)
+def test_a_key_of_data_that_is_none_of_the_variables_is_named(key, message):
+    x, k = rows("x"), scalar("k")
+    with pytest.raises(OptionError, match=message):
+        rg.least_squares(k * x - 1.0, {k: 0.0}, {x: B, key: B})
+
+
+def test_a_parameter_among_the_data_and_data_that_are_no_dict_are_errors():
+    x, k = rows("x"), scalar("k")
+    with pytest.raises(OptionError, match=r"k .* is in parameters and in data"):
+        rg.least_squares(k * x - 1.0, {k: 0.0}, {x: B, k: 1.0})
+    with pytest.raises(OptionError, match="data is a dict from variables to values"):
+        rg.least_squares(k * x - 1.0, {k: 0.0}, [B])

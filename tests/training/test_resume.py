@@ -156,3 +156,14 @@ def test_momentum_cannot_begin_in_a_resumed_run():
     history = rg.train(net, X, Y, optimizer=rg.SGD(0.1), epochs=1)
     with pytest.raises(OptionError, match="velocity of W1"):
         rg.train(net, X, Y, optimizer=rg.SGD(0.1, momentum=0.5), epochs=1, resume=history)
+
+
+def test_another_seed_than_the_first_runs_is_an_error_and_the_usual_one_stands_for_it():
+    net, other = mlp(), mlp()
+    history = rg.train(net, X, Y, epochs=1, seed=5)
+    rg.train(other, X, Y, epochs=1, seed=5)
+    with pytest.raises(OptionError, match="the seed of the first run, 5; the seed is now 3"):
+        rg.train(net, X, Y, epochs=1, resume=history, seed=3)
+    rg.train(net, X, Y, epochs=1, resume=history, seed=5)
+    rg.train(other, X, Y, epochs=1, resume=history)
+    assert same(net, other)

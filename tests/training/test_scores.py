@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import accuracy_score, r2_score
 
 import retrograd as rg
-from retrograd.errors import UnknownNameError
+from retrograd.errors import OptionError, UnknownNameError
 from retrograd.nn.losses import find_loss
 from retrograd.training.scores import accuracy, find_score, label_accuracy, r2
 
@@ -83,3 +83,75 @@ def test_a_score_may_be_a_function_and_has_its_name():
 def test_an_unknown_score_lists_the_known_ones(score):
     with pytest.raises(UnknownNameError, match="known: accuracy, auto, loss, r2"):
         find_score(score, find_loss("auto", rg.MLP([2, 2])))
+
+
+@pytest.mark.parametrize(
+    ("loss", "network", "score", "known"),
+    [
+        ("gaussian_nll", rg.MLP([2, 2]), "r2", "use 'loss', or"),
+        ("quantile", rg.MLP([2, 3]), "r2", "use 'loss', or"),
+        ("poisson", rg.MLP([2, 1]), "r2", "use 'loss', or"),
+        ("cosine", rg.MLP([2, 2]), "r2", "use 'loss', or"),
+        ("cross_entropy", rg.MLP([2, 2], output="softmax"), "r2", "use 'accuracy' or 'loss', or"),
+        ("hinge", rg.MLP([2, 1]), "r2", "use 'accuracy' or 'loss', or"),
+        ("huber", rg.MLP([2, 1]), "accuracy", "use 'r2' or 'loss', or"),
+    ],
+)
+def test_a_score_that_does_not_fit_the_loss_is_refused_with_those_that_do(
+    loss, network, score, known
+):
+    with pytest.raises(OptionError, match=f"{score!r} does not fit the loss {loss} .*{known}"):
+        rg.train(network, [[0.0, 1.0]] * 4, [0, 1, 0, 1], loss=loss, score=score)
+
+
+@pytest.mark.parametrize(
+    ("loss", "network", "Y"),
+    [
+        ("poisson", rg.MLP([2, 1], output="exp"), MULTI[:, :1]),
+        ("cross_entropy", rg.MLP([2, 1], output="sigmoid"), MULTI[:, :1]),
+        ("kl_divergence", rg.MLP([2, 3], output="softmax"), P),
+        (rg.Quantile(0.5), rg.MLP([2, 1]), P[:, 0]),
+    ],
+)
+def test_r2_is_taken_where_the_output_estimates_the_target(loss, network, Y):
+    X = RNG.normal(size=(50, 2))
+    history = rg.train(network, X, Y, loss=loss, validation=(X, Y), score="r2", epochs=1)
+    expected = r2_score(np.reshape(Y, (50, -1)), network.predict(X))
+    assert history.validation_score == [pytest.approx(expected)]
+
+
+def test_targets_of_another_shape_than_the_output_are_not_scored_by_r2():
+    def first(output, y):
+        return rg.square(output[:, 0] - y[:, 0])
+
+    X = RNG.normal(size=(20, 2))
+    with pytest.raises(OptionError, match=r"outputs of shape \(n, 2\).* Y has shape \(20, 1\)"):
+        rg.train(rg.MLP([2, 2]), X, X[:, :1], loss=first, validation=0.5, score="r2")
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_a_margin_parts_two_classes_at_0(loss):
+    network = rg.MLP([1, 1])
+    network.parameters.update({"W1": np.array([[0.1]]), "b1": np.zeros(1)})
+    X, still = np.array([[-2.0], [-1.0], [1.0], [2.0]]), rg.SGD(1e-9)
+    Y = [-1, -1, 1, 1]
+    history = rg.train(network, X, Y, loss=loss, optimizer=still, validation=(X, Y), epochs=1)
+    assert (history.score, history.validation_score) == ("accuracy", [1.0])
+
+
+@pytest.mark.parametrize("value", [None, "0.5", np.zeros(2), [1.0], 1j])
+def test_a_score_that_returns_no_number_is_named(value):
+    def recall(y, output):
+        return value
+
+    X = RNG.normal(size=(20, 2))
+    with pytest.raises(OptionError, match="the score recall must return one number"):
+        rg.train(rg.MLP([2, 2]), X, X, validation=0.5, score=recall, epochs=2)
+
+
+def test_a_score_of_one_argument_is_refused_before_training():
+    def recall(y):
+        return 0.5
+
+    with pytest.raises(OptionError, match=r"score\(y, output\).* recall\(y\) cannot be"):
+        find_score(recall, find_loss("auto", rg.MLP([2, 2])))

@@ -95,3 +95,12 @@ def test_the_time_is_for_all_starts():
     history = rg.train(mlp(), X, Y, epochs=10**6, random_starts=50, max_seconds=0.1)
     assert history.stopped == "time"
     assert len(history.starts) < 50
+
+
+def test_a_start_whose_score_is_nan_is_the_worst():
+    scores = iter([math.nan, 0.2, math.nan, 0.1])
+    history = rg.train(
+        mlp(), X, Y, epochs=1, random_starts=4, validation=0.5, score=lambda y, output: next(scores)
+    )
+    assert history.validation_score == [0.2]
+    np.testing.assert_array_equal(history.starts, [math.nan, 0.2, math.nan, 0.1])

@@ -48,11 +48,12 @@ class LeastSquaresFit:
             f"{name}{list(place) if place else ''} = {value:.8g} ± {error:.2g}"
             for name, place, value, error in entries
         ]
+        iterations = "iteration" if self.n_iterations == 1 else "iterations"
         return "\n".join(
             [
                 *lines,
                 f"residual sum of squares {self.residual_sum_of_squares:.8g}, "
                 f"{self.degrees_of_freedom} degrees of freedom",
-                f"{self.message} after {self.n_iterations} iterations",
+                f"{self.message} after {self.n_iterations} {iterations}",
             ]
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -65,7 +66,8 @@ def least_squares(
     Raises:
         GraphError: a variable has no value, or the residuals of a row depend on other rows.
         DataError: the residuals or their derivatives are not finite at the start.
-        OptionError: fewer residuals than parameters, or an argument out of its range.
+        OptionError: fewer residuals than parameters, an argument out of its range, or a key of data
+            that is none of the residuals' variables.
 
     >>> x, y = (rg.variable(name, shape=(rg.rows,)) for name in "xy")
     >>> a, k = (rg.variable(name, shape=()) for name in "ak")
@@ -82,7 +84,7 @@ def least_squares(
     require_number("least_squares", "tolerance", tolerance, open_low=True)
     require_number("least_squares", "damping", damping, open_low=True)
     start = _starts(residuals, parameters)
-    problem = _open(residuals, start, _given(residuals, start, data or {}), engine)
+    problem = _open(residuals, start, _given(residuals, start, data), engine)
     search = _Search(problem, problem.point(), damping, tolerance)
     with Interrupt() as interrupted:
         problem.halted = lambda: "interrupted" if interrupted() else None
@@ -112,7 +114,7 @@ class _Search:
                     return None
                 close *= 0.01
             if self.n_iterations >= max_iterations:
-                return self.settle(f"all {max_iterations} iterations were run")
+                return self.settle("max_iterations was reached")
             if not self._descent.step():
                 self._polish()
                 return self.settle("no step lowers the sum of squares")
@@ -219,15 +221,38 @@ def _value(node: Node, value: ArrayLike) -> Array:
     return array
 
 
-def _given(residuals: Node, start: Values, data: Mapping[Node, ArrayLike]) -> Values:
+def _given(residuals: Node, start: Values, data: Mapping[Node, ArrayLike] | None) -> Values:
     """The values of the variables that are no parameters."""
+    data = {} if data is None else data
+    if not isinstance(data, Mapping):
+        raise OptionError(f"least_squares: data is a dict from variables to values, got {data!r}")
+    others = [node for node in variables([residuals]) if node not in start]
+    known = set(others)
+    for key in data:
+        if key not in known:
+            _refuse(key, start, others)
     found: Values = {}
-    for node in variables([residuals]):
-        if node in data and node not in start:
+    for node in others:
+        if node in data:
             found[node] = _value(node, data[node])
-        elif node not in start and node.value is None:
+        elif node.value is None:
             raise GraphError(f"least_squares: {describe(node)} needs a value: give it in data")
     return found
+
+
+def _refuse(key: object, start: Values, others: list[Node]) -> NoReturn:
+    """Raise OptionError for a key of data that is none of the residuals' other variables."""
+    if not isinstance(key, Node):
+        raise OptionError(f"least_squares: data has the key {key!r}; give the variable itself")
+    if key in start:
+        raise OptionError(
+            f"least_squares: {describe(key)} is in parameters and in data; give it in one"
+        )
+    known = ", ".join(map(describe, others)) or "no others"
+    raise OptionError(
+        f"least_squares: data has {describe(key)}, on which the residuals do not depend; give the "
+        f"variable itself that they are made of: {known}"
+    )
 
 
 def _open(residuals: Node, start: Values, given: Values, engine: str) -> Residuals:

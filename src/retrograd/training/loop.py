@@ -14,7 +14,7 @@ from retrograd.engines.base import Snapshot
 from retrograd.errors import DivergenceError
 from retrograd.optim.plateau import ReduceOnPlateau
 from retrograd.training.history import History
-from retrograd.training.scores import Score
+from retrograd.training.scores import Score, as_figure
 from retrograd.training.session import Epoch, TrainingSession
 from retrograd.training.stopping import Rules, Watch
 
@@ -96,11 +96,12 @@ class Run:
     def _validate(self) -> None:
         loss, output = self._session.score(self._job.validation_rows)
         J = float(loss.mean(dtype=np.float64))
-        score = (
-            -J if self._job.score is None else self._job.score(self._job.validation_targets, output)
-        )
+        score = -J
+        if self._job.score is not None:
+            found = self._job.score(self._job.validation_targets, output)
+            score = as_figure(self._job.score_name, found)
         self.history.validation_J.append(J)
-        self.history.validation_score.append(float(score))
+        self.history.validation_score.append(score)
 
 
 Descent = Callable[[TrainingSession, Job, "np.random.Generator", Past], Run]

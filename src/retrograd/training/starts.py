@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,9 +56,9 @@ def begin(
 ) -> Beginning:
     """A beginning at zero, or where a former history ended. Raises OptionError if it cannot be."""
     require_integer("train", "random_starts", random_starts)
+    if seed is not None:
+        seed = require_integer("train", "seed", seed, low=0)
     if resume is None:
-        if seed is not None:
-            seed = require_integer("train", "seed", seed, low=0)
         drawn = np.random.SeedSequence(seed).entropy
         assert isinstance(drawn, int)
         return Beginning(drawn)
@@ -67,6 +68,11 @@ def begin(
         raise OptionError(
             f"train: resume continues {resume.checkpoint.optimizer}, the optimizer is now "
             f"{optimizer.name}; give the same one"
+        )
+    if seed and seed != resume.checkpoint.seed:  # 0, the usual one, may not have been given
+        raise OptionError(
+            f"train: resume goes on with the seed of the first run, {resume.checkpoint.seed}; "
+            f"the seed is now {seed}; leave it out"
         )
     if random_starts > 1:
         raise OptionError("train: resume goes on with one run; random_starts must be 1")
@@ -88,8 +94,9 @@ def best_of(
 ) -> History:
     """Train from each start in turn; the session ends with the parameters of the best.
 
-    The best has the highest validation score, or the lowest J. A start that diverges is left out;
-    DivergenceError if all do, with the session at the last finite state of the last.
+    The best has the highest validation score, or the lowest J; NaN is the worst. A start that
+    diverges is left out; DivergenceError if all do, with the session at the last finite state of
+    the last.
     """
     zero = session.engine.snapshot() if n_starts > 1 else {}
     past = _resume(session, beginning.past)
@@ -110,7 +117,7 @@ def best_of(
             figures.append(float("nan"))
             continue
         figures.append(_figure(run.history))
-        if best is None or figures[-1] > best[0]:
+        if best is None or _is_better(figures[-1], best[0]):
             run.history.checkpoint = _checkpoint(session, optimizer, beginning.seed, rng, run)
             best = figures[-1], run.history
         if run.history.stopped in ("interrupted", "time"):
@@ -148,6 +155,10 @@ def _figure(history: History) -> float:
     if history.validation_score:
         return history.validation_score[history.best_epoch - 1]
     return -history.J[-1] if history.J else -np.inf
+
+
+def _is_better(figure: float, than: float) -> bool:
+    return figure > than or (math.isnan(than) and not math.isnan(figure))
 
 
 def _resume(session: TrainingSession, history: History | None) -> Past:

@@ -353,10 +353,14 @@ def gradient_step(objective: Objective) -> Step:
 
 
 def initial_state(
-    network: Network, optimizer: Optimizer, trained: Collection[str]
+    network: Network, optimizer: Optimizer, trained: Collection[str] | None = None
 ) -> dict[str, Array]:
-    """The state at the first step: the network's parameters, the optimizer's slots, t = 0."""
+    """The state at the first step: the network's parameters, the optimizer's slots, t = 0.
+
+    `trained`: those that the optimizer changes, all by default.
+    """
     parameters = network.parameters
+    trained = [*parameters] if trained is None else trained
     dtype = next(iter(parameters.values())).dtype
     state = {COUNT: np.zeros(()), **parameters}
     for name, slot in optimizer.state({name: parameters[name].shape for name in trained}).items():

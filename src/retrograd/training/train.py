@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retrograd.arrays import is_finite, require_integer, require_number
+from retrograd.arrays import is_finite, require_flag, require_integer, require_number
 from retrograd.engines.base import Engine
 from retrograd.errors import OptionError, unknown_name
 from retrograd.nn.losses import LossChoice, find_loss, require_two_classes
@@ -24,7 +24,7 @@ from retrograd.training.history import History
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.loop import Descent, Job, descend
 from retrograd.training.progress import Progress
-from retrograd.training.scores import Score, find_score
+from retrograd.training.scores import Score, find_score, require_comparable
 from retrograd.training.session import TrainingSession
 from retrograd.training.starts import NOISE, SPLIT, begin, best_of
 from retrograd.training.stopping import Rules
@@ -110,8 +110,9 @@ def train(
             With it, the weights with the best validation score are kept. A pair is copied, together
             with X.
         score: of the validation rows: "accuracy", "r2", "loss" (its negative), or a function
-            (y, output) -> float; higher is better. "auto" is accuracy for losses of classes, r2 for
-            those of an error, "loss" for others and for a function.
+            (y, output) -> float; higher is better. "accuracy" fits losses of classes, "r2" those
+            whose output has the target's shape and estimates it. "auto" is accuracy for losses of
+            classes, r2 for those of an error, "loss" for others and for a function.
         patience: stop when the validation score has not improved for so many epochs.
         tolerance: stop when J has not fallen by more than this over `patience` (or 10) epochs.
         gradient_tolerance: stop when the norm of the gradient of an epoch's last step is at most
@@ -120,7 +121,8 @@ def train(
         random_starts: train from so many initial weights (the present ones, then fresh ones) and
             keep the best by validation score, or by J. A start that diverges is left out. The
             epochs are for each start, the seconds for all.
-        seed: of shuffling, the held-out rows and the fresh starts. None draws one.
+        seed: of shuffling, the held-out rows and the fresh starts. None draws one. With `resume`
+            it is that of the first run; 0 and None stand for it.
         callbacks: each is called as `callback(network, history)` between epochs, with the network
             up to date, and may assign parameters; the run stops if one returns True.
         progress: show a progress bar on standard error.
@@ -139,7 +141,8 @@ def train(
     Raises:
         DataError: X, Y do not fit the network or the loss, or are not finite. Of batches it names
             the number.
-        OptionError: a number out of its range; an unknown name: the message lists the known ones.
+        OptionError: an argument out of its range, or that does not fit the others; an unknown name,
+            with the known ones.
         DivergenceError: J or the weights left the finite numbers; names epoch and step. The network
             keeps the last finite weights.
 
@@ -158,6 +161,8 @@ def train(
         raise OptionError(f"train: callbacks is a list of functions, got {callbacks!r}")
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
+    require_flag("train", "shuffle", shuffle)
+    require_flag("train", "progress", progress)
     require_number("train", "l2", l2)
     rules = Rules(epochs, tolerance, patience, gradient_tolerance, max_seconds)
     if patience is not None and tolerance is None and validation is None:
@@ -189,6 +194,7 @@ def train(
             network, chosen_loss, data, validation, beginning.stream(SPLIT)
         )
         validation_targets = data.target.array[validation_rows]
+    require_comparable(score, data.target, network.n_outputs)
     is_full = batch_size is None or isinstance(chosen_optimizer, FullBatch)
     size = len(train_rows) if is_full else require_integer("train", "batch_size", batch_size)
     session = TrainingSession(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.engines.cpu import memory, pace, runner
+from retrograd.engines.cpu import cache, memory, pace, runner
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError
@@ -333,3 +333,10 @@ def test_a_snapshot_may_be_taken_into_the_memory_of_an_older_one():
     assert session.snapshot(into=old) is old
     np.testing.assert_array_equal(old["W"], session.read("W"))
     assert opened().snapshot(into=old) is not old
+
+
+def test_a_cache_folder_may_be_named_from_the_users_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("RETROGRAD_CACHE", "~/kept")
+    assert cache.folder() == tmp_path / "kept"

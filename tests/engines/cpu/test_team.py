@@ -18,6 +18,8 @@ from retrograd.engines.cpu.machine import assemble, host, load, optimize
 from retrograd.engines.cpu.memory import address
 from retrograd.engines.cpu.team import together
 from retrograd.engines.cpu.threads import wait_for
+from retrograd.errors import OptionError
+from retrograd.run import find_engine
 
 I64 = ir.IntType(64)
 
@@ -147,3 +149,17 @@ def test_a_child_has_threads_of_its_own(code):
         finally:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("value", ["abc", "0", "-1", "1.5", "²"])
+def test_a_number_of_threads_that_is_none_names_the_variable(monkeypatch, value):
+    monkeypatch.setenv("RETROGRAD_THREADS", value)
+    with pytest.raises(OptionError, match=f"RETROGRAD_THREADS must be a positive .* '{value}'"):
+        find_engine("auto")
+
+
+def test_blanks_around_the_number_of_threads_are_no_matter(monkeypatch):
+    monkeypatch.setenv("RETROGRAD_THREADS", " 3 ")
+    assert team.available() == 3
+    monkeypatch.setenv("RETROGRAD_THREADS", " ")
+    assert team.available() >= 1

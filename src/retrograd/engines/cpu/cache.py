@@ -32,10 +32,8 @@ def folder() -> Path | None:
     named = os.environ.get("RETROGRAD_CACHE", "")
     if named.lower() == "off":
         return None
-    if named:
-        return Path(named)
     try:
-        return Path(platformdirs.user_cache_dir("retrograd"))
+        return Path(named or platformdirs.user_cache_dir("retrograd")).expanduser()
     except RuntimeError:  # there is no home folder
         return None
 

@@ -17,6 +17,7 @@ import numpy as np
 from retrograd.engines.cpu.crew import ACQUIRE, JOB, LOCK, MAILBOX, RELEASE
 from retrograd.engines.cpu.machine import Code, host
 from retrograd.engines.cpu.memory import address, allocate, crew_code
+from retrograd.errors import OptionError
 
 LINE = 8  # integers of a cache line
 
@@ -25,9 +26,17 @@ Job = Sequence[tuple[int, int]]
 
 
 def available() -> int:
-    """How many threads a call may have: RETROGRAD_THREADS, or the processors of this process."""
-    named = os.environ.get("RETROGRAD_THREADS", "")
-    if named.isdigit() and int(named) > 0:
+    """How many threads a call may have: RETROGRAD_THREADS, or the processors of this process.
+
+    Raises OptionError where the variable is no positive integer.
+    """
+    named = os.environ.get("RETROGRAD_THREADS", "").strip()
+    if named:
+        if not (named.isascii() and named.isdigit() and int(named) > 0):
+            raise OptionError(
+                f"the environment variable RETROGRAD_THREADS must be a positive integer "
+                f"(or unset, for all processors), got {named!r}"
+            )
         return int(named)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

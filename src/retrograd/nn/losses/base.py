@@ -21,7 +21,9 @@ class Loss:
 
     `per_row(forward, y)` is the loss of each example, (rows,). `target(Y, n_outputs, dtype)` checks
     a user's targets. Multi-label: each of several outputs is a yes or no of its own. `scored_by` is
-    the score of validation rows where none is named: "loss", "r2" or "accuracy". `reported`, where
+    the score of validation rows where none is named: "loss", "r2" or "accuracy"; `scores`, those
+    that fit beside "loss": accuracy where there are classes, parted at `boundary` where a column
+    says yes or no; r2 where the output has the target's shape and estimates it. `reported`, where
     it is given, is what J is said to be made of: the gradient is still that of `per_row`.
     `residuals`, (rows, O), are there where the loss of a row is 1/2 of the sum of their squares.
     """
@@ -33,6 +35,8 @@ class Loss:
     is_classification: bool = False
     is_multilabel: bool = False
     scored_by: str = "loss"
+    scores: tuple[str, ...] = ()
+    boundary: float = 0.5
     reported: Callable[[Forward, Node], Node] | None = None
     residuals: Callable[[Forward, Node], Node] | None = None
 
@@ -70,10 +74,20 @@ class Formula(Choice):
     def require(self, network: Network) -> None:
         """Raise OptionError where the loss does not fit the network; any will do."""
 
+    def scores(self, network: Network) -> tuple[str, ...]:
+        """The scores that fit the loss beside "loss": the usual one, if there is one."""
+        return () if self.scored_by == "loss" else (self.scored_by,)
+
     def bind(self, network: Network) -> Loss:
         """The loss for a network."""
         self.require(network)
-        return Loss(self.name, self, self.target, scored_by=self.scored_by)
+        return Loss(
+            self.name,
+            self,
+            self.target,
+            scored_by=self.scored_by,
+            scores=self.scores(network),
+        )
 
 
 @dataclass(frozen=True)

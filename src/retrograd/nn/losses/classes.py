@@ -68,6 +68,7 @@ class _OfClasses(Choice):
             is_classification=True,
             is_multilabel=output == "sigmoid" and network.n_outputs > 1,
             scored_by="accuracy",
+            scores=("accuracy", "r2") if output == "sigmoid" else ("accuracy",),
         )
 
 
@@ -254,8 +255,8 @@ class Hinge(Choice):
 
     For one [Cortes & Vapnik 1995; Keras: Hinge], y is 0 and 1, or -1 and 1. For several
     [Weston & Watkins 1999; PyTorch: MultiMarginLoss, times C], y are labels or one-hot rows.
-    The output may be "identity", or "sigmoid" of one and "softmax" of several, with which accuracy
-    is told.
+    The output may be "identity", which one output parts at 0, or "sigmoid" of one and "softmax" of
+    several.
     """
 
     name = "hinge"
@@ -272,13 +273,14 @@ class Hinge(Choice):
             )
         kind = BinaryHinge if is_one else MultiHinge
         formula = kind(self.name, self.power)
-        is_scored = not is_one or network.output == "sigmoid"  # there 1/2 parts the classes
         return Loss(
             self.name,
             formula,
             formula.target,
             is_classification=True,
-            scored_by="accuracy" if is_scored else "loss",
+            scored_by="accuracy",
+            scores=("accuracy",),
+            boundary=0.0 if network.output == "identity" else 0.5,
         )
 
 
@@ -349,6 +351,10 @@ class KLDivergence(Formula):
                 "kl_divergence needs a network with output='softmax' of at least two outputs; "
                 f"this one has output={network.output!r} of {network.n_outputs}"
             )
+
+    def scores(self, network: Network) -> tuple[str, ...]:
+        """Accuracy of the likeliest class, and r2 of the probabilities."""
+        return "accuracy", "r2"
 
     def target(self, Y: ArrayLike, n_outputs: int, dtype: DTypeLike) -> Target:
         """Rows of probabilities that sum to 1."""

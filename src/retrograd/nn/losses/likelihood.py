@@ -34,6 +34,10 @@ class _LogMean(Formula):
                 f"this one has output={network.output!r}"
             )
 
+    def scores(self, network: Network) -> tuple[str, ...]:
+        """r2 where predictions are means, not their logarithms."""
+        return () if network.output == "identity" else ("r2",)
+
     def target(self, Y: ArrayLike, n_outputs: int, dtype: DTypeLike) -> Target:
         """Numbers >= 0."""
         target = number_target(Y, n_outputs, dtype)

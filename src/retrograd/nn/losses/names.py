@@ -71,7 +71,8 @@ def find_loss(loss: LossChoice, network: Network) -> Loss:
     if isinstance(loss, type) and loss in LOSSES.values():
         raise OptionError(f"loss: pass an instance, {loss.__name__}(), not the class")
     if callable(loss):
-        return Loss(getattr(loss, "__name__", "custom"), _custom(loss), any_target)
+        name = getattr(loss, "__name__", "custom")
+        return Loss(name, _custom(loss), any_target, scores=("accuracy", "r2"))
     raise unknown_name("loss", loss, LOSSES)
 
 

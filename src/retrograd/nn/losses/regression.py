@@ -165,6 +165,10 @@ class Quantile(Formula):
                 f"the network has {network.n_outputs}"
             )
 
+    def scores(self, network: Network) -> tuple[str, ...]:
+        """r2 of medians alone: other quantiles are not meant to meet their targets."""
+        return ("r2",) if self.quantiles == (0.5,) else ()
+
     def target(self, Y: ArrayLike, n_outputs: int, dtype: DTypeLike) -> Target:
         """Finite numbers, one for each group of outputs."""
         return number_target(Y, n_outputs // self._n_quantiles(), dtype)

@@ -93,7 +93,7 @@ def any_target(Y: ArrayLike, n_outputs: int, dtype: DTypeLike) -> Target:
 def require_probabilities(array: Array, loss: str) -> None:
     """Raise DataError naming the first entry that is not between 0 and 1."""
     is_right = (array >= 0) & (array <= 1)
-    require_entries(array, is_right, f"{loss} takes 0, 1 or probabilities between")
+    require_entries(array, is_right, f"{loss} takes numbers from 0 to 1")
 
 
 def require_entries(array: Array, is_right: Array, what: str) -> None:
