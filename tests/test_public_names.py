@@ -68,11 +68,11 @@ def test_importing_retrograd_imports_nothing_heavy():
 
 
 def test_importing_retrograd_imports_no_room_or_module_that_only_some_programs_need():
-    rooms = "cli datasets engines.cpu estimators files inspect plots tabular".split()
+    rooms = "cli datasets engines.cpu estimators files inspect nn optim plots tabular training"
     modules = "csv difflib hashlib json numpy.random pathlib secrets tempfile zipfile".split()
     loaded = imported_by("import retrograd")
-    assert "retrograd.nn.network" in loaded
-    assert {f"retrograd.{room}" for room in rooms}.isdisjoint(loaded)
+    assert "retrograd.graph.node" in loaded
+    assert {f"retrograd.{room}" for room in rooms.split()}.isdisjoint(loaded)
     assert set(modules).isdisjoint(loaded)
 
 

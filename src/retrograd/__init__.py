@@ -9,30 +9,6 @@ from retrograd.gates import *
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.load import load
-from retrograd.nn import initializers
-from retrograd.nn.embeddings import Embedding, Periodic, PiecewiseLinear, Select
-from retrograd.nn.joins import Concatenate, Residual
-from retrograd.nn.layers import Dense, Dropout
-from retrograd.nn.network import MLP, Network
-from retrograd.nn.nonlinearities import (
-    celu,
-    elu,
-    gelu,
-    gelu_tanh,
-    hard_sigmoid,
-    hard_swish,
-    hard_tanh,
-    identity,
-    leaky_relu,
-    mish,
-    prelu,
-    relu6,
-    selu,
-    silu,
-    softsign,
-)
-from retrograd.nn.normalisation import BatchNorm, LayerNorm
-from retrograd.nn.unit_wise import PReLU, Scale
 from retrograd.run import compile, evaluate
 
 if TYPE_CHECKING:
@@ -40,7 +16,31 @@ if TYPE_CHECKING:
     from retrograd.estimators.regressor import MLPRegressor
     from retrograd.inspect.check import check_gradient
     from retrograd.inspect.trace import trace
+    from retrograd.nn import initializers
+    from retrograd.nn.embeddings import Embedding, Periodic, PiecewiseLinear, Select
+    from retrograd.nn.joins import Concatenate, Residual
+    from retrograd.nn.layers import Dense, Dropout
     from retrograd.nn.losses import CrossEntropy, Focal, GaussianNLL, Huber, Quantile, Tweedie
+    from retrograd.nn.network import MLP, Network
+    from retrograd.nn.nonlinearities import (
+        celu,
+        elu,
+        gelu,
+        gelu_tanh,
+        hard_sigmoid,
+        hard_swish,
+        hard_tanh,
+        identity,
+        leaky_relu,
+        mish,
+        prelu,
+        relu6,
+        selu,
+        silu,
+        softsign,
+    )
+    from retrograd.nn.normalisation import BatchNorm, LayerNorm
+    from retrograd.nn.unit_wise import PReLU, Scale
     from retrograd.optim import schedules
     from retrograd.optim.accumulate import Accumulate
     from retrograd.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
@@ -157,7 +157,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
 ]
 
 # Imported when they are asked for: scikit-learn, on which the estimators stand, costs a second, all
-# that training knows a tenth; and not every program trains.
+# that networks and training know a tenth of it; and not every program trains.
 _LAZY = {
     "Accumulate": "retrograd.optim.accumulate",
     "Adadelta": "retrograd.optim.rms",
@@ -166,11 +166,16 @@ _LAZY = {
     "Adam": "retrograd.optim.adam",
     "AdamW": "retrograd.optim.adam",
     "Adamax": "retrograd.optim.adam",
+    "BatchNorm": "retrograd.nn.normalisation",
     "Clip": "retrograd.optim.clip",
+    "Concatenate": "retrograd.nn.joins",
     "ConjugateGradient": "retrograd.optim.conjugate_gradient",
     "CrossEntropy": "retrograd.nn.losses",
     "Decay": "retrograd.optim.clip",
+    "Dense": "retrograd.nn.layers",
+    "Dropout": "retrograd.nn.layers",
     "EMA": "retrograd.optim.averages",
+    "Embedding": "retrograd.nn.embeddings",
     "Focal": "retrograd.nn.losses",
     "GaussianNLL": "retrograd.nn.losses",
     "Groups": "retrograd.optim.groups",
@@ -178,30 +183,55 @@ _LAZY = {
     "Huber": "retrograd.nn.losses",
     "LAMB": "retrograd.optim.norms",
     "LBFGS": "retrograd.optim.lbfgs",
+    "LayerNorm": "retrograd.nn.normalisation",
     "LeastSquaresFit": "retrograd.training.fit",
     "LevenbergMarquardt": "retrograd.optim.levenberg_marquardt",
     "Lion": "retrograd.optim.signs",
     "Lookahead": "retrograd.optim.averages",
+    "MLP": "retrograd.nn.network",
     "MLPClassifier": "retrograd.estimators.classifier",
     "MLPRegressor": "retrograd.estimators.regressor",
     "Muon": "retrograd.optim.muon",
     "NAdam": "retrograd.optim.adam",
+    "Network": "retrograd.nn.network",
+    "PReLU": "retrograd.nn.unit_wise",
+    "Periodic": "retrograd.nn.embeddings",
+    "PiecewiseLinear": "retrograd.nn.embeddings",
     "Quantile": "retrograd.nn.losses",
     "RAdam": "retrograd.optim.adam",
     "RMSprop": "retrograd.optim.rms",
     "RateRange": "retrograd.training.rate_range",
+    "Residual": "retrograd.nn.joins",
     "Rprop": "retrograd.optim.signs",
     "SAM": "retrograd.optim.sharpness",
     "SGD": "retrograd.optim.sgd",
     "SWA": "retrograd.optim.averages",
+    "Scale": "retrograd.nn.unit_wise",
     "ScaledConjugateGradient": "retrograd.optim.conjugate_gradient",
     "ScheduleFreeAdamW": "retrograd.optim.schedule_free",
+    "Select": "retrograd.nn.embeddings",
     "Tweedie": "retrograd.nn.losses",
+    "celu": "retrograd.nn.nonlinearities",
     "check_gradient": "retrograd.inspect.check",
+    "elu": "retrograd.nn.nonlinearities",
+    "gelu": "retrograd.nn.nonlinearities",
+    "gelu_tanh": "retrograd.nn.nonlinearities",
+    "hard_sigmoid": "retrograd.nn.nonlinearities",
+    "hard_swish": "retrograd.nn.nonlinearities",
+    "hard_tanh": "retrograd.nn.nonlinearities",
+    "identity": "retrograd.nn.nonlinearities",
+    "initializers": "retrograd.nn.initializers",
+    "leaky_relu": "retrograd.nn.nonlinearities",
     "learning_rate_range": "retrograd.training.rate_range",
     "least_squares": "retrograd.training.least_squares",
+    "mish": "retrograd.nn.nonlinearities",
     "plot_learning_rates": "retrograd.plots.rates",
+    "prelu": "retrograd.nn.nonlinearities",
+    "relu6": "retrograd.nn.nonlinearities",
     "schedules": "retrograd.optim.schedules",
+    "selu": "retrograd.nn.nonlinearities",
+    "silu": "retrograd.nn.nonlinearities",
+    "softsign": "retrograd.nn.nonlinearities",
     "trace": "retrograd.inspect.trace",
     "train": "retrograd.training.train",
     "unit_variance": "retrograd.training.solvers.unit_variance",

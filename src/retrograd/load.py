@@ -7,14 +7,15 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from retrograd.errors import ModelFileError
-from retrograd.nn import network
 
 if TYPE_CHECKING:
     from retrograd.files.container import ModelFile
 
 
 def _network(file: ModelFile) -> Any:
-    return network.Network.from_json(file.header, file.arrays)
+    from retrograd.nn.network import Network
+
+    return Network.from_json(file.header, file.arrays)
 
 
 def _table_model(file: ModelFile) -> Any:
@@ -39,7 +40,7 @@ def _regressor(file: ModelFile) -> Any:
 
 # An estimator's kind is the name of its class. What reads a kind is imported when one is read.
 LOADERS: dict[str, Callable[[ModelFile], Any]] = {
-    network.KIND: _network,
+    "network": _network,
     "table model": _table_model,
     "MLPClassifier": _classifier,
     "MLPRegressor": _regressor,

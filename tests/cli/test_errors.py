@@ -25,7 +25,7 @@ MISTAKES = {
     "a file of another kind": ("train notes.md --target y", "suffix"),
     "a number that is none": ("train iris --epochs many", "--epochs"),
     "a fraction of an epoch": ("train iris --epochs 1.5", "integer"),
-    "a rate that is no number": ("train iris --learning-rate fast", "number"),
+    "a rate that is no number": ("train iris --learning-rate fast", "--learning-rate"),
     "no epochs": ("train iris --epochs 0", "--epochs"),
     "an option without its value": ("train iris --epochs", "--epochs"),
     "too many arguments": ("train iris wine", "wine"),
