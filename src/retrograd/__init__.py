@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from retrograd.nn.joins import Concatenate, Residual
     from retrograd.nn.layers import Dense, Dropout
     from retrograd.nn.losses import CrossEntropy, Focal, GaussianNLL, Huber, Quantile, Tweedie
-    from retrograd.nn.network import MLP, Network
+    from retrograd.nn.mlp import MLP
+    from retrograd.nn.network import Network
     from retrograd.nn.nonlinearities import (
         celu,
         elu,
@@ -188,7 +189,7 @@ _LAZY = {
     "LevenbergMarquardt": "retrograd.optim.levenberg_marquardt",
     "Lion": "retrograd.optim.signs",
     "Lookahead": "retrograd.optim.averages",
-    "MLP": "retrograd.nn.network",
+    "MLP": "retrograd.nn.mlp",
     "MLPClassifier": "retrograd.estimators.classifier",
     "MLPRegressor": "retrograd.estimators.regressor",
     "Muon": "retrograd.optim.muon",

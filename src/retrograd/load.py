@@ -38,13 +38,20 @@ def _regressor(file: ModelFile) -> Any:
     return restore(MLPRegressor, file)
 
 
-# An estimator's kind is the name of its class. What reads a kind is imported when one is read.
-LOADERS: dict[str, Callable[[ModelFile], Any]] = {
-    "network": _network,
-    "table model": _table_model,
-    "MLPClassifier": _classifier,
-    "MLPRegressor": _regressor,
-}
+def _loaders() -> dict[str, Callable[[ModelFile], Any]]:
+    """What reads each kind. An estimator's kind is the name of its class, which is costly to load.
+
+    All that a file needs is imported when one is read.
+    """
+    from retrograd.nn.network import KIND as NETWORK
+    from retrograd.tabular.model import KIND as TABLE_MODEL
+
+    return {
+        NETWORK: _network,
+        TABLE_MODEL: _table_model,
+        "MLPClassifier": _classifier,
+        "MLPRegressor": _regressor,
+    }
 
 
 def load(path: str | PathLike[str]) -> Any:
@@ -62,13 +69,13 @@ def load(path: str | PathLike[str]) -> Any:
     """
     from retrograd.files import container
 
-    file = container.read(path)
-    if file.kind not in LOADERS:
-        known = ", ".join(sorted(LOADERS))
+    file, loaders = container.read(path), _loaders()
+    if file.kind not in loaders:
+        known = ", ".join(sorted(loaders))
         raise ModelFileError(
             f"{path}: holds a {file.kind}, which this version does not know; known: {known}"
         )
     try:
-        return LOADERS[file.kind](file)
+        return loaders[file.kind](file)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error

@@ -12,8 +12,8 @@ import pytest
 from mpmath import exp, fsum, log, log1p, mpf, sqrt
 
 import retrograd as rg
+from retrograd.nn.architecture import Forward
 from retrograd.nn.losses import LOSSES, find_loss
-from retrograd.nn.network import Forward
 from tests.nn.exact import LIMIT, error
 
 ROWS = 12

@@ -18,7 +18,8 @@ from retrograd.errors import DataError, OptionError
 from retrograd.files.table import Table, is_text, missing, unknown_column
 from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss
-from retrograd.nn.network import MLP, Network
+from retrograd.nn.mlp import MLP
+from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.run import compile

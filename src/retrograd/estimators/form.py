@@ -13,7 +13,8 @@ import numpy as np
 from retrograd.arrays import Array
 from retrograd.gates import exp
 from retrograd.nn.activations import Activation
-from retrograd.nn.network import MLP, Network
+from retrograd.nn.mlp import MLP
+from retrograd.nn.network import Network
 from retrograd.run import Function, compile
 
 HIDDEN: dict[str, str] = {

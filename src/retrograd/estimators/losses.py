@@ -8,8 +8,9 @@ import numpy as np
 
 from retrograd import gates
 from retrograd.graph.node import Node
+from retrograd.nn.architecture import Forward
 from retrograd.nn.losses import Loss, find_loss
-from retrograd.nn.network import Forward, Network
+from retrograd.nn.network import Network
 
 LOG_LOSS, SQUARED_ERROR, POISSON = "log_loss", "squared_error", "poisson"
 

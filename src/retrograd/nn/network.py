@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Self
 
@@ -14,21 +14,13 @@ from retrograd.arrays import Array, as_matrix, is_ready, require_finite, require
 from retrograd.errors import ModelFileError, OptionError, RetrogradError
 from retrograd.graph.node import FLOATS, Node, constant, variable
 from retrograd.graph.shape import rows
-from retrograd.nn.activations import (
-    Activation,
-    activation_from_json,
-    activation_to_json,
-    find_activation,
-    require_activation,
-)
-from retrograd.nn.initializers import InitializerChoice
-from retrograd.nn.kinds import layer_from_json
-from retrograd.nn.layer import Layer, LayerNodes, Training, place_name, require_chain
-from retrograd.nn.layers import Dense
+from retrograd.nn.activations import Activation, require_activation
+from retrograd.nn.architecture import Architecture, Forward
+from retrograd.nn.layer import Layer, Training, require_chain
 from retrograd.nn.noise import Noise
 from retrograd.nn.parameters import Parameters
-from retrograd.nn.sharing import aliases, shared_places, with_shared
-from retrograd.nn.summary import Summary, line, name_of, total
+from retrograd.nn.sharing import aliases
+from retrograd.nn.summary import Summary
 from retrograd.run import AUTO, compile
 
 KIND = "network"  # of a model file that holds one
@@ -36,104 +28,6 @@ ROWS_AT_ONCE = 4096  # prediction goes through X in pieces, so that memory does 
 
 Predict = Callable[[Sequence[Array]], list[Array]]
 """From X and the parameters, ready for an engine, to the output."""
-
-
-@dataclass(frozen=True, eq=False)
-class Forward:
-    """A network's forward pass as nodes: each layer's, the logits, and the output.
-
-    `updates`: the next value of each statistic, by the parameter's name; none in predictions.
-    """
-
-    layers: tuple[LayerNodes, ...]
-    logits: Node
-    output: Node
-    updates: Mapping[str, Node] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A network without its numbers: what its graphs are made from, to be compared and kept."""
-
-    layers: tuple[Layer, ...]
-    output: Activation
-    dtype: np.dtype[Any]
-    aliases: tuple[tuple[str, str], ...] = ()  # names of shared parameters, with their own
-
-    @property
-    def n_inputs(self) -> int:
-        """The number of columns of X."""
-        return _sizes(self.layers)[0]
-
-    def variables(self) -> dict[str, Node]:
-        """A variable for each parameter, by name, without a value."""
-        return {
-            name: variable(name, shape=shape, dtype=self.dtype)
-            for name, shape in _shapes(self.layers, dict(self.aliases)).items()
-        }
-
-    def names_of(self, layer: Layer, place: str) -> dict[str, str]:
-        """The names of the parameters of the layer at a place, by what the layer calls them."""
-        own = {name: place_name(name, place) for name in layer.shapes}
-        known = dict(self.aliases)
-        return {name: known.get(full, full) for name, full in own.items()}
-
-    def noise(self) -> Noise | None:
-        """What the random layers draw from, as variables; None without such layers."""
-        rates = {
-            place_name(name, str(number)): rate
-            for number, layer in enumerate(self.layers, start=1)
-            for name, rate in layer.noise.items()
-        }
-        return Noise.of(rates) if rates else None
-
-    @property
-    def statistics(self) -> frozenset[str]:
-        """The names of the parameters that follow the batches, as running means do."""
-        return frozenset(
-            place_name(name, str(number))
-            for number, layer in enumerate(self.layers, start=1)
-            for name in layer.statistics
-        )
-
-    def forward(
-        self, x: Node, parameters: Mapping[str, Node], training: Training | None = None
-    ) -> Forward:
-        """The forward pass from x (rows, n_inputs) with these nodes as parameters.
-
-        `training`: what random layers draw from; without it the pass is that of predictions.
-        """
-        layers: list[LayerNodes] = []
-        updates: dict[str, Node] = {}
-        a = x
-        for number, layer in enumerate(self.layers, start=1):
-            names = self.names_of(layer, str(number))
-            own = {name: parameters[full] for name, full in names.items()}
-            if training is None:
-                made = layer.nodes(a, own)
-            else:
-                made = layer.in_training(a, own, training, str(number))
-            layers.append(made)
-            updates |= {names[name]: node for name, node in made.updates.items()}
-            a = made.a
-        return Forward(tuple(layers), a, find_activation(self.output)(a), updates)
-
-    def summary(self) -> Summary:
-        """What each layer gives out, holds and costs."""
-        a = variable("X", shape=(rows, self.n_inputs), dtype=self.dtype)
-        own, lines, left = self.variables(), [], self.variables()
-        forward = self.forward(a, own)
-        for number, (layer, nodes) in enumerate(
-            zip(self.layers, forward.layers, strict=True), start=1
-        ):
-            names = self.names_of(layer, str(number)).values()
-            named = {name: left.pop(name) for name in names if name in left}  # each counts once
-            functions = [name_of(f) for f in layer.functions if f != "identity"]
-            kind = ", ".join([layer.kind.replace("_", " "), *functions])
-            lines.append(line(str(number), kind, a, nodes.a, named, self.statistics))
-            a = nodes.a
-        lines.append(line("output", name_of(self.output), a, forward.output, {}))
-        return Summary((*lines, total(lines)))
 
 
 class Network:
@@ -164,17 +58,15 @@ class Network:
     ) -> None:
         if isinstance(layers, Layer):
             raise OptionError("network: layers is a list of layers; write rg.Network([layer])")
-        self._layers = tuple(layers)
-        self._output = output
-        require_chain("network", self.layers)
-        if not any(name.startswith("W") for layer in self.layers for name in layer.shapes):
+        layers = tuple(layers)
+        require_chain("network", layers)
+        if not any(name.startswith("W") for layer in layers for name in layer.shapes):
             raise OptionError("network: needs at least one dense layer")
-        self._aliases = aliases(self.layers)
-        self._sizes = _sizes(self.layers)
-        require_activation(output, self.n_outputs)
-        _require_float(dtype)
+        form = Architecture(layers, output, _as_float(dtype), aliases(layers))
+        require_activation(output, form.n_outputs)
         if seed is not None:
             seed = require_integer("network", "seed", seed, low=0)
+        self._form, self._sizes = form, form.sizes
         self.parameters = Parameters(self.initial(seed))
         self.parameters.cast(dtype)
         self._predict: dict[tuple[str, np.dtype[Any]], Predict] = {}
@@ -182,12 +74,12 @@ class Network:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers: fixed, as is the output."""
-        return self._layers
+        return self._form.layers
 
     @property
     def output(self) -> Activation:
         """What turns the last layer's result into predictions."""
-        return self._output
+        return self._form.output
 
     @property
     def n_inputs(self) -> int:
@@ -212,7 +104,7 @@ class Network:
     @property
     def architecture(self) -> Architecture:
         """The network without its numbers."""
-        return Architecture(self._layers, self._output, self.dtype, tuple(self._aliases.items()))
+        return replace(self._form, dtype=self.dtype)
 
     @property
     def n_parameters(self) -> int:
@@ -226,17 +118,11 @@ class Network:
 
     def initial(self, seed: int | None) -> dict[str, Array]:
         """Initial values of all parameters by name, float64; equal for equal seeds."""
-        rng = np.random.default_rng(seed)
-        return {
-            full: value
-            for number, layer in enumerate(self.layers, start=1)
-            for name, value in layer.initial(rng).items()
-            if (full := place_name(name, str(number))) not in self._aliases
-        }
+        return self._form.initial(seed)
 
     def names_of(self, layer: Layer, place: str) -> dict[str, str]:
         """The names of the parameters of the layer at a place, by what the layer calls them."""
-        return self.architecture.names_of(layer, place)
+        return self._form.names_of(layer, place)
 
     def variables(self) -> dict[str, Node]:
         """A variable for each parameter, by name, without a value."""
@@ -244,12 +130,12 @@ class Network:
 
     def noise(self) -> Noise | None:
         """What the random layers draw from, as variables; None without such layers."""
-        return self.architecture.noise()
+        return self._form.noise()
 
     @property
     def statistics(self) -> frozenset[str]:
         """The names of the parameters that follow the batches of training, not gradients."""
-        return self.architecture.statistics
+        return self._form.statistics
 
     def forward(
         self, x: Node, parameters: Mapping[str, Node], training: Training | None = None
@@ -258,7 +144,7 @@ class Network:
 
         `training`: what random layers draw from; without it the pass is that of predictions.
         """
-        return self.architecture.forward(x, parameters, training)
+        return self._form.forward(x, parameters, training)
 
     def prediction(self) -> tuple[Node, list[Node]]:
         """The graph of `predict`: its output, and the variables X and the parameters."""
@@ -330,25 +216,18 @@ class Network:
 
     def to_json(self) -> dict[str, Any]:
         """The specification, without the parameters, as strict JSON."""
-        output = activation_to_json(self.output, self.n_outputs)
-        layers = [layer.to_json() for layer in self.layers]
-        spec = {"layers": layers, "output": output, "dtype": str(self.dtype)}
-        shared = shared_places(self.layers)
-        return spec | {"shared": shared} if shared else spec
+        return self.architecture.to_json()
 
     @classmethod
     def from_json(cls, spec: Any, parameters: Mapping[str, Array]) -> Self:
         """The network of a specification with these parameters; ModelFileError if there is none."""
         try:
-            made = [layer_from_json(layer) for layer in spec["layers"]]
-            layers = with_shared(made, spec.get("shared", {}))
-            output = activation_from_json(spec["output"])
+            form = Architecture.from_json(spec)
             found = {name: value.shape for name, value in parameters.items()}
             # Compared first: a wrong size in the file must not ask for memory.
-            needed = _shapes(layers, aliases(layers))
-            if found != needed:
-                raise ModelFileError(f"has parameters {found}, its layers need {needed}")
-            network = cls(layers, output=output, dtype=spec["dtype"])
+            if found != form.shapes:
+                raise ModelFileError(f"has parameters {found}, its layers need {form.shapes}")
+            network = cls(form.layers, output=form.output, dtype=form.dtype)
             network.parameters.update(parameters)
             network.predict(np.zeros((1, network.n_inputs)), engine="numpy")  # they must run too
         except ModelFileError:
@@ -361,80 +240,10 @@ class Network:
         return self.__dict__ | {"_predict": {}}  # compiled functions are made again
 
 
-def _shapes(layers: Sequence[Layer], aliases: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
-    """The shape of each parameter by name: W1, b1, W2, ..."""
-    return {
-        full: shape
-        for number, layer in enumerate(layers, start=1)
-        for name, shape in layer.shapes.items()
-        if (full := place_name(name, str(number))) not in aliases
-    }
-
-
-def _require_float(dtype: DTypeLike) -> None:
+def _as_float(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         if np.dtype(dtype) in FLOATS:
-            return
+            return np.dtype(dtype)
     except TypeError:
         pass
     raise OptionError(f"network: dtype must be float32 or float64, got {dtype!r}")
-
-
-def _sizes(layers: Sequence[Layer]) -> tuple[int, ...]:
-    """The inputs, the units of each dense layer, and of each that changes their number."""
-    found: list[int] = []
-    for layer in layers:
-        if layer.sizes is not None:
-            n_inputs, n_units = layer.sizes
-            found = found or [n_inputs]
-            if isinstance(layer, Dense) or n_units != found[-1]:
-                found.append(n_units)
-    return tuple(found)
-
-
-def MLP(
-    sizes: Sequence[int],
-    *,
-    activation: Activation | Sequence[Activation] = "relu",
-    output: Activation = "identity",
-    bias: bool = True,
-    initializer: InitializerChoice = "auto",
-    bias_initializer: InitializerChoice = "zeros",
-    seed: int | None = 0,
-    dtype: DTypeLike = np.float64,
-) -> Network:
-    """A multi-layer perceptron: dense layers of the given sizes.
-
-    Args:
-        sizes: inputs, units of each hidden layer, outputs: at least two integers.
-        activation: of the hidden layers: one for all, or a sequence with one for each.
-        output: what predictions are: "identity", "sigmoid" (binary, multi-label) or "softmax".
-        bias: whether the layers have biases.
-        initializer: of the weights, see `rg.Dense`.
-        bias_initializer: of the biases.
-        seed: of the initial weights. None draws a fresh one.
-        dtype: float32 or float64.
-
-    >>> rg.MLP([64, 100, 10], output="softmax")
-    <network 64-100-10, output softmax, 7510 parameters>
-    """
-    widths = list(sizes) if isinstance(sizes, Sequence | np.ndarray) else [sizes]
-    if len(widths) < 2:
-        raise OptionError(f"MLP: sizes names inputs and outputs at least, got {widths}")
-    n_hidden = len(widths) - 2
-    is_each = isinstance(activation, Sequence) and not isinstance(activation, str)
-    hidden = list(activation) if is_each else [activation] * n_hidden  # type: ignore[arg-type]  # mypy does not narrow through a name
-    if len(hidden) != n_hidden:
-        raise OptionError(f"MLP: {n_hidden} hidden layers, but {len(hidden)} activations")
-    layers = [
-        Dense(
-            n_in,
-            n_out,
-            activation=act,
-            bias=bias,
-            initializer=initializer,
-            bias_initializer=bias_initializer,
-        )
-        for n_in, n_out, act in zip(widths, widths[1:], [*hidden, "identity"], strict=False)
-    ]
-    return Network(layers, output=output, seed=seed, dtype=dtype)

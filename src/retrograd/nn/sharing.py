@@ -36,14 +36,14 @@ def shared_places(layers: Sequence[Layer]) -> dict[str, str]:
     return found
 
 
-def aliases(layers: Sequence[Layer]) -> dict[str, str]:
+def aliases(layers: Sequence[Layer]) -> tuple[tuple[str, str], ...]:
     """The names that a shared parameter would have at its further places, with its own."""
     at = dict(walk(layers))
-    return {
-        place_name(name, place): place_name(name, owner)
+    return tuple(
+        (place_name(name, place), place_name(name, owner))
         for place, owner in shared_places(layers).items()
         for name in at[owner].shapes
-    }
+    )
 
 
 def with_shared(layers: Sequence[Layer], shared: Mapping[str, str]) -> list[Layer]:

@@ -30,7 +30,7 @@ class TableModel:
     - `data`: the name of the data it was trained on. `units`: of columns and target, by name.
     - `settings`: how it was trained, and `scores`: how it did, by name, as strict JSON.
 
-    >>> from retrograd.nn.network import MLP
+    >>> from retrograd.nn.mlp import MLP
     >>> from retrograd.tabular import fit_columns, fit_target
     >>> table = Table.of({"age": [31, 45, 60], "ill": ["no", "yes", "no"]})
     >>> columns = fit_columns(table, exclude=["ill"])

@@ -18,9 +18,10 @@ from retrograd.graph.node import FLOATS, Node, constant, variable
 from retrograd.graph.order import rebuild, variables
 from retrograd.graph.shape import Shape, rows, with_rows
 from retrograd.graph.step import Step
+from retrograd.nn.architecture import Architecture, Forward
 from retrograd.nn.layer import Training
 from retrograd.nn.losses import Formula, Loss, Target
-from retrograd.nn.network import Architecture, Forward, Network
+from retrograd.nn.network import Network
 from retrograd.nn.noise import Noise
 from retrograd.optim.base import Nodes, Optimizer, Point, Slot
 from retrograd.optim.clip import joint_norm

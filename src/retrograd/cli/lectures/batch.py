@@ -9,7 +9,7 @@ from retrograd.cli.lectures.page import Page
 from retrograd.gates import log_softmax, mean
 from retrograd.gates import sum as total
 from retrograd.graph.node import variable
-from retrograd.nn.network import MLP
+from retrograd.nn.mlp import MLP
 from retrograd.run import evaluate
 
 SIZES = (4, 5, 3)

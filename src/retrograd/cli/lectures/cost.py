@@ -15,7 +15,7 @@ from retrograd.gates import mean, square
 from retrograd.gates import sum as total
 from retrograd.graph.node import constant
 from retrograd.graph.order import flops
-from retrograd.nn.network import MLP
+from retrograd.nn.mlp import MLP
 from retrograd.run import compile
 
 # Inputs, hidden units, outputs: without biases these have 10, 100, 1000 and 10,000 weights.

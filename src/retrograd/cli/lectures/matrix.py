@@ -9,7 +9,7 @@ from retrograd.cli.lectures.page import Page
 from retrograd.gates import square
 from retrograd.gates import sum as total
 from retrograd.graph.node import variable
-from retrograd.nn.network import MLP
+from retrograd.nn.mlp import MLP
 from retrograd.optim.sgd import SGD
 from retrograd.run import evaluate
 from retrograd.training.train import train

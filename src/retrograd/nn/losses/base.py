@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from retrograd import gates
 from retrograd.graph.node import Node
+from retrograd.nn.architecture import Forward
 from retrograd.nn.losses.targets import Target, number_target
-from retrograd.nn.network import Forward, Network
+from retrograd.nn.network import Network
 
 
 @dataclass(frozen=True)

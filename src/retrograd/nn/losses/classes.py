@@ -13,6 +13,7 @@ from retrograd import gates
 from retrograd.arrays import require_number
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
+from retrograd.nn.architecture import Forward
 from retrograd.nn.losses.base import Choice, Formula, Loss
 from retrograd.nn.losses.targets import (
     Target,
@@ -22,7 +23,7 @@ from retrograd.nn.losses.targets import (
     label_target,
     side_target,
 )
-from retrograd.nn.network import Forward, Network
+from retrograd.nn.network import Network
 
 
 def _n_classes(z: Node) -> int:

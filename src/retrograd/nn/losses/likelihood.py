@@ -16,9 +16,10 @@ from retrograd import gates
 from retrograd.arrays import require_number
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
+from retrograd.nn.architecture import Forward
 from retrograd.nn.losses.base import Formula
 from retrograd.nn.losses.targets import Target, number_target, require_entries
-from retrograd.nn.network import Forward, Network
+from retrograd.nn.network import Network
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from retrograd.errors import DataError, OptionError, ShapeError, unknown_name
 from retrograd.graph.function import call
 from retrograd.graph.node import Node
 from retrograd.graph.shape import rows, show
+from retrograd.nn.architecture import Forward
 from retrograd.nn.losses.base import Choice, Loss
 from retrograd.nn.losses.classes import CrossEntropy, Focal, Hinge, KLDivergence, SquaredHinge
 from retrograd.nn.losses.likelihood import Gamma, GaussianNLL, Poisson, Tweedie
@@ -23,7 +24,7 @@ from retrograd.nn.losses.regression import (
     SquaredError,
 )
 from retrograd.nn.losses.targets import Target, any_target
-from retrograd.nn.network import Forward, Network
+from retrograd.nn.network import Network
 
 LossFunction = Callable[[Node, Node], Node]
 LossChoice = str | Choice | LossFunction

@@ -17,9 +17,10 @@ from retrograd.arrays import require_number
 from retrograd.errors import DataError, OptionError
 from retrograd.graph.node import Node, constant
 from retrograd.graph.shape import rows
+from retrograd.nn.architecture import Forward
 from retrograd.nn.losses.base import ErrorFormula, Formula, Loss
 from retrograd.nn.losses.targets import Target, number_target
-from retrograd.nn.network import Forward, Network
+from retrograd.nn.network import Network
 
 
 def half_squared_residuals(forward: Forward, y: Node) -> Node:
