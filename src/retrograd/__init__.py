@@ -18,9 +18,18 @@ if TYPE_CHECKING:
     from retrograd.inspect.trace import trace
     from retrograd.nn import initializers
     from retrograd.nn.embeddings import Embedding, Periodic, PiecewiseLinear, Select
+    from retrograd.nn.ends import Heads, Inputs
     from retrograd.nn.joins import Concatenate, Residual
     from retrograd.nn.layers import Dense, Dropout
-    from retrograd.nn.losses import CrossEntropy, Focal, GaussianNLL, Huber, Quantile, Tweedie
+    from retrograd.nn.losses import (
+        CrossEntropy,
+        Focal,
+        GaussianNLL,
+        Huber,
+        Losses,
+        Quantile,
+        Tweedie,
+    )
     from retrograd.nn.mlp import MLP
     from retrograd.nn.network import Network
     from retrograd.nn.nonlinearities import (
@@ -96,13 +105,16 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "Focal",
     "GaussianNLL",
     "Groups",
+    "Heads",
     "History",
     "Huber",
+    "Inputs",
     "LayerNorm",
     "LeastSquaresFit",
     "LevenbergMarquardt",
     "Lion",
     "Lookahead",
+    "Losses",
     "MLPClassifier",
     "MLPRegressor",
     "Muon",
@@ -180,8 +192,10 @@ _LAZY = {
     "Focal": "retrograd.nn.losses",
     "GaussianNLL": "retrograd.nn.losses",
     "Groups": "retrograd.optim.groups",
+    "Heads": "retrograd.nn.ends",
     "History": "retrograd.training.history",
     "Huber": "retrograd.nn.losses",
+    "Inputs": "retrograd.nn.ends",
     "LAMB": "retrograd.optim.norms",
     "LBFGS": "retrograd.optim.lbfgs",
     "LayerNorm": "retrograd.nn.normalisation",
@@ -189,6 +203,7 @@ _LAZY = {
     "LevenbergMarquardt": "retrograd.optim.levenberg_marquardt",
     "Lion": "retrograd.optim.signs",
     "Lookahead": "retrograd.optim.averages",
+    "Losses": "retrograd.nn.losses",
     "MLP": "retrograd.nn.mlp",
     "MLPClassifier": "retrograd.estimators.classifier",
     "MLPRegressor": "retrograd.estimators.regressor",

@@ -16,9 +16,9 @@ from retrograd.cli.terminal import print_table
 from retrograd.errors import DataError
 from retrograd.files.table import Table, missing
 from retrograd.inspect.check import check_gradient
-from retrograd.nn.losses import find_loss
+from retrograd.nn.losses import loss_for
 from retrograd.tabular.model import TableModel
-from retrograd.training.step import objective
+from retrograd.training.objective import objective
 
 
 def check(
@@ -70,9 +70,9 @@ def check_objective(
 
 def _check(model: TableModel, X: Array, y: Array, entries: int | None, seed: int) -> GradientCheck:
     network = model.network
-    loss = find_loss("auto", network)
+    loss = loss_for("auto", network)
     target = loss.target(y, network.n_outputs, X.dtype)
-    J = objective(network, loss, target, is_weighted=False)
+    J = objective(network, loss, target)
     values = {J.inputs["x"]: X, J.inputs["y"]: target.array, J.l2: model.settings.get("l2") or 0.0}
     values |= {J.parameters[name]: value for name, value in network.parameters.items()}
     wrt = list(J.parameters.values())

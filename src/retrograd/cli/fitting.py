@@ -17,7 +17,7 @@ from retrograd.cli.data import Data
 from retrograd.errors import DataError, OptionError
 from retrograd.files.table import Table, is_text, missing, unknown_column
 from retrograd.graph.step import Step
-from retrograd.nn.losses import find_loss
+from retrograd.nn.losses import loss_for
 from retrograd.nn.mlp import MLP
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
@@ -29,8 +29,9 @@ from retrograd.tabular.scaling import finite_numbers
 from retrograd.tabular.split import Split, split
 from retrograd.tabular.target import ClassTarget, NumberTarget, Target, Task, fit_target
 from retrograd.training.history import History
+from retrograd.training.objective import objective
 from retrograd.training.session import check_rows
-from retrograd.training.step import descent_steps, least_squares_steps, objective
+from retrograd.training.step import descent_steps, least_squares_steps
 from retrograd.training.train import train
 
 OBSERVED_ROWS = 4096  # training rows, at most, whose loss is drawn
@@ -242,7 +243,7 @@ def training_step(prepared: Prepared, network: Network, choices: Choices) -> tup
     """The step that `fit` runs again and again, and its name."""
     X, Y = prepared.arrays(prepared.rows.train)
     _require_two_classes(prepared.target, Y)
-    loss = find_loss("auto", network)
+    loss = loss_for("auto", network)
     rows = check_rows(network, loss, X, Y)
     network.parameters.cast(rows.X.dtype)
     J = objective(network, loss, rows.target, is_penalised=bool(choices.l2))
@@ -265,9 +266,9 @@ def _require_two_classes(target: Target, Y: Array) -> None:
 def _objective_of(network: Network, X: Array, Y: Array) -> Callable[[float], float]:
     """A function of l2: J of the training rows, or of an even choice among many, as it is now."""
     chosen = np.unique(np.linspace(0, len(X) - 1, OBSERVED_ROWS).astype(np.int64))
-    loss = find_loss("auto", network)
+    loss = loss_for("auto", network)
     x, y = X[chosen], loss.target(Y[chosen], network.n_outputs, X.dtype)
-    J = objective(network, loss, y, is_weighted=False)
+    J = objective(network, loss, y)
     function = compile([J.J], [J.inputs["x"], J.inputs["y"], J.l2, *J.parameters.values()])
     return lambda l2: float(function(x, y.array, l2, *network.parameters.values())[0])
 

@@ -9,7 +9,7 @@ import numpy as np
 from retrograd import gates
 from retrograd.graph.node import Node
 from retrograd.nn.architecture import Forward
-from retrograd.nn.losses import Loss, find_loss
+from retrograd.nn.losses import Loss, loss_for
 from retrograd.nn.network import Network
 
 LOG_LOSS, SQUARED_ERROR, POISSON = "log_loss", "squared_error", "poisson"
@@ -21,7 +21,7 @@ def loss_of(name: str, network: Network) -> Loss:
 
 
 def _log_loss(network: Network) -> Loss:
-    loss = find_loss("cross_entropy", network)
+    loss = loss_for("cross_entropy", network)
     return replace(loss, reported=_REPORTED[str(network.output)])
 
 
@@ -48,7 +48,7 @@ _REPORTED = {"softmax": _categorical, "sigmoid": _binary}
 def _squared_error(network: Network) -> Loss:
     # scikit-learn descends on the sum over outputs, and reports their mean.
     n_outputs = network.n_outputs
-    loss = find_loss("half_squared_error", network)
+    loss = loss_for("half_squared_error", network)
     if n_outputs == 1:
         return loss
     return replace(loss, reported=lambda forward, y: loss.per_row(forward, y) / n_outputs)
@@ -65,7 +65,7 @@ def poisson(forward: Forward, y: Node) -> Node:
 
 
 def _poisson(network: Network) -> Loss:
-    loss = find_loss("half_squared_error", network)
+    loss = loss_for("half_squared_error", network)
     return replace(loss, name=POISSON, per_row=poisson, scored_by="loss", residuals=None)
 
 

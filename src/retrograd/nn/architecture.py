@@ -9,6 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from retrograd.arrays import Array
+from retrograd.errors import ModelFileError
+from retrograd.gates import concatenate
 from retrograd.graph.node import Node, variable
 from retrograd.graph.shape import rows
 from retrograd.nn.activations import (
@@ -17,6 +19,7 @@ from retrograd.nn.activations import (
     activation_to_json,
     find_activation,
 )
+from retrograd.nn.ends import columns_of_heads, columns_of_inputs
 from retrograd.nn.kinds import layer_from_json
 from retrograd.nn.layer import Layer, LayerNodes, Training, place_name
 from retrograd.nn.layers import Dense
@@ -30,12 +33,26 @@ class Forward:
     """A network's forward pass as nodes: each layer's, the logits, and the output.
 
     `updates`: the next value of each statistic, by the parameter's name; none in predictions.
+    `heads`: each head's own logits and output, by name; those of the whole are theirs side by side.
     """
 
     layers: tuple[LayerNodes, ...]
     logits: Node
     output: Node
     updates: Mapping[str, Node] = field(default_factory=dict)
+    heads: Mapping[str, Forward] = field(default_factory=dict)
+
+    def of_head(self, head: str) -> Forward:
+        """The pass to a head, "" being the one output of a network without."""
+        return self.heads[head] if head else self
+
+
+@dataclass(frozen=True)
+class Head:
+    """One output of a network: its number of columns, and what makes predictions of its logits."""
+
+    n_outputs: int
+    output: Activation
 
 
 @dataclass(frozen=True)
@@ -43,7 +60,7 @@ class Architecture:
     """A network without its numbers: what its graphs are made from, to be compared and kept."""
 
     layers: tuple[Layer, ...]
-    output: Activation
+    output: Activation | tuple[tuple[str, Activation], ...]  # of each head, where there are some
     dtype: np.dtype[Any]
     aliases: tuple[tuple[str, str], ...] = ()  # names of shared parameters, with their own
 
@@ -66,8 +83,28 @@ class Architecture:
 
     @property
     def n_outputs(self) -> int:
-        """The number of columns of a prediction."""
+        """The number of columns of a prediction; of all heads together."""
         return self.sizes[-1]
+
+    @property
+    def inputs(self) -> dict[str, int]:
+        """The columns of each named input; none where X is one array."""
+        return columns_of_inputs(self.layers)
+
+    @property
+    def heads(self) -> dict[str, Head]:
+        """The heads by name; none where there is one output."""
+        if not isinstance(self.output, tuple):
+            return {}
+        columns = columns_of_heads(self.layers)
+        return {name: Head(columns[name], output) for name, output in self.output}
+
+    @property
+    def outputs(self) -> dict[str, Head]:
+        """The heads, or the one output under the name ""."""
+        if isinstance(self.output, tuple):
+            return self.heads
+        return {"": Head(self.n_outputs, self.output)}
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -130,7 +167,16 @@ class Architecture:
             layers.append(made)
             updates |= {names[name]: node for name, node in made.updates.items()}
             a = made.a
-        return Forward(tuple(layers), a, find_activation(self.output)(a), updates)
+        passed = tuple(layers)
+        if not isinstance(self.output, tuple):
+            return Forward(passed, a, find_activation(self.output)(a), updates)
+        heads = {
+            name: Forward(passed, z, find_activation(output)(z), updates)
+            for (name, output), z in zip(self.output, passed[-1].results, strict=True)
+        }
+        outputs = [head.output for head in heads.values()]
+        output = concatenate(outputs, axis=1) if len(outputs) > 1 else outputs[0]
+        return Forward(passed, a, output, updates, heads)
 
     def summary(self) -> Summary:
         """What each layer gives out, holds and costs."""
@@ -144,12 +190,19 @@ class Architecture:
             kind = ", ".join([layer.kind.replace("_", " "), *functions])
             lines.append(line(str(number), kind, a, nodes.a, named, self.statistics))
             a = nodes.a
-        lines.append(line("output", name_of(self.output), a, forward.output, {}))
-        return Summary((*lines, total(lines)))
+        for name, head in self.outputs.items():
+            made = forward.of_head(name)
+            title = f"output {name}".strip()
+            lines.append(line(title, name_of(head.output), made.logits, made.output, {}))
+        return Summary((*lines, total(lines, forward.output.shape)))
 
     def to_json(self) -> dict[str, Any]:
         """All but the aliases, which follow from the places of shared layers, as strict JSON."""
-        output = activation_to_json(self.output, self.n_outputs)
+        outputs = {
+            name: activation_to_json(head.output, head.n_outputs)
+            for name, head in self.outputs.items()
+        }
+        output = outputs if self.heads else outputs[""]
         layers = [layer.to_json() for layer in self.layers]
         spec = {"layers": layers, "output": output, "dtype": str(self.dtype)}
         shared = shared_places(self.layers)
@@ -160,8 +213,13 @@ class Architecture:
         """The inverse of `to_json`."""
         made = [layer_from_json(layer) for layer in spec["layers"]]
         layers = with_shared(made, spec.get("shared", {}))
-        output = activation_from_json(spec["output"])
-        return cls(tuple(layers), output, np.dtype(spec["dtype"]), aliases(layers))
+        given, heads = spec["output"], columns_of_heads(layers)
+        if heads:
+            output = tuple((name, activation_from_json(given[name])) for name in heads)
+            if len(given) > len(heads):
+                raise ModelFileError(f"has outputs for {[*given]}, its heads are {[*heads]}")
+        dtype, shared = np.dtype(spec["dtype"]), aliases(layers)
+        return cls(tuple(layers), output if heads else activation_from_json(given), dtype, shared)
 
     def _numbers(self) -> list[tuple[int, Layer]]:
         return list(enumerate(self.layers, start=1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -38,12 +39,18 @@ class Join(Layer):
     @classmethod
     @abstractmethod
     def of(cls, branches: Sequence[Sequence[Layer]]) -> Self:
-        """The join of these branches."""
+        """The join of these branches; what else `to_json` gives comes by its name."""
+
+    def taken(self, x: Node) -> list[Node]:
+        """What goes into each branch, from what goes in."""
+        return [x] * len(self.branches)
 
     def with_parts(self, parts: Sequence[Layer]) -> Self:
-        """The same with other layers, as many."""
-        left = iter(parts)
-        return self.of([[next(left) for _ in branch] for branch in self.branches])
+        """The same with layers of the same sizes."""
+        left, made = iter(parts), copy(self)
+        branches = tuple(tuple(next(left) for _ in branch) for branch in self.branches)
+        object.__setattr__(made, "branches", branches)
+        return made
 
     @property
     def functions(self) -> tuple[Activation, ...]:
@@ -75,7 +82,11 @@ class Join(Layer):
 
     def z(self, x: Node, parameters: Mapping[str, Node]) -> Node:
         """What comes out in predictions."""
-        return self._pass(x, parameters, None, "").z
+        return self.nodes(x, parameters).z
+
+    def nodes(self, x: Node, parameters: Mapping[str, Node]) -> LayerNodes:
+        """What comes out in predictions, and the result of each branch."""
+        return self._pass(x, parameters, None, "")
 
     def in_training(
         self, x: Node, parameters: Mapping[str, Node], training: Training, place: str
@@ -101,8 +112,8 @@ class Join(Layer):
         results: list[Node] = []
         updates: dict[str, Node] = {}
         number = 0
-        for branch in self.branches:
-            a = x
+        for begin, branch in zip(self.taken(x), self.branches, strict=True):
+            a = begin
             for layer in branch:
                 number += 1
                 own = {name: parameters[place_name(name, f".{number}")] for name in layer.shapes}
@@ -114,7 +125,7 @@ class Join(Layer):
                 a = made.a
             results.append(a)
         z = self.joined(x, results)
-        return LayerNodes(z, z, updates)
+        return LayerNodes(z, z, updates, tuple(results))
 
 
 @dataclass(frozen=True, init=False)
@@ -135,7 +146,7 @@ class Residual(Join):
     kind: ClassVar[str] = "residual"
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        object.__setattr__(self, "branches", _as_branches("Residual", [layers]))
+        object.__setattr__(self, "branches", as_branches("Residual", [layers]))
         if not self.parts:
             raise OptionError("Residual: give at least one layer")
         sizes = self.sizes
@@ -183,21 +194,16 @@ class Concatenate(Join):
     kind: ClassVar[str] = "concatenate"
 
     def __init__(self, *branches: Sequence[Layer]) -> None:
-        object.__setattr__(self, "branches", _as_branches("Concatenate", branches))
+        object.__setattr__(self, "branches", as_branches("Concatenate", branches))
         if len(self.branches) < 2:
             raise OptionError("Concatenate: give at least two lists of layers")
-        inputs = {sizes[0] for sizes in map(sizes_of, self.branches) if sizes is not None}
-        if not inputs:
-            raise ShapeError("Concatenate: none of its lists says how many inputs it takes")
-        if len(inputs) > 1:
-            found = " and ".join(map(str, sorted(inputs)))
-            raise ShapeError(f"Concatenate: its lists take {found} inputs; they must take the same")
+        common_inputs("Concatenate", self.branches)
 
     @property
     def sizes(self) -> tuple[int, int]:
         """The inputs, and the units of all lists together."""
         found = [sizes_of(branch) for branch in self.branches]
-        (n_inputs,) = {sizes[0] for sizes in found if sizes is not None}
+        n_inputs = common_inputs("Concatenate", self.branches)
         return n_inputs, sum(n_inputs if sizes is None else sizes[1] for sizes in found)
 
     @classmethod
@@ -210,7 +216,19 @@ class Concatenate(Join):
         return gates.concatenate(results, axis=1)
 
 
-def _as_branches(owner: str, branches: Any) -> tuple[tuple[Layer, ...], ...]:
+def common_inputs(owner: str, branches: Sequence[Sequence[Layer]]) -> int:
+    """The number of inputs that lists of layers take; ShapeError unless it is one number."""
+    inputs = {sizes[0] for sizes in map(sizes_of, branches) if sizes is not None}
+    if not inputs:
+        raise ShapeError(f"{owner}: none of its lists says how many inputs it takes")
+    if len(inputs) > 1:
+        found = " and ".join(map(str, sorted(inputs)))
+        raise ShapeError(f"{owner}: its lists take {found} inputs; they must take the same")
+    return inputs.pop()
+
+
+def as_branches(owner: str, branches: Any) -> tuple[tuple[Layer, ...], ...]:
+    """Lists of layers, each a chain; OptionError or ShapeError unless they are."""
     for branch in branches:
         if isinstance(branch, Layer) or not isinstance(branch, Sequence):
             raise OptionError(f"{owner}: give lists of layers, got {branch!r}")

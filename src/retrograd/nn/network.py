@@ -8,19 +8,21 @@ from os import PathLike
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
-from retrograd.arrays import Array, as_matrix, is_ready, require_finite, require_integer
+from retrograd.arrays import Array, is_ready, require_finite, require_integer
 from retrograd.errors import ModelFileError, OptionError, RetrogradError
 from retrograd.graph.node import FLOATS, Node, constant, variable
 from retrograd.graph.shape import rows
-from retrograd.nn.activations import Activation, require_activation
-from retrograd.nn.architecture import Architecture, Forward
+from retrograd.nn.activations import require_activation
+from retrograd.nn.architecture import Architecture, Forward, Head
+from retrograd.nn.ends import Outputs, columns_of_heads, outputs_of, require_ends
 from retrograd.nn.layer import Layer, Training, require_chain
+from retrograd.nn.named import Named, as_x
 from retrograd.nn.noise import Noise
 from retrograd.nn.parameters import Parameters
 from retrograd.nn.sharing import aliases
-from retrograd.nn.summary import Summary
+from retrograd.nn.summary import Summary, name_of
 from retrograd.run import AUTO, compile
 
 KIND = "network"  # of a model file that holds one
@@ -38,8 +40,10 @@ class Network:
             `rg.Embedding`, `rg.Periodic`, `rg.PiecewiseLinear`, `rg.Select`, and `rg.Residual` and
             `rg.Concatenate`, which hold others; each takes as many inputs as the one before it has
             units. One object at two places has the same parameters there, named after the first.
+            `rg.Inputs` as the first takes a dict of arrays, `rg.Heads` as the last gives one.
         output: the function that turns the last layer's result (the logits) into predictions:
-            "identity", "sigmoid", "softmax", or a Python function of nodes.
+            "identity", "sigmoid", "softmax", or a Python function of nodes. With heads a dict,
+            "identity" for those that it leaves out; or one function for all.
         seed: of the initial weights. None draws a fresh one.
         dtype: of the parameters, float32 or float64.
 
@@ -52,7 +56,7 @@ class Network:
         self,
         layers: Sequence[Layer],
         *,
-        output: Activation = "identity",
+        output: Outputs = "identity",
         seed: int | None = 0,
         dtype: DTypeLike = np.float64,
     ) -> None:
@@ -62,11 +66,15 @@ class Network:
         require_chain("network", layers)
         if not any(name.startswith("W") for layer in layers for name in layer.shapes):
             raise OptionError("network: needs at least one dense layer")
-        form = Architecture(layers, output, _as_float(dtype), aliases(layers))
-        require_activation(output, form.n_outputs)
+        require_ends(layers)
+        chosen = outputs_of(columns_of_heads(layers), output)
+        own = tuple(chosen.items()) if isinstance(chosen, Mapping) else chosen
+        form = Architecture(layers, own, _as_float(dtype), aliases(layers))
+        for head in form.outputs.values():
+            require_activation(head.output, head.n_outputs)
         if seed is not None:
             seed = require_integer("network", "seed", seed, low=0)
-        self._form, self._sizes = form, form.sizes
+        self._form, self._sizes, self._heads = form, form.sizes, tuple(form.heads)
         self.parameters = Parameters(self.initial(seed))
         self.parameters.cast(dtype)
         self._predict: dict[tuple[str, np.dtype[Any]], Predict] = {}
@@ -77,9 +85,20 @@ class Network:
         return self._form.layers
 
     @property
-    def output(self) -> Activation:
-        """What turns the last layer's result into predictions."""
-        return self._form.output
+    def output(self) -> Outputs:
+        """What turns the last layer's result into predictions; with heads a dict, one for each."""
+        own = self._form.output
+        return dict(own) if isinstance(own, tuple) else own
+
+    @property
+    def inputs(self) -> dict[str, int]:
+        """The columns of each input of `rg.Inputs` by name; empty where X is one array."""
+        return self._form.inputs
+
+    @property
+    def heads(self) -> dict[str, Head]:
+        """The heads of `rg.Heads` by name, with `n_outputs` and `output`; else empty."""
+        return self._form.heads
 
     @property
     def n_inputs(self) -> int:
@@ -88,7 +107,7 @@ class Network:
 
     @property
     def n_outputs(self) -> int:
-        """The number of columns of a prediction."""
+        """The number of columns of a prediction; of all heads together."""
         return self._sizes[-1]
 
     @property
@@ -113,8 +132,10 @@ class Network:
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.sizes))
-        output = getattr(self.output, "__name__", self.output)
-        return f"<network {sizes}, output {output}, {self.n_parameters} parameters>"
+        if isinstance(self.output, Mapping):
+            pairs = ", ".join(f"{head} {name_of(f)}" for head, f in self.output.items())
+            return f"<network {sizes}, heads {pairs}, {self.n_parameters} parameters>"
+        return f"<network {sizes}, output {name_of(self.output)}, {self.n_parameters} parameters>"
 
     def initial(self, seed: int | None) -> dict[str, Array]:
         """Initial values of all parameters by name, float64; equal for equal seeds."""
@@ -152,12 +173,13 @@ class Network:
         own = self.variables()
         return self.forward(x, own).output, [x, *own.values()]
 
-    def predict(self, X: ArrayLike, *, engine: str = AUTO) -> Array:
+    def predict(self, X: Named, *, engine: str = AUTO) -> Any:
         """The network's output for each row of X: (n, n_outputs).
 
-        X is (n, n_inputs); computed in the dtype of the parameters. Probabilities if the output is
-        "softmax" or "sigmoid". Raises DataError for another number of columns, NaN or infinity.
-        `engine`: "auto", "cpu" or "numpy".
+        X is (n, n_inputs), or for named inputs a dict or a data frame; with heads the result is a
+        dict of arrays too. Computed in the dtype of the parameters. Probabilities if the output is
+        "softmax" or "sigmoid". Raises DataError for another number of columns, NaN or infinity, and
+        for names that are not the inputs'. `engine`: "auto", "cpu" or "numpy".
 
         >>> rg.MLP([2, 8, 3], output="softmax").predict([[0.0, 0.0]]).round(2)
         array([[0.33, 0.33, 0.33]])
@@ -167,26 +189,31 @@ class Network:
         function = self._predict.get((engine, dtype)) or self._compile_predict(engine)
         # One row should cost little more than its arithmetic: nothing is done here but look.
         if is_ready(X, self._sizes[0], dtype):
-            return function([X, *parameters])[0]
-        x = as_matrix(X, "X", n_columns=self.n_inputs, dtype=dtype, min_rows=0, check_finite=False)
-        pieces = []
+            found = function([X, *parameters])
+            return dict(zip(self._heads, found, strict=False)) if self._heads else found[0]
+        x = as_x(X, self.inputs, self.n_inputs, dtype=dtype, min_rows=0, check_finite=False)
+        pieces: list[list[Array]] = []
         for start in range(0, max(len(x), 1), ROWS_AT_ONCE):
             piece = np.ascontiguousarray(x[start : start + ROWS_AT_ONCE])
-            output, zeros = function([piece, *parameters])
+            *outputs, zeros = function([piece, *parameters])
             if zeros.any():
                 require_finite(x, "X")
-            pieces.append(output)
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+            pieces.append(outputs)
+        joined = [x[0] if len(x) == 1 else np.concatenate(x) for x in zip(*pieces, strict=True)]
+        return dict(zip(self._heads, joined, strict=True)) if self._heads else joined[0]
 
     def _compile_predict(self, engine: str) -> Predict:
-        """The function from X and the parameters to the output, made once and kept.
+        """The function from X and the parameters to the output, or each head's, made once and kept.
 
         It returns X times zeros too: something else than 0 for each row with NaN or infinity. So X
         is looked through while it is at hand, by the threads that predict.
         """
-        output, inputs = self.prediction()
+        x = variable("X", shape=(rows, self.n_inputs), dtype=self.dtype)
+        own = self.variables()
+        forward = self.forward(x, own)
+        outputs = [forward.of_head(name).output for name in self._heads or ("",)]
         zeros = constant(np.zeros((self.n_inputs, 1), self.dtype))
-        made = compile([output, inputs[0] @ zeros], inputs, engine=engine).call
+        made = compile([*outputs, x @ zeros], [x, *own.values()], engine=engine).call
         self._predict[engine, self.dtype] = made
         return made
 
@@ -227,7 +254,8 @@ class Network:
             # Compared first: a wrong size in the file must not ask for memory.
             if found != form.shapes:
                 raise ModelFileError(f"has parameters {found}, its layers need {form.shapes}")
-            network = cls(form.layers, output=form.output, dtype=form.dtype)
+            output = dict(form.output) if isinstance(form.output, tuple) else form.output
+            network = cls(form.layers, output=output, dtype=form.dtype)
             network.parameters.update(parameters)
             network.predict(np.zeros((1, network.n_inputs)), engine="numpy")  # they must run too
         except ModelFileError:

@@ -87,12 +87,12 @@ def name_of(function: Activation) -> str:
     return function if isinstance(function, str) else getattr(function, "__name__", "function")
 
 
-def total(lines: list[LayerSummary]) -> LayerSummary:
-    """The line of all layers together."""
+def total(lines: list[LayerSummary], shape: Shape) -> LayerSummary:
+    """The line of all layers together, which give out this shape."""
     return LayerSummary(
         "all",
         "",
-        lines[-1].shape,
+        shape,
         sum(line.n_parameters for line in lines),
         sum(line.n_statistics for line in lines),
         sum(line.flops for line in lines),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from retrograd.arrays import Array, require_number
-from retrograd.errors import OptionError
-from retrograd.nn.losses import Loss, Target
+from retrograd.errors import OptionError, unknown_name
+from retrograd.nn.losses import JointLoss, Loss, Target
+from retrograd.nn.network import Network
 from retrograd.training.session import Rows
 
 BALANCED = "balanced"
@@ -18,30 +19,55 @@ ClassWeight = Mapping[int, float] | str | None
 """A weight for each class by its label, "balanced", or None."""
 
 
-def weigh_classes(class_weight: ClassWeight, loss: Loss, data: Rows, n_outputs: int) -> Rows:
+def weigh_classes(class_weight: Any, loss: Loss | JointLoss, data: Rows, network: Network) -> Rows:
     """The rows with their sample weights multiplied by the weights of their classes.
 
     "balanced" is n / (classes * rows of the class), as in scikit-learn; a class that a mapping does
     not name has weight 1. Since J is sum(w * loss) / sum(w), it is PyTorch's mean with `weight`;
-    Keras divides by the number of rows instead.
+    Keras divides by the number of rows instead. With heads, `class_weight` is a dict of theirs.
 
     Raises OptionError for a loss without classes, and for a label or a weight out of range.
     """
     if class_weight is None:
         return data
+    chosen = {"": class_weight}
+    if network.heads:
+        chosen = _by_head(class_weight, network)
+    weights = dict(data.weights)
+    for head, own in chosen.items():
+        n_outputs = network.heads[head].n_outputs if head else network.n_outputs
+        try:
+            found = _of_rows(own, loss.by_head[head], data.target.parts[head], n_outputs)
+            found = found.astype(data.X.dtype) * weights.get(head, 1)
+            if not found.any():
+                raise OptionError("train: class_weight gives every row the weight 0")
+        except OptionError as error:
+            raise (OptionError(f"head {head!r}: {error}") if head else error) from None
+        weights[head] = found
+    return data.weighed(weights)
+
+
+def _by_head(class_weight: Any, network: Network) -> dict[str, Any]:
+    if not isinstance(class_weight, Mapping) or not class_weight:
+        raise OptionError(
+            "train: with heads, class_weight is a dict by head, such as {'kind': 'balanced'}; "
+            f"got {class_weight!r}"
+        )
+    for head in class_weight:
+        if head not in network.heads:
+            raise unknown_name("head", head, network.heads)
+    return {head: own for head, own in class_weight.items() if own is not None}
+
+
+def _of_rows(class_weight: Any, loss: Loss, target: Target, n_outputs: int) -> Array:
+    """The weight of each row by its class."""
     if not loss.is_classification or loss.is_multilabel:
         raise OptionError(
             f"train: class_weight needs a loss of classes, one for each row; this is {loss.name}"
             f"{' of several yes-or-no outputs' * loss.is_multilabel}"
         )
-    labels = _labels(data.target)
-    by_label = _weights(class_weight, labels, max(n_outputs, 2))
-    weights = by_label[labels].astype(data.X.dtype)
-    if data.sample_weight is not None:
-        weights = data.sample_weight * weights
-    if not weights.any():
-        raise OptionError("train: class_weight gives every row the weight 0")
-    return replace(data, sample_weight=weights)
+    labels = _labels(target)
+    return _weights(class_weight, labels, max(n_outputs, 2))[labels]
 
 
 def _labels(target: Target) -> Array:

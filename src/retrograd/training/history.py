@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -42,8 +43,9 @@ class History:
     """What `rg.train` returns: a list for each figure, with one entry for each epoch.
 
     - `J`: the mean of J over the rows of the epoch, each batch at the weights it was met with.
+    - `J_of`: the same of each head by its name, without weight and penalty; empty without heads.
     - `validation_J`, `validation_score`: on the validation rows after the epoch (empty without);
-      a higher score is better.
+      a higher score is better. `validation_J_of`: of each head by its name.
     - `gradient_norm`: the Euclidean norm of dJ/d(parameters) in the last step of the epoch. With
       one batch an epoch it is that of the whole data.
     - `learning_rate`: of the last step of the epoch.
@@ -71,6 +73,8 @@ class History:
     starts: list[float] = field(default_factory=list)
     l2: list[float] = field(default_factory=list)
     effective_parameters: list[float] = field(default_factory=list)
+    J_of: dict[str, list[float]] = field(default_factory=dict)
+    validation_J_of: dict[str, list[float]] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
 
     @property
@@ -81,9 +85,9 @@ class History:
     def copy(self) -> History:
         """The same figures in lists of its own, without the checkpoint."""
         lists: dict[str, Any] = {
-            each.name: list(getattr(self, each.name))
+            each.name: deepcopy(getattr(self, each.name))
             for each in fields(self)
-            if isinstance(getattr(self, each.name), list)
+            if isinstance(getattr(self, each.name), list | dict)
         }
         return replace(self, checkpoint=None, **lists)
 
@@ -103,6 +107,9 @@ class History:
         if not self.J:
             return f"no epoch was finished: {STOPPED[self.stopped]}"
         figures = [f"J {self.J[0]:.4g} -> {self.J[-1]:.4g}"]
+        if self.J_of:
+            own = (f"{head} {J[0]:.4g} -> {J[-1]:.4g}" for head, J in self.J_of.items())
+            figures[0] += f" ({', '.join(own)})"
         if self.validation_score:
             figures.append(self._best())
         return (

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from retrograd.errors import DivergenceError
 from retrograd.optim.plateau import ReduceOnPlateau
 from retrograd.training.history import History
 from retrograd.training.scores import Score, as_figure
-from retrograd.training.session import Epoch, TrainingSession
+from retrograd.training.session import Epoch, Means, TrainingSession
 from retrograd.training.stopping import Rules, Watch
 
 
@@ -32,7 +33,7 @@ class Job:
     rules: Rules
     train_rows: Array
     validation_rows: Array
-    validation_targets: Array
+    validation_targets: Any
     batch_size: int
     shuffle: bool
     score: Score | None
@@ -53,7 +54,7 @@ class Run:
     """One run under way: its history, its watch, and the best parameters by validation."""
 
     def __init__(self, session: TrainingSession, job: Job, past: Past) -> None:
-        self._session, self._job = session, job
+        self.session, self.job = session, job
         self.history = past.history.copy()
         self.history.score = job.score_name
         self.watch = Watch(job.rules)
@@ -66,41 +67,46 @@ class Run:
         self._spent = self.history.seconds[-1] if self.history.seconds else 0.0
         self._begin = time.perf_counter()
 
-    def end_epoch(self, epoch: Epoch, mean_J: float) -> str | None:
+    def end_epoch(self, epoch: Epoch, means: Means) -> str | None:
         """Note an epoch's figures, call the callbacks; the reason to stop, or None."""
         history = self.history
-        history.J.append(mean_J)
+        history.J.append(means.J)
+        for head, J in means.J_of.items():
+            history.J_of.setdefault(head, []).append(J)
         history.gradient_norm.append(epoch.gradient_norm)
         history.learning_rate.append(epoch.learning_rate)
-        if len(self._job.validation_rows):
+        if len(self.job.validation_rows):
             self._validate()
         history.seconds.append(self._spent + time.perf_counter() - self._begin)
         self._follow_plateau(history.epochs)
         if self.watch.see(history, history.epochs) and history.validation_score:
-            self.best = self._session.parameters()
+            self.best = self.session.parameters()
         history.best_epoch = self.watch.best_epoch
         reason = self.watch.reason(history)
-        asked = self._job.after_epoch(history)
-        return self._job.halted() or ("callback" if asked else reason)
+        asked = self.job.after_epoch(history)
+        return self.job.halted() or ("callback" if asked else reason)
 
     def _follow_plateau(self, epoch: int) -> None:
         """Show J of an epoch, counted from 1, to the rates that fall on a plateau."""
-        optimizer = self._session.optimizer
+        optimizer = self.session.optimizer
         if not self._has_plateau or optimizer is None:
             return
         J = (self.history.validation_J or self.history.J)[epoch - 1]
-        self._session.optimizer = optimizer.changed(
+        self.session.optimizer = optimizer.changed(
             lambda number: number.after(J) if isinstance(number, ReduceOnPlateau) else number
         )
 
     def _validate(self) -> None:
-        loss, output = self._session.score(self._job.validation_rows)
+        loss, output, loss_of = self.session.score_all(self.job.validation_rows)
         J = float(loss.mean(dtype=np.float64))
         score = -J
-        if self._job.score is not None:
-            found = self._job.score(self._job.validation_targets, output)
-            score = as_figure(self._job.score_name, found)
+        if self.job.score is not None:
+            found = self.job.score(self.job.validation_targets, output)
+            score = as_figure(self.job.score_name, found)
         self.history.validation_J.append(J)
+        for head, own in loss_of.items():
+            mean = float(own.mean(dtype=np.float64))
+            self.history.validation_J_of.setdefault(head, []).append(mean)
         self.history.validation_score.append(score)
 
 
@@ -128,7 +134,7 @@ def descend(session: TrainingSession, job: Job, rng: np.random.Generator, past: 
         if epoch.n_rows < len(order):
             run.history.stopped = job.halted() or "interrupted"
             return run
-        reason = run.end_epoch(epoch, session.mean_J(epoch, order, job.batch_size))
+        reason = run.end_epoch(epoch, session.means(epoch, order, job.batch_size))
         if reason:
             run.history.stopped = reason
             return run

@@ -6,11 +6,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from retrograd.arrays import Array, require_integer, require_number
 from retrograd.errors import DataError, OptionError
 from retrograd.nn.losses import LossChoice, find_loss
+from retrograd.nn.named import Named
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.optim.names import find_optimizer
@@ -47,8 +47,8 @@ class RateRange:
 
 def learning_rate_range(
     network: Network,
-    X: ArrayLike,
-    Y: ArrayLike,
+    X: Named,
+    Y: Named,
     *,
     loss: LossChoice = "auto",
     optimizer: Optimizer | str = "adam",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from retrograd.arrays import Array
 from retrograd.errors import OptionError, unknown_name
-from retrograd.nn.losses import Loss, Target
+from retrograd.nn.losses import JointLoss, Loss, Target, Targets
 
-Score = Callable[[Array, Array], float]
+Score = Callable[[Any, Any], float]
 
 AUTO, LOSS = "auto", "loss"
 
@@ -52,7 +53,7 @@ def r2(y: Array, output: Array) -> float:
 SCORES: dict[str, Score] = {"accuracy": accuracy, "r2": r2}
 
 
-def find_score(score: str | Score, loss: Loss) -> tuple[str, Score | None]:
+def find_score(score: str | Score, loss: Loss | JointLoss) -> tuple[str, Score | None]:
     """The name and function of a score; no function for "loss", which is -J without penalties.
 
     "auto" is accuracy for losses of classes, r2 for those of an error, and "loss" for others, and
@@ -75,12 +76,13 @@ def find_score(score: str | Score, loss: Loss) -> tuple[str, Score | None]:
             f"use {fitting}, or a function (y, output) -> float"
         )
     if score == "accuracy":
+        assert isinstance(loss, Loss)  # heads together have no score by name
         function = label_accuracy if loss.is_multilabel else accuracy
         return score, partial(function, boundary=loss.boundary)
     return score, SCORES[score]
 
 
-def require_comparable(score: str | Score, target: Target, n_outputs: int) -> None:
+def require_comparable(score: str | Score, targets: Target | Targets, n_outputs: int) -> None:
     """Raise OptionError where r2 or accuracy is named and the targets have not its shape.
 
     A loss written in Python takes targets of any shape.
@@ -89,12 +91,12 @@ def require_comparable(score: str | Score, target: Target, n_outputs: int) -> No
         "r2": [(n_outputs,)],
         "accuracy": [(n_outputs,), ()],
     }
-    sizes = target.shape[1:]
-    if isinstance(score, str) and score in shapes and sizes not in shapes[score]:
-        raise OptionError(
-            f"train: score {score!r} compares outputs of shape (n, {n_outputs}) with targets; "
-            f"Y has shape {target.array.shape}; use 'loss', or a function (y, output) -> float"
-        )
+    for target in targets.parts.values():
+        if isinstance(score, str) and score in shapes and target.shape[1:] not in shapes[score]:
+            raise OptionError(
+                f"train: score {score!r} compares outputs of shape (n, {n_outputs}) with targets; "
+                f"Y has shape {target.array.shape}; use 'loss', or a function (y, output) -> float"
+            )
 
 
 def as_figure(name: str, value: object) -> float:

@@ -3,52 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
 from retrograd.arrays import (
     Array,
     SparseRows,
-    as_matrix,
     as_weights,
     require_finite,
     require_same_rows,
 )
 from retrograd.engines.base import Engine, Session
-from retrograd.nn.losses import Loss, Target
+from retrograd.errors import DataError, unknown_name
+from retrograd.nn.losses import JointLoss, Loss, Target, Targets
+from retrograd.nn.named import Named, as_x
 from retrograd.nn.network import Network
 from retrograd.nn.noise import SEED, SEEN
 from retrograd.optim.base import Optimizer, Rate, at, rates
 from retrograd.run import find_engine
+from retrograd.training.objective import L2, SAMPLE_WEIGHT, TARGET, WEIGHT, of
 from retrograd.training.step import COUNT, initial_state, steps_of
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Checked data: X (n, I), the targets, and sample weights (n,) or None."""
+    """Checked data: X (n, I), the targets, and sample weights (n,) or None; of heads by name."""
 
     X: Array | SparseRows
-    target: Target
+    target: Target | Targets
     sample_weight: Array | None = None
+    weights_of: Mapping[str, Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.X)
 
+    @property
+    def weights(self) -> Mapping[str, Array]:
+        """The sample weights of each head that has some; "" is the one output."""
+        return self.weights_of if self.sample_weight is None else {"": self.sample_weight}
+
+    def weighed(self, weights: Mapping[str, Array]) -> Rows:
+        """The same with these weights."""
+        of_heads = {head: w for head, w in weights.items() if head}
+        return replace(self, sample_weight=weights.get(""), weights_of=of_heads)
+
     def named(self) -> dict[str, Any]:
         """The arrays by the name of their variable."""
-        own: dict[str, Any] = {"x": self.X, "y": self.target.array}
-        return own if self.sample_weight is None else own | {"sample_weight": self.sample_weight}
+        targets = {of(TARGET, head): part.array for head, part in self.target.parts.items()}
+        weights = {of(SAMPLE_WEIGHT, head): w for head, w in self.weights.items()}
+        return {"x": self.X, **targets, **weights}
 
 
 def check_rows(
     network: Network,
-    loss: Loss,
-    X: ArrayLike,
-    Y: ArrayLike,
-    sample_weight: ArrayLike | None = None,
+    loss: Loss | JointLoss,
+    X: Named,
+    Y: Named,
+    sample_weight: Named | None = None,
     *,
     dtype: DTypeLike | None = None,
 ) -> Rows:
@@ -56,23 +70,55 @@ def check_rows(
 
     In float32 or float64, or in X's own float type where `dtype` is None.
     """
-    x = as_matrix(X, "X", n_columns=network.n_inputs, dtype=dtype)
-    target = loss.target(Y, network.n_outputs, x.dtype)
-    require_same_rows("X", len(x), "Y", len(target.array))
-    weights = None
-    if sample_weight is not None:
-        weights = as_weights(sample_weight, "sample_weight", n_rows=len(x), dtype=x.dtype)
-    return Rows(x, target, weights)
+    x = as_x(X, network.inputs, network.n_inputs, dtype=dtype)
+    target: Target | Targets
+    if isinstance(loss, JointLoss):
+        target = loss.target(Y, network.heads, x.dtype)
+    elif isinstance(Y, Mapping):
+        raise DataError("Y: is a dict, but the network has one output, and takes one array")
+    else:
+        target = loss.target(Y, network.n_outputs, x.dtype)
+    require_same_rows("X", len(x), "Y", len(target))
+    rows = Rows(x, target)
+    return rows if sample_weight is None else rows.weighed(_weights(sample_weight, network, rows))
+
+
+def _weights(given: Any, network: Network, rows: Rows) -> dict[str, Array]:
+    """A user's sample weights by head: one array is for all of them."""
+    options: Any = {"n_rows": len(rows), "dtype": rows.X.dtype}
+    if not isinstance(given, Mapping):
+        w = as_weights(given, SAMPLE_WEIGHT, **options)
+        return dict.fromkeys(network.heads or ("",), w)
+    if not network.heads:
+        raise DataError("sample_weight: is a dict, but the network has one output")
+    for head in given:
+        if head not in network.heads:
+            raise DataError(f"sample_weight: {unknown_name('head', head, network.heads)}")
+    return {
+        head: as_weights(w, f"{SAMPLE_WEIGHT}[{head!r}]", **options) for head, w in given.items()
+    }
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """The figures of one epoch, as far as it ran: J of each batch, and of its last step."""
+    """The figures of one epoch, as far as it ran: J of each batch, and of its last step.
+
+    `J_of`: that of each head, where there are some.
+    """
 
     J: Array
     gradient_norm: float
     learning_rate: float
     n_rows: int
+    J_of: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Means:
+    """J over the rows of an epoch, and that of each head, where there are some."""
+
+    J: float
+    J_of: Mapping[str, float] = field(default_factory=dict)
 
 
 Penalty = float | Callable[[Array], Array]
@@ -95,7 +141,7 @@ class TrainingSession:
         network: Network,
         rows: Rows,
         *,
-        loss: Loss,
+        loss: Loss | JointLoss,
         optimizer: Optimizer | None,
         l2: Penalty = 0.0,
         engine: str | Engine = "auto",
@@ -117,6 +163,8 @@ class TrainingSession:
         # The key of random layers: what does not change, and the rows seen, none yet.
         self._key = {} if noise is None else {**noise.numbers(), SEED: float(seed)}
         seen = {} if noise is None else {SEEN: np.zeros(())}
+        self.heads = tuple(loss.weights)
+        self._weights = {of(WEIGHT, head): weight for head, weight in loss.weights.items()}
         self.optimizer, self._rows = optimizer, rows
         self._l2 = l2 if callable(l2) else float(l2)
         steps = steps_of(
@@ -124,7 +172,7 @@ class TrainingSession:
             loss,
             rows.target,
             optimizer,
-            is_weighted=rows.sample_weight is not None,
+            weighted=tuple(rows.weights),
             is_penalised=callable(l2) or l2 > 0,
             is_mixed=is_mixed,
             is_least_squares=is_least_squares,
@@ -160,30 +208,58 @@ class TrainingSession:
         n_batches = -(-len(order) // batch_size)
         # Where the last batch begins, if it is one of its own.
         split = (n_batches - 1) * batch_size if is_observed else len(order)
-        numbers: dict[str, float | Array] = {"l2": self.l2_of(order, batch_size), **self._key}
+        numbers: dict[str, float | Array] = self._numbers_of_J(order, batch_size)
         if self._numbers is None or self._numbers[0] is not self.optimizer:
             self._numbers = self.optimizer, self.optimizer.numbers()
         for name, value in self._numbers[1].items():
             done = int(self.engine.read(COUNT)) if callable(value) else 0
             numbers[name] = rates(value, done, n_batches)
-        J, norm = np.empty(0), float("nan")
+        names = ["J", *(of("J", head) for head in self.heads)]
+        found, norm = {name: np.empty(0) for name in names}, float("nan")
         if split:
             most = _part(numbers, slice(0, -1)) if is_observed else numbers
-            J = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)["J"]
-        if is_observed and (not split or (len(J) == n_batches - 1 and not stop())):
+            found = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)
+        if is_observed and (not split or (len(found["J"]) == n_batches - 1 and not stop())):
             last = self.engine.run("observe", order[split:], _part(numbers, slice(-1, None)))
-            J, norm = np.concatenate([J, last["J"]]), float(last["gradient_norm"][0])
+            norm = float(last["gradient_norm"][0])
+            found = {name: np.concatenate([found[name], last[name]]) for name in names}
+        J = found["J"]
         rate = numbers.get("learning_rate", float("nan"))
         rate = rate[len(J) - 1] if isinstance(rate, np.ndarray) else rate
         n_rows = min(len(J) * batch_size, len(order))
-        return Epoch(J, norm, float(rate), n_rows)
+        J_of = {head: found[of("J", head)] for head in self.heads}
+        return Epoch(J, norm, float(rate), n_rows, J_of)
 
-    def mean_J(self, epoch: Epoch, order: Array, batch_size: int) -> float:
-        """The mean over rows of J: each batch counts by its rows, or by their sample weights."""
-        return mean_by(self.weights(order[: epoch.n_rows], batch_size), epoch.J)
+    def means(self, epoch: Epoch, order: Array, batch_size: int) -> Means:
+        """The means over rows: each batch counts by its rows, or by their sample weights."""
+        return self.means_by(self.all_weights(order[: epoch.n_rows], batch_size), epoch)
+
+    def means_by(self, weights: Mapping[str, Array], epoch: Epoch) -> Means:
+        """The means of J over batches of these weights, see `all_weights`."""
+        J = mean_by(weights[""], epoch.J)
+        if not self.heads:
+            return Means(J)
+        J_of = {
+            head: mean_by(weights.get(head, weights[""]), own) for head, own in epoch.J_of.items()
+        }
+        if len(weights) > 1:  # heads weigh the batches differently; the penalty counts by rows
+            parts = {head: self._weights[of(WEIGHT, head)] for head in self.heads}
+            penalty = epoch.J - sum(part * epoch.J_of[head] for head, part in parts.items())
+            J = mean_by(weights[""], penalty)
+            J += sum(part * J_of[head] for head, part in parts.items())
+        return Means(J, J_of)
+
+    def all_weights(self, order: Array, batch_size: int) -> dict[str, Array]:
+        """The weights of each batch, under "", and of each head that has sample weights."""
+        starts = np.arange(0, len(order), batch_size)
+        of_heads = {
+            head: np.asarray(np.add.reduceat(w[order], starts))
+            for head, w in self._rows.weights_of.items()
+        }
+        return {"": self.weights(order, batch_size), **of_heads}
 
     def weights(self, order: Array, batch_size: int) -> Array:
-        """The weight of each batch."""
+        """The weight of each batch; with heads its number of rows."""
         if self._rows.sample_weight is not None:
             starts = np.arange(0, len(order), batch_size)
             return np.asarray(np.add.reduceat(self._rows.sample_weight[order], starts))
@@ -204,17 +280,39 @@ class TrainingSession:
         """The l2 of each batch of these rows, or of all of them."""
         return self._l2(self.weights(order, batch_size)) if callable(self._l2) else self._l2
 
+    def _numbers_of_J(self, order: Array, batch_size: int) -> dict[str, float | Array]:
+        return {L2: self.l2_of(order, batch_size), **self._key, **self._weights}
+
     def gradient(self, order: Array) -> tuple[float, dict[str, Array]]:
         """J and its gradient over these rows, in one batch."""
-        numbers = {"l2": self.l2_of(order, len(order)), **self._key}
+        numbers = self._numbers_of_J(order, len(order))
         found = self.engine.run("gradient", order, numbers)
         return float(found["J"][0]), {name: found[name][0] for name in self.trained}
 
-    def score(self, order: Array, batch_size: int = 4096) -> tuple[Array, Array]:
-        """The loss of each row (n,), without penalties, and the outputs (n, O)."""
+    def score(self, order: Array, batch_size: int = 4096) -> tuple[Array, Any]:
+        """The loss of each row (n,), without penalties, and the outputs (n, O); of heads a dict."""
+        loss, output, _ = self.score_all(order, batch_size)
+        return loss, output
+
+    def score_all(
+        self, order: Array, batch_size: int = 4096
+    ) -> tuple[Array, Any, dict[str, Array]]:
+        """What `score` returns, and the loss of each row by head, where there are some."""
         numbers = self._numbers_of("score")
         found = self.engine.run("score", order, numbers, batch_size=batch_size)
-        return found["loss"], found["output"]
+        outputs = {head: found[of("output", head)] for head in self.heads}
+        loss_of = {head: found[of("loss", head)] for head in self.heads}
+        return found["loss"], outputs or found["output"], loss_of
+
+    def J_of(self, order: Array) -> dict[str, float]:
+        """The mean of each head's loss over these rows, as in predictions; none without heads."""
+        if not self.heads:
+            return {}
+        weights, ones = self._rows.weights_of, np.ones(len(self._rows))
+        return {
+            head: mean_by(weights.get(head, ones)[order], loss)
+            for head, loss in self.score_all(order)[2].items()
+        }
 
     def assign(self, parameters: Mapping[str, Array]) -> None:
         """Give the parameters these values; DataError unless they are finite.
@@ -246,12 +344,14 @@ class TrainingSession:
 
     def _numbers_of(self, step: str) -> dict[str, float]:
         """The numbers of a step that only reads, as they were in the last step of training."""
-        names = self._steps[step].scalars
+        scalars = self._steps[step].scalars
+        known = {name: x for name, x in self._weights.items() if name in scalars}
+        names = [name for name in scalars if name not in known]
         if not names:
-            return {}
+            return known
         assert self.optimizer is not None
         numbers, last = self.optimizer.numbers(), max(int(self.engine.read(COUNT)) - 1, 0)
-        return {name: at(numbers[name], last) for name in names}
+        return {**known, **{name: at(numbers[name], last) for name in names}}
 
 
 def mean_by(weights: Array, J: Array) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from types import FunctionType
 from typing import Any
@@ -12,119 +12,31 @@ import numpy as np
 
 from retrograd import gates
 from retrograd.arrays import Array
-from retrograd.autodiff.gradient import gradient
 from retrograd.errors import OptionError
-from retrograd.graph.node import FLOATS, Node, constant, variable
+from retrograd.graph.node import FLOATS, variable
 from retrograd.graph.order import rebuild, variables
-from retrograd.graph.shape import Shape, rows, with_rows
+from retrograd.graph.shape import with_rows
 from retrograd.graph.step import Step
-from retrograd.nn.architecture import Architecture, Forward
-from retrograd.nn.layer import Training
-from retrograd.nn.losses import Formula, Loss, Target
+from retrograd.nn.architecture import Architecture
+from retrograd.nn.losses import Formula, JointLoss, Loss, Target, Targets
+from retrograd.nn.losses.targets import Form
 from retrograd.nn.network import Network
 from retrograd.nn.noise import Noise
 from retrograd.optim.base import Nodes, Optimizer, Point, Slot
 from retrograd.optim.clip import joint_norm
 from retrograd.plan.precision import in_bfloat16
+from retrograd.training.objective import (
+    SAMPLE_WEIGHT,
+    TARGET,
+    Objective,
+    gradients,
+    gradients_at,
+    objective,
+    of,
+)
 from retrograd.training.residual_steps import residual_steps
 
 COUNT = "t"  # the state variable that counts steps
-
-
-@dataclass(frozen=True, eq=False)
-class Objective:
-    """J of a batch as a node, with everything it is made from.
-
-    `parameters` are all of the network's, `trained` those that follow J's gradient.
-    `reported` is J, unless the loss reports another than the one it descends on.
-    `forward` and `per_row` are those of predictions: random layers are still. J has their noise.
-    `updates`: the next value of each statistic of the batches that the network keeps.
-    """
-
-    inputs: Mapping[str, Node]
-    parameters: Mapping[str, Node]
-    trained: Mapping[str, Node]
-    l2: Node
-    forward: Forward
-    per_row: Node
-    J: Node
-    reported: Node
-    noise: Noise | None = None
-    updates: Mapping[str, Node] = field(default_factory=dict)
-
-
-def objective(
-    network: Network | Architecture,
-    loss: Loss,
-    target: Target,
-    *,
-    is_weighted: bool = False,
-    is_penalised: bool = True,
-    frozen: frozenset[str] = frozenset(),
-) -> Objective:
-    """J = mean over the batch's rows of the loss + l2/2 * the sum of squares of the weights.
-
-    With sample weights w the mean is sum(w * loss) / sum(w). Biases are not penalised, nor what is
-    frozen. Where l2 is 0 anyway, `is_penalised=False` leaves the penalty's gates out.
-    """
-    dtype = network.dtype
-    x = variable("x", shape=(rows, network.n_inputs), dtype=dtype)
-    y = variable("y", shape=target.shape, dtype=target.dtype)
-    inputs = {"x": x, "y": y}
-    parameters, l2 = network.variables(), variable("l2", shape=())
-    fixed = network.statistics | frozen
-    trained = {name: w for name, w in parameters.items() if name not in fixed}
-    forward, noise = network.forward(x, parameters), network.noise()
-    is_still = noise is None and not network.statistics
-    noisy = forward if is_still else network.forward(x, parameters, Training(noise, frozen))
-    per_row = loss.per_row(forward, y)
-    if is_weighted:
-        inputs["sample_weight"] = variable("sample_weight", shape=(rows,), dtype=dtype)
-
-    def J_of(loss_per_row: Node) -> Node:
-        mean = _mean(loss_per_row, inputs.get("sample_weight"))
-        return mean + _penalty(trained, l2) if is_penalised else mean
-
-    J = J_of(per_row if is_still else loss.per_row(noisy, y))
-    reported = J if loss.reported is None else J_of(loss.reported(noisy, y))
-    return Objective(
-        inputs, parameters, trained, l2, forward, per_row, J, reported, noise, noisy.updates
-    )
-
-
-def _mean(per_row: Node, weight: Node | None) -> Node:
-    if weight is None:
-        return gates.mean(per_row)
-    tiny = float(np.finfo(weight.dtype).tiny)  # a batch of zero weights has J = 0, not 0/0
-    return gates.sum(weight * per_row) / gates.maximum(gates.sum(weight), tiny)
-
-
-def _penalty(parameters: Mapping[str, Node], l2: Node) -> Node:
-    total: Node = constant(0.0)
-    for name, w in parameters.items():
-        if has_penalty(name):
-            total = total + gates.sum(gates.square(w))
-    return 0.5 * l2 * total
-
-
-def has_penalty(parameter: str) -> bool:
-    """Whether l2 counts a parameter of this name: the weights, not the biases."""
-    return parameter.startswith("W")
-
-
-def gradients(objective: Objective) -> dict[str, Node]:
-    """dJ/d(parameter) by the name of each that is trained."""
-    parameters = objective.trained
-    return dict(zip(parameters, gradient(objective.J, list(parameters.values())), strict=True))
-
-
-def gradients_at(objective: Objective, w: Nodes) -> dict[str, Node]:
-    """dJ/d(parameter) by the parameter's name, at other parameters than the network's."""
-    stand = {name: variable(name, shape=x.shape, dtype=x.dtype) for name, x in w.items()}
-    (J,) = rebuild([objective.J], {objective.parameters[name]: x for name, x in stand.items()})
-    slopes = gradient(J, list(stand.values()))
-    moved = {x: gates.cast(w[name], x.dtype) for name, x in stand.items()}
-    return dict(zip(w, rebuild(slopes, moved), strict=True))
 
 
 def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step]:
@@ -153,15 +65,16 @@ def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step
         updates[name] = gates.cast(node, state[name].dtype)
     common = {
         "inputs": objective.inputs,
-        "scalars": {**scalars, "l2": objective.l2},
+        "scalars": {**scalars, **objective.scalars},
         "state": state,
         "updates": updates,
     }
+    J = {"J": objective.reported}
+    if objective.weights:
+        J |= {of("J", head): node for head, node in objective.J_of.items()}
     steps = {
-        "train": Step(outputs={"J": objective.reported}, **common),
-        "observe": Step(
-            outputs={"J": objective.reported, "gradient_norm": joint_norm(slopes)}, **common
-        ),
+        "train": Step(outputs=J, **common),
+        "observe": Step(outputs={**J, "gradient_norm": joint_norm(slopes)}, **common),
         "score": score_step(objective),
     }
     read = optimizer.read(parameters, slots, scalars)
@@ -189,7 +102,9 @@ def reading_steps(
     used = set(variables([*weights.values(), *outputs.values()]))
     own = {
         "state": {name: node for name, node in state.items() if node in used},
-        "scalars": {name: node for name, node in scalars.items() if node in used},
+        "scalars": {
+            name: node for name, node in {**scalars, **objective.weights}.items() if node in used
+        },
     }
     return {
         "read": Step(inputs={}, outputs=weights, **own),
@@ -228,7 +143,7 @@ def keyed(step: Step, noise: Noise) -> Step:
     )
 
 
-def least_squares_steps(objective: Objective, loss: Loss) -> dict[str, Step]:
+def least_squares_steps(objective: Objective, loss: Loss | JointLoss) -> dict[str, Step]:
     """The steps that Levenberg-Marquardt opens.
 
     OptionError where the loss is no sum of squares, or the network draws: a Jacobian is put
@@ -240,13 +155,18 @@ def least_squares_steps(objective: Objective, loss: Loss) -> dict[str, Step]:
         )
     if objective.updates:
         raise OptionError("LevenbergMarquardt: takes no rg.BatchNorm, whose rows are not their own")
+    if isinstance(loss, JointLoss):
+        raise OptionError(
+            "LevenbergMarquardt: takes networks of one output; this one has the heads "
+            f"{', '.join(loss.by_head)}"
+        )
     if loss.residuals is None:
         raise OptionError(
             f"LevenbergMarquardt: the loss must be a sum of squares, half_squared_error or "
             f"squared_error; it is {loss.name}"
         )
-    residuals = loss.residuals(objective.forward, objective.inputs["y"])
-    inputs = {name: objective.inputs[name] for name in ("x", "y")}
+    residuals = loss.residuals(objective.forward, objective.inputs[TARGET])
+    inputs = {name: objective.inputs[name] for name in ("x", TARGET)}
     kept = {k: w for k, w in objective.parameters.items() if k not in objective.trained}
     steps = residual_steps(residuals, inputs, objective.trained, kept)
     return {**steps, "score": score_step(objective)}
@@ -254,11 +174,11 @@ def least_squares_steps(objective: Objective, loss: Loss) -> dict[str, Step]:
 
 def steps_of(
     network: Network,
-    loss: Loss,
-    target: Target,
+    losses: Loss | JointLoss,
+    targets: Target | Targets,
     optimizer: Optimizer | None,
     *,
-    is_weighted: bool = False,
+    weighted: tuple[str, ...] = (),
     is_penalised: bool = True,
     is_mixed: bool = False,
     is_least_squares: bool = False,
@@ -271,19 +191,21 @@ def steps_of(
     optimizer or layer is asked anew each time: it may build another graph than the last time.
     """
     layers = network.layers
-    activations = [f for layer in layers for f in layer.functions]
-    functions = [loss.per_row, loss.reported, loss.residuals, network.output, *activations]
+    functions = [f for layer in layers for f in layer.functions]
+    functions += [head.output for head in network.architecture.outputs.values()]
+    formulas = [
+        f for loss in losses.by_head.values() for f in (loss.per_row, loss.reported, loss.residuals)
+    ]
     kinds = {type(network)}.union(*(layer.kinds() for layer in layers))
     kinds |= optimizer.kinds() if optimizer is not None else set()
-    is_known = all(map(is_own, [*functions, *kinds]))
+    is_known = all(map(is_own, [*functions, *formulas, *kinds]))
     make = _kept_steps if is_known else _steps
     return make(
         network.architecture if is_known else network,
-        loss,
-        target.shape,
-        target.dtype,
+        losses,
+        targets.form,
         in_general(optimizer) if is_known and optimizer is not None else optimizer,
-        is_weighted=is_weighted,
+        weighted=weighted,
         is_penalised=is_penalised,
         is_mixed=is_mixed,
         is_least_squares=is_least_squares,
@@ -293,18 +215,20 @@ def steps_of(
 
 def _steps(
     form: Network | Architecture,
-    loss: Loss,
-    shape: Shape,
-    dtype: np.dtype[Any],
+    losses: Loss | JointLoss,
+    targets: Form,
     optimizer: Optimizer | None,
     *,
     is_mixed: bool,
     is_least_squares: bool,
     **options: Any,
 ) -> Mapping[str, Step]:
-    target = Target(np.empty(0), shape, dtype)  # of its variable; the numbers are the session's
-    made = objective(form, loss, target, **options)
-    steps = least_squares_steps(made, loss) if is_least_squares else descent_steps(made, optimizer)
+    # Of their variables; the numbers are the session's.
+    parts = Targets({head: Target(np.empty(0), shape, dtype) for head, shape, dtype in targets})
+    made = objective(form, losses, parts, **options)
+    steps = (
+        least_squares_steps(made, losses) if is_least_squares else descent_steps(made, optimizer)
+    )
     if not is_mixed:
         return steps
     return {name: s if name == "score" else in_bfloat16(s) for name, s in steps.items()}
@@ -340,17 +264,24 @@ def in_general(optimizer: Optimizer) -> Optimizer:
 
 
 def score_step(objective: Objective) -> Step:
-    """The step "score": the loss of each row, without penalties, and the network's output."""
-    inputs = {name: node for name, node in objective.inputs.items() if name != "sample_weight"}
-    outputs = {"loss": objective.per_row, "output": objective.forward.output}
-    return Step(inputs=inputs, state=objective.parameters, outputs=outputs)
+    """The step "score": the loss of each row, without penalties, and the network's output.
+
+    With heads the loss is the weighted sum of theirs, which are there too, as are their outputs.
+    """
+    weights = {of(SAMPLE_WEIGHT, head) for head in objective.per_row_of}
+    inputs = {name: node for name, node in objective.inputs.items() if name not in weights}
+    outputs = {"loss": objective.per_row}
+    for head, loss in objective.per_row_of.items():
+        if head:
+            outputs[of("loss", head)] = loss
+        outputs[of("output", head)] = objective.forward.of_head(head).output
+    return Step(inputs, objective.parameters, outputs, objective.weights)
 
 
 def gradient_step(objective: Objective) -> Step:
     """The step "gradient": J and dJ/d(parameter) under the parameter's name, without an update."""
     outputs = {"J": objective.reported, **gradients(objective)}
-    scalars = {"l2": objective.l2}
-    return Step(objective.inputs, objective.parameters, outputs, scalars)
+    return Step(objective.inputs, objective.parameters, outputs, objective.scalars)
 
 
 def initial_state(

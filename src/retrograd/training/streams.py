@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
 from retrograd.arrays import Array, as_numbers, is_finite
 from retrograd.errors import DataError, OptionError
-from retrograd.nn.losses import Loss, Target
+from retrograd.nn.losses import JointLoss, Loss
+from retrograd.nn.named import Named, by_name
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
-from retrograd.training.class_weights import BALANCED, ClassWeight, weigh_classes
+from retrograd.training.class_weights import BALANCED, weigh_classes
 from retrograd.training.loop import Job, Past, Run, never, replay
-from retrograd.training.session import Epoch, Rows, TrainingSession, check_rows, mean_by
+from retrograd.training.session import Epoch, Rows, TrainingSession, check_rows
 from retrograd.training.validation import check_pair
 
-Batch = Sequence[ArrayLike]
+Batch = Sequence[Named]
 Batches = Iterable[Batch] | Callable[[], Iterable[Batch]]
 """What gives the batches of an epoch, (X, Y) or (X, Y, sample_weight), each time it is asked."""
 
@@ -34,8 +35,8 @@ class Form:
     """What rows must be like: they fit the network and the loss, and batches the first of them."""
 
     network: Network
-    loss: Loss
-    class_weight: ClassWeight
+    loss: Loss | JointLoss
+    class_weight: Any
     dtype: DTypeLike | None
     first: Rows | None = None
 
@@ -43,7 +44,7 @@ class Form:
         """A user's rows, checked, weighed by class; in the dtype of the first batch, if any."""
         dtype = self.dtype if self.first is None else self.first.X.dtype
         found = check_rows(self.network, self.loss, X, Y, sample_weight, dtype=dtype)
-        return weigh_classes(self.class_weight, self.loss, found, self.network.n_outputs)
+        return weigh_classes(self.class_weight, self.loss, found, self.network)
 
     def check(self, batch: Any) -> Rows:
         """The rows of a batch in arrays of their own; DataError if it does not fit."""
@@ -96,10 +97,10 @@ class Stream:
         return np.arange(len(self.validation) if self.validation is not None else 0)
 
     @property
-    def validation_targets(self) -> Array:
+    def validation_targets(self) -> Any:
         """Their targets."""
         validates = self.first if self.validation is None else self.validation
-        return validates.target.array[self.validation_rows]
+        return validates.target.rows(self.validation_rows)
 
     def epoch(self, number: int) -> Iterator[tuple[Rows, bool]]:
         """The batches of one epoch, each with whether it is the last."""
@@ -117,9 +118,8 @@ class Stream:
 
     def _pair(self, form: Form, pair: Any) -> Rows:
         rows = check_pair(form.network, form.loss, self.first, pair)
-        if self.first.sample_weight is None:
-            return rows
-        return replace(rows, sample_weight=np.ones(len(rows), rows.X.dtype))  # scored without
+        ones = np.ones(len(rows), rows.X.dtype)  # scored without
+        return rows.weighed(dict.fromkeys(self.first.weights, ones))
 
 
 def require_streamable(
@@ -130,7 +130,7 @@ def require_streamable(
     validation: object,
 ) -> None:
     """Raise OptionError where there is no Y and no batches, or a choice that needs all rows."""
-    if hasattr(source, "__array__"):
+    if hasattr(source, "__array__") or by_name(source) is not None:
         raise OptionError("train: Y is missing; pass X and Y, or batches that give both")
     if not (callable(source) or hasattr(source, "__iter__") or hasattr(source, "__getitem__")):
         raise OptionError(
@@ -141,7 +141,8 @@ def require_streamable(
         raise OptionError(f"train: {optimizer.name} needs all rows at once, as arrays X and Y")
     if sample_weight is not None:
         raise OptionError("train: batches bring their weights along, as (X, Y, sample_weight)")
-    if class_weight == BALANCED:
+    of_heads = class_weight.values() if isinstance(class_weight, Mapping) else ()
+    if BALANCED in (class_weight, *of_heads):
         raise OptionError(
             f"train: class_weight={class_weight!r} needs all rows at once; "
             "beside batches it is {label: weight}"
@@ -167,19 +168,19 @@ def descend_batches(
 def _pass(run: Run, session: TrainingSession, job: Job, stream: Stream) -> str | None:
     """One epoch: the reason to stop after it, or within it."""
     number, start = run.history.epochs + 1, session.engine.snapshot()
-    J: list[Array] = []
-    weights: list[Array] = []
+    done: list[Epoch] = []
+    weights: list[dict[str, Array]] = []
     kept: list[Rows] = []
     for rows, is_last in stream.epoch(number):
         kept.append(rows)
         epoch = _step(session, rows, is_observed=is_last)
-        J.append(epoch.J)
-        weights.append(session.weights(np.arange(len(rows)), len(rows)))
+        done.append(epoch)
+        weights.append(session.all_weights(np.arange(len(rows)), len(rows)))
         reason = None if is_last else job.halted()
         is_looked_at = is_last or reason is not None or len(kept) == KEPT
         if not is_finite(epoch.J) or (is_looked_at and session.engine.not_finite()):
             again = (partial(_step, session, batch) for batch in kept)
-            raise replay(session, start, again, number, first=len(J) - len(kept) + 1)
+            raise replay(session, start, again, number, first=len(done) - len(kept) + 1)
         if reason:
             return reason
         if is_looked_at:
@@ -187,8 +188,16 @@ def _pass(run: Run, session: TrainingSession, job: Job, stream: Stream) -> str |
             start = session.engine.snapshot(into=start)
     if stream.validation is not None:
         session.feed(stream.validation)
-    figures = replace(epoch, J=np.concatenate(J))
-    return run.end_epoch(figures, mean_by(np.concatenate(weights), figures.J))
+    figures = replace(
+        epoch,
+        J=np.concatenate([x.J for x in done]),
+        J_of=_joined([x.J_of for x in done]),
+    )
+    return run.end_epoch(figures, session.means_by(_joined(weights), figures))
+
+
+def _joined(batches: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    return {name: np.concatenate([each[name] for each in batches]) for name in batches[0]}
 
 
 def _step(session: TrainingSession, rows: Rows, *, is_observed: bool = False) -> Epoch:
@@ -205,16 +214,14 @@ def _checked(form: Form, given: Any, number: int, epoch: int) -> Rows:
 
 def _own(rows: Rows) -> Rows:
     """Copies: the next batch may be made in the memory of this one."""
-    target, weight = rows.target, rows.sample_weight
-    return Rows(
-        np.array(rows.X, order="C"),
-        Target(np.array(target.array, order="C"), target.shape, target.dtype),
-        None if weight is None else np.array(weight, order="C"),
-    )
+    target = rows.target.each(lambda _, own: np.array(own.array, order="C"))
+    copied = Rows(np.array(rows.X, order="C"), target)
+    return copied.weighed({head: np.array(w, order="C") for head, w in rows.weights.items()})
 
 
-def _require_dtype(X: ArrayLike, dtype: np.dtype[Any]) -> None:
-    own = as_numbers(X, "X").dtype
+def _require_dtype(X: Any, dtype: np.dtype[Any]) -> None:
+    parts = by_name(X)
+    own = np.result_type(*(as_numbers(x, "X") for x in ([X] if parts is None else parts.values())))
     if own.kind == "f" and own != np.float16 and own != dtype:
         raise DataError(
             f"X is {own}, that of the first batch is {dtype}; they must be the same, or the "
@@ -224,14 +231,18 @@ def _require_dtype(X: ArrayLike, dtype: np.dtype[Any]) -> None:
 
 def _require_like(rows: Rows, first: Rows) -> None:
     own, wanted = rows.target, first.target
-    if (own.shape, own.dtype) != (wanted.shape, wanted.dtype):
+    if own.form != wanted.form:
         raise DataError(
-            f"Y is {own.dtype} {own.array.shape}, that of the first batch is {wanted.dtype} "
-            f"{wanted.array.shape}; they must have the same form"
+            f"Y is {own}, that of the first batch is {wanted}; they must have the same form"
         )
-    if (rows.sample_weight is None) != (first.sample_weight is None):
-        here, there = ("has none", "some") if rows.sample_weight is None else ("has some", "none")
-        raise DataError(f"sample_weight: this batch {here}, the first has {there}")
+    if set(rows.weights) != set(first.weights):
+        here, there = (_some(x.weights) for x in (rows, first))
+        raise DataError(f"sample_weight: this batch has {here}, the first has {there}")
+
+
+def _some(weights: Mapping[str, Array]) -> str:
+    """Which weights there are, in words."""
+    return "none" if not weights else " and ".join(weights) if all(weights) else "some"
 
 
 def _described(thing: object) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from retrograd.arrays import is_finite, require_flag, require_integer, require_number
 from retrograd.engines.base import Engine
 from retrograd.errors import OptionError, unknown_name
 from retrograd.nn.losses import LossChoice, find_loss, require_two_classes
+from retrograd.nn.named import Named
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
@@ -39,16 +39,16 @@ PRECISIONS = ("auto", "float32", "float64", MIXED)
 
 def train(
     network: Network,
-    X: ArrayLike | Batches,
-    Y: ArrayLike | None = None,
+    X: Named | Batches,
+    Y: Named | None = None,
     *,
     loss: LossChoice = "auto",
     optimizer: Optimizer | FullBatch | str = "adam",
     epochs: int = 100,
     batch_size: int | None = 32,
     shuffle: bool = True,
-    sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
+    sample_weight: Named | None = None,
+    class_weight: ClassWeight | Mapping[str, ClassWeight] = None,
     l2: float = 0.0,
     frozen: Sequence[str] = (),
     validation: Validation = None,
@@ -79,14 +79,17 @@ def train(
             iterator that can be gone through once will do for one epoch. Batches keep their order
             and sizes: `batch_size` and `shuffle` say nothing. All are of the form of the first.
             Each is trained on in one native call; about ten are in memory at a time.
-        Y: (n, n_outputs), or (n,) for one output; integer labels (n,) for classes.
+            For a network with `rg.Inputs` a dict of arrays, or a data frame.
+        Y: (n, n_outputs), or (n,) for one output; integer labels (n,) for classes. For a network
+            with `rg.Heads` a dict of those, or a data frame.
         loss: a name, an object with numbers of its own, or a function of two nodes (output, y) that
             returns each example's loss, (rows,). "auto": cross_entropy for a softmax or sigmoid
             output, else half_squared_error. Names: "half_squared_error", "squared_error",
             "absolute_error", "huber", "log_cosh", "quantile", "cosine"; "poisson", "gamma",
             "tweedie", "gaussian_nll"; "cross_entropy", "focal", "hinge", "squared_hinge",
             "kl_divergence". Objects: `rg.Huber`, `rg.Quantile`, `rg.Tweedie`, `rg.GaussianNLL`,
-            `rg.CrossEntropy` (label smoothing), `rg.Focal`.
+            `rg.CrossEntropy` (label smoothing), `rg.Focal`. For a network with `rg.Heads`: "auto",
+            `rg.Losses`, or a dict of such losses, each of the weight 1.
         optimizer: `rg.Adam(...)`, or a name for its usual numbers: "sgd", "rmsprop", "adagrad",
             "adadelta", "adam", "adamw", "adamax", "nadam", "radam", "lion", "lamb", "adafactor",
             "muon", "rprop", "schedule_free_adamw". A learning rate may be a function of
@@ -99,9 +102,10 @@ def train(
         batch_size: rows a step: 1 is per-example descent, None all of them. Solvers of full
             batches take all.
         shuffle: a new order of the rows for each epoch.
-        sample_weight: (n,), >= 0: J is then sum(w * loss) / sum(w).
+        sample_weight: (n,), >= 0: J is then sum(w * loss) / sum(w). With heads for all of them, or
+            a dict; 0 where a row has no target for a head (some number must stand there).
         class_weight: {label: weight}, 1 where a label is missing, or "balanced": n / (classes *
-            rows of the class). The sample weights are multiplied by it.
+            rows of the class). The sample weights are multiplied by it. With heads a dict of such.
         l2: >= 0.
         frozen: parameters that stay as they are, by name or by patterns with `*` and `?`: ["W1"],
             or ["*1", "*2"] for the first two layers. They have no gradient, no penalty and no
@@ -110,7 +114,8 @@ def train(
             With it, the weights with the best validation score are kept. A pair is copied, together
             with X.
         score: of the validation rows: "accuracy", "r2", "loss" (its negative), or a function
-            (y, output) -> float; higher is better. "accuracy" fits losses of classes, "r2" those
+            (y, output) -> float, of dicts with heads; higher is better. With heads "auto" is the
+            loss, that of all together. Else "accuracy" fits losses of classes, "r2" those
             whose output has the target's shape and estimates it. "auto" is accuracy for losses of
             classes, r2 for those of an error, "loss" for others and for a function.
         patience: stop when the validation score has not improved for so many epochs.
@@ -193,7 +198,7 @@ def train(
         data, train_rows, validation_rows = hold_out(
             network, chosen_loss, data, validation, beginning.stream(SPLIT)
         )
-        validation_targets = data.target.array[validation_rows]
+        validation_targets = data.target.rows(validation_rows)
     require_comparable(score, data.target, network.n_outputs)
     is_full = batch_size is None or isinstance(chosen_optimizer, FullBatch)
     size = len(train_rows) if is_full else require_integer("train", "batch_size", batch_size)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from retrograd.arrays import Array, require_number
 from retrograd.errors import DataError, OptionError
-from retrograd.nn.losses import Loss, Target
+from retrograd.nn.losses import JointLoss, Loss
+from retrograd.nn.named import Named
 from retrograd.nn.network import Network
 from retrograd.training.session import Rows, check_rows
 
-Validation = float | tuple[ArrayLike, ArrayLike] | None
+Validation = float | tuple[Named, Named] | None
 
 
 def hold_out(
-    network: Network, loss: Loss, data: Rows, validation: Validation, rng: np.random.Generator
+    network: Network,
+    loss: Loss | JointLoss,
+    data: Rows,
+    validation: Validation,
+    rng: np.random.Generator,
 ) -> tuple[Rows, Array, Array]:
     """The rows of data, and the numbers of those to train on and of those to validate.
 
@@ -39,7 +43,7 @@ def hold_out(
 
 
 def check_pair(
-    network: Network, loss: Loss, data: Rows, pair: tuple[ArrayLike, ArrayLike] | list[ArrayLike]
+    network: Network, loss: Loss | JointLoss, data: Rows, pair: tuple[Named, Named] | list[Named]
 ) -> Rows:
     """The rows of a pair (X, Y), in the precision of the data; DataError unless of their form."""
     if len(pair) != 2:
@@ -48,18 +52,16 @@ def check_pair(
         more = check_rows(network, loss, pair[0], pair[1], dtype=data.X.dtype)
     except DataError as error:
         raise DataError(f"validation {error}") from None
-    if (more.target.shape, more.target.dtype) != (data.target.shape, data.target.dtype):
+    if more.target.form != data.target.form:
         raise DataError(
-            f"validation Y: is {more.target.dtype} {more.target.array.shape}, "
-            f"Y is {data.target.dtype} {data.target.array.shape}; they must have the same form"
+            f"validation Y: is {more.target}, Y is {data.target}; they must have the same form"
         )
     return more
 
 
 def _joined(data: Rows, more: Rows) -> Rows:
-    weights = data.sample_weight
-    if weights is not None:  # validation rows are scored without weights
-        weights = np.concatenate([weights, np.ones(len(more), weights.dtype)])
-    target = data.target
-    both = np.concatenate([target.array, more.target.array])
-    return Rows(np.concatenate([data.X, more.X]), Target(both, target.shape, target.dtype), weights)
+    others = more.target.parts
+    target = data.target.each(lambda head, own: np.concatenate([own.array, others[head].array]))
+    both = Rows(np.concatenate([data.X, more.X]), target)
+    ones = np.ones(len(more), data.X.dtype)  # validation rows are scored without weights
+    return both.weighed({head: np.concatenate([w, ones]) for head, w in data.weights.items()})

@@ -80,7 +80,7 @@ def trained(engine, network, loss, Y, optimizer, *, names=("train",), weighted=F
     dtype = network.dtype
     chosen = find_loss(loss, network)
     target = chosen.target(Y, O, dtype)
-    problem = objective(network, chosen, target, is_weighted=weighted)
+    problem = objective(network, chosen, target, weighted=("",) if weighted else ())
     steps = training_steps(problem, optimizer) | {"gradient": gradient_step(problem)}
     data = {"x": X.astype(dtype), "y": target.array}
     if weighted:

@@ -12,8 +12,9 @@ outputs, where theirs is J / O again.
 
 from retrograd.nn.losses.base import Choice, Formula, Loss
 from retrograd.nn.losses.classes import CrossEntropy, Focal, Hinge, KLDivergence, SquaredHinge
+from retrograd.nn.losses.joint import JointLoss, Losses
 from retrograd.nn.losses.likelihood import Gamma, GaussianNLL, Poisson, Tweedie
-from retrograd.nn.losses.names import LOSSES, LossChoice, find_loss, require_two_classes
+from retrograd.nn.losses.names import LOSSES, LossChoice, find_loss, loss_for, require_two_classes
 from retrograd.nn.losses.regression import (
     AbsoluteError,
     Cosine,
@@ -23,7 +24,7 @@ from retrograd.nn.losses.regression import (
     Quantile,
     SquaredError,
 )
-from retrograd.nn.losses.targets import Target
+from retrograd.nn.losses.targets import Target, Targets
 
 __all__ = [
     "LOSSES",
@@ -38,16 +39,20 @@ __all__ = [
     "HalfSquaredError",
     "Hinge",
     "Huber",
+    "JointLoss",
     "KLDivergence",
     "LogCosh",
     "Loss",
     "LossChoice",
+    "Losses",
     "Poisson",
     "Quantile",
     "SquaredError",
     "SquaredHinge",
     "Target",
+    "Targets",
     "Tweedie",
     "find_loss",
+    "loss_for",
     "require_two_classes",
 ]

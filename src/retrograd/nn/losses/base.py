@@ -5,15 +5,29 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from numpy.typing import ArrayLike, DTypeLike
 
 from retrograd import gates
 from retrograd.graph.node import Node
 from retrograd.nn.architecture import Forward
+from retrograd.nn.ends import Outputs
 from retrograd.nn.losses.targets import Target, number_target
-from retrograd.nn.network import Network
+
+
+class Output(Protocol):
+    """What a loss sees of a network, or of one of its heads."""
+
+    @property
+    def n_outputs(self) -> int:
+        """The number of columns of a prediction."""
+        ...
+
+    @property
+    def output(self) -> Outputs:
+        """What turns logits into predictions."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,16 @@ class Loss:
     reported: Callable[[Forward, Node], Node] | None = None
     residuals: Callable[[Forward, Node], Node] | None = None
 
+    @property
+    def by_head(self) -> dict[str, Loss]:
+        """The loss of each head by name; "" where there is one output."""
+        return {"": self}
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """How much each head counts; none where there is one output."""
+        return {}
+
 
 @dataclass(frozen=True)
 class Choice(ABC):
@@ -49,8 +73,8 @@ class Choice(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def bind(self, network: Network) -> Loss:
-        """The loss for a network. Raises OptionError where it does not fit its outputs."""
+    def bind(self, network: Output) -> Loss:
+        """The loss for a network or one head. Raises OptionError where it does not fit."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +96,14 @@ class Formula(Choice):
         """The targets, checked: finite numbers, one for each output."""
         return number_target(Y, n_outputs, dtype)
 
-    def require(self, network: Network) -> None:
+    def require(self, network: Output) -> None:
         """Raise OptionError where the loss does not fit the network; any will do."""
 
-    def scores(self, network: Network) -> tuple[str, ...]:
+    def scores(self, network: Output) -> tuple[str, ...]:
         """The scores that fit the loss beside "loss": the usual one, if there is one."""
         return () if self.scored_by == "loss" else (self.scored_by,)
 
-    def bind(self, network: Network) -> Loss:
+    def bind(self, network: Output) -> Loss:
         """The loss for a network."""
         self.require(network)
         return Loss(

@@ -14,7 +14,7 @@ from retrograd.arrays import require_number
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
 from retrograd.nn.architecture import Forward
-from retrograd.nn.losses.base import Choice, Formula, Loss
+from retrograd.nn.losses.base import Choice, Formula, Loss, Output
 from retrograd.nn.losses.targets import (
     Target,
     binary_target,
@@ -23,7 +23,6 @@ from retrograd.nn.losses.targets import (
     label_target,
     side_target,
 )
-from retrograd.nn.network import Network
 
 
 def _n_classes(z: Node) -> int:
@@ -34,7 +33,7 @@ def _one_hot(y: Node, z: Node) -> Node:
     return gates.one_hot(y, _n_classes(z), z.dtype)
 
 
-def _require_classes(name: str, network: Network) -> str:
+def _require_classes(name: str, network: Output) -> str:
     """The output, "softmax" or "sigmoid"; OptionError where it is neither, or has but one class."""
     output = network.output
     if not isinstance(output, str) or output not in ("softmax", "sigmoid"):
@@ -58,7 +57,7 @@ class _OfClasses(Choice):
     def formula(self, output: str) -> Formula:
         """The formula for an output, "softmax" or "sigmoid"."""
 
-    def bind(self, network: Network) -> Loss:
+    def bind(self, network: Output) -> Loss:
         """The loss for a network: of classes, or of one or several yes-or-no outputs."""
         output = _require_classes(self.name, network)
         formula = self.formula(output)
@@ -263,7 +262,7 @@ class Hinge(Choice):
     name = "hinge"
     power: ClassVar[int] = 1
 
-    def bind(self, network: Network) -> Loss:
+    def bind(self, network: Output) -> Loss:
         """The loss for a network: of two sides, or of several classes."""
         is_one = network.n_outputs == 1
         squashed = "sigmoid" if is_one else "softmax"
@@ -345,7 +344,7 @@ class KLDivergence(Formula):
 
     name = "kl_divergence"
 
-    def require(self, network: Network) -> None:
+    def require(self, network: Output) -> None:
         """Raise OptionError unless the output is softmax."""
         if network.output != "softmax" or network.n_outputs == 1:
             raise OptionError(
@@ -353,7 +352,7 @@ class KLDivergence(Formula):
                 f"this one has output={network.output!r} of {network.n_outputs}"
             )
 
-    def scores(self, network: Network) -> tuple[str, ...]:
+    def scores(self, network: Output) -> tuple[str, ...]:
         """Accuracy of the likeliest class, and r2 of the probabilities."""
         return "accuracy", "r2"
 

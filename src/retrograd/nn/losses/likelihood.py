@@ -17,16 +17,15 @@ from retrograd.arrays import require_number
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
 from retrograd.nn.architecture import Forward
-from retrograd.nn.losses.base import Formula
+from retrograd.nn.losses.base import Formula, Output
 from retrograd.nn.losses.targets import Target, number_target, require_entries
-from retrograd.nn.network import Network
 
 
 @dataclass(frozen=True)
 class _LogMean(Formula):
     """A loss of z = log(mu)."""
 
-    def require(self, network: Network) -> None:
+    def require(self, network: Output) -> None:
         """Raise OptionError unless predictions are means or their logarithms."""
         if network.output not in ("exp", gates.exp, "identity"):
             raise OptionError(
@@ -35,7 +34,7 @@ class _LogMean(Formula):
                 f"this one has output={network.output!r}"
             )
 
-    def scores(self, network: Network) -> tuple[str, ...]:
+    def scores(self, network: Output) -> tuple[str, ...]:
         """r2 where predictions are means, not their logarithms."""
         return () if network.output == "identity" else ("r2",)
 
@@ -136,7 +135,7 @@ class GaussianNLL(Formula):
     def __post_init__(self) -> None:
         require_number("GaussianNLL", "epsilon", self.epsilon, open_low=True)
 
-    def require(self, network: Network) -> None:
+    def require(self, network: Output) -> None:
         """Raise OptionError unless there is a mean and a variance for each target."""
         if network.n_outputs % 2:
             raise OptionError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +12,9 @@ from retrograd.graph.function import call
 from retrograd.graph.node import Node
 from retrograd.graph.shape import rows, show
 from retrograd.nn.architecture import Forward
-from retrograd.nn.losses.base import Choice, Loss
+from retrograd.nn.losses.base import Choice, Loss, Output
 from retrograd.nn.losses.classes import CrossEntropy, Focal, Hinge, KLDivergence, SquaredHinge
+from retrograd.nn.losses.joint import JointLoss, Losses
 from retrograd.nn.losses.likelihood import Gamma, GaussianNLL, Poisson, Tweedie
 from retrograd.nn.losses.regression import (
     AbsoluteError,
@@ -23,11 +25,11 @@ from retrograd.nn.losses.regression import (
     Quantile,
     SquaredError,
 )
-from retrograd.nn.losses.targets import Target, any_target
+from retrograd.nn.losses.targets import Target, Targets, any_target, of_head
 from retrograd.nn.network import Network
 
 LossFunction = Callable[[Node, Node], Node]
-LossChoice = str | Choice | LossFunction
+LossChoice = str | Choice | LossFunction | Losses | Mapping[str, Any]
 
 AUTO = "auto"
 
@@ -51,8 +53,55 @@ LOSSES: dict[str, type[Choice]] = {
 }
 
 
-def find_loss(loss: LossChoice, network: Network) -> Loss:
-    """The loss of a name, an object such as rg.Huber(0.5), or a Python function, for this network.
+def find_loss(loss: LossChoice, network: Network) -> Loss | JointLoss:
+    """The loss for a network; with heads, that of all of them together.
+
+    Args:
+        loss: see `loss_for`. With heads, `rg.Losses`; or a dict with a loss for each, all of the
+            weight 1; or "auto", which is so too.
+        network: a loss that does not fit its outputs is an OptionError that names the head.
+    """
+    heads = network.heads
+    if not heads:
+        if isinstance(loss, Losses | Mapping):
+            raise OptionError(
+                "loss: losses by name are for the heads of a network; this one has one output, "
+                "and takes one loss; for several let rg.Heads be its last layer"
+            )
+        return loss_for(loss, network)
+    if loss == AUTO:
+        loss = dict.fromkeys(heads, AUTO)
+    if isinstance(loss, Mapping):
+        loss = Losses(loss)
+    if not isinstance(loss, Losses):
+        shown = ", ".join(f"{name!r}: ..." for name in heads)
+        raise OptionError(f"loss: the network has heads; give a loss for each, {{{shown}}}")
+    require_heads("loss", loss.losses, heads)
+    for name in loss.weights:
+        if name not in heads:
+            raise unknown_name("head", name, heads)
+    found = []
+    for name, head in heads.items():
+        try:
+            found.append((name, loss_for(loss.losses[name], head)))
+        except OptionError as error:
+            raise OptionError(f"head {name!r}: {error}") from None
+    return JointLoss(tuple(found), {name: float(loss.weights.get(name, 1.0)) for name in heads})
+
+
+def require_heads(what: str, given: Mapping[str, object], heads: Iterable[str]) -> None:
+    """Raise OptionError unless there is something for each head, and for nothing else."""
+    known = list(heads)
+    for name in given:
+        if name not in known:
+            raise unknown_name("head", name, known)
+    missing = [name for name in known if name not in given]
+    if missing:
+        raise OptionError(f"{what}: none is given for {' and '.join(map(repr, missing))}")
+
+
+def loss_for(loss: Any, network: Output) -> Loss:
+    """The loss of a name, an object such as rg.Huber(0.5), or a Python function, for one output.
 
     Args:
         loss: a name of `LOSSES`, which stands for its usual numbers; an object with others; or a
@@ -77,8 +126,14 @@ def find_loss(loss: LossChoice, network: Network) -> Loss:
     raise unknown_name("loss", loss, LOSSES)
 
 
-def require_two_classes(loss: Loss, target: Target) -> None:
+def require_two_classes(losses: Loss | JointLoss, targets: Target | Targets) -> None:
     """Raise DataError where a classifier's targets are all of one class: nothing can be learned."""
+    for name, loss in losses.by_head.items():
+        with of_head(name):
+            _require_two(loss, targets.parts[name])
+
+
+def _require_two(loss: Loss, target: Target) -> None:
     Y = target.array
     if not loss.is_classification or loss.is_multilabel or len(Y) == 1:
         return

@@ -18,9 +18,8 @@ from retrograd.errors import DataError, OptionError
 from retrograd.graph.node import Node, constant
 from retrograd.graph.shape import rows
 from retrograd.nn.architecture import Forward
-from retrograd.nn.losses.base import ErrorFormula, Formula, Loss
+from retrograd.nn.losses.base import ErrorFormula, Formula, Loss, Output
 from retrograd.nn.losses.targets import Target, number_target
-from retrograd.nn.network import Network
 
 
 def half_squared_residuals(forward: Forward, y: Node) -> Node:
@@ -47,7 +46,7 @@ class HalfSquaredError(Formula):
         """The loss of each example, (rows,)."""
         return 0.5 * gates.sum(gates.square(forward.output - y), axis=1)
 
-    def bind(self, network: Network) -> Loss:
+    def bind(self, network: Output) -> Loss:
         """The loss for a network, with its residuals."""
         return replace(super().bind(network), residuals=half_squared_residuals)
 
@@ -62,7 +61,7 @@ class SquaredError(ErrorFormula):
         """e**2"""
         return gates.square(e)
 
-    def bind(self, network: Network) -> Loss:
+    def bind(self, network: Output) -> Loss:
         """The loss for a network, with its residuals."""
         return replace(super().bind(network), residuals=squared_residuals)
 
@@ -157,7 +156,7 @@ class Quantile(Formula):
         assert isinstance(self.quantiles, tuple)
         return len(self.quantiles)
 
-    def require(self, network: Network) -> None:
+    def require(self, network: Output) -> None:
         """Raise OptionError unless the outputs are so many for each target."""
         n = self._n_quantiles()
         if network.n_outputs % n:
@@ -166,7 +165,7 @@ class Quantile(Formula):
                 f"the network has {network.n_outputs}"
             )
 
-    def scores(self, network: Network) -> tuple[str, ...]:
+    def scores(self, network: Output) -> tuple[str, ...]:
         """r2 of medians alone: other quantiles are not meant to meet their targets."""
         return ("r2",) if self.quantiles == (0.5,) else ()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,9 @@ from retrograd.arrays import Array, as_labels, as_matrix, as_numbers, cast, requ
 from retrograd.errors import DataError
 from retrograd.graph.shape import Shape, rows
 
+Form = tuple[tuple[str, Shape, np.dtype[Any]], ...]
+"""Of each head, "" where there is one output: the shape and dtype of its targets' variable."""
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
@@ -20,6 +25,68 @@ class Target:
     array: Array
     shape: Shape
     dtype: np.dtype[Any]
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def parts(self) -> dict[str, Target]:
+        """Itself, as the targets of the one output, ""."""
+        return {"": self}
+
+    @property
+    def form(self) -> Form:
+        """What the targets of other rows must have in common with these."""
+        return (("", self.shape, self.dtype),)
+
+    def rows(self, numbers: Array) -> Array:
+        """Some of the rows, as a score function gets them."""
+        return self.array[numbers]
+
+    def each(self, change: Callable[[str, Target], Array]) -> Target:
+        """The same with other arrays."""
+        return replace(self, array=change("", self))
+
+    def __str__(self) -> str:
+        return f"{self.dtype} {self.array.shape}"
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """The targets of several heads by name, as `Target` is those of one output."""
+
+    parts: Mapping[str, Target]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.parts.values())))
+
+    @property
+    def form(self) -> Form:
+        """What the targets of other rows must have in common with these."""
+        return tuple((name, part.shape, part.dtype) for name, part in self.parts.items())
+
+    def rows(self, numbers: Array) -> dict[str, Array]:
+        """Some of the rows of each head."""
+        return {name: part.array[numbers] for name, part in self.parts.items()}
+
+    def each(self, change: Callable[[str, Target], Array]) -> Targets:
+        """The same with other arrays."""
+        parts = self.parts.items()
+        return Targets({name: replace(part, array=change(name, part)) for name, part in parts})
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}: {part}" for name, part in self.parts.items())
+
+
+@contextmanager
+def of_head(name: str) -> Iterator[None]:
+    """DataErrors say of which head; of the one output, "", as they are."""
+    try:
+        yield
+    except DataError as error:
+        if not name:
+            raise
+        raise DataError(f"head {name!r}: {error}") from None
 
 
 def number_target(Y: ArrayLike, n_outputs: int, dtype: DTypeLike) -> Target:

@@ -9,11 +9,11 @@ import numpy as np
 from retrograd.arrays import Array
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.training.loop import Job
+from retrograd.training.objective import has_penalty
 from retrograd.training.session import TrainingSession
 from retrograd.training.solvers.damped import Descent
 from retrograd.training.solvers.flat import Accept
 from retrograd.training.solvers.residuals import Residuals, require_few, require_own_rows
-from retrograd.training.step import has_penalty
 
 TINY = float(np.finfo(np.float64).tiny)
 SETTLED = 1e-3  # a relative change of l2: below it Bayesian regularisation has found its own

@@ -15,7 +15,7 @@ from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.lbfgs import LBFGS
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.training.loop import Job, Past, Run
-from retrograd.training.session import Epoch, TrainingSession
+from retrograd.training.session import Epoch, Means, TrainingSession
 from retrograd.training.solvers.flat import Accept, FlatObjective, Halt
 from retrograd.training.solvers.levenberg_marquardt import residuals_of, search_damped
 from retrograd.training.solvers.line_search import search_lbfgs, search_lines
@@ -79,7 +79,8 @@ def _search(
         before = seen.point()
         for name, value in figures.items():
             getattr(run.history, name).append(value)
-        reason = run.end_epoch(Epoch(np.array([J]), gradient_norm, np.nan, 0), J)
+        means = Means(J, run.session.J_of(run.job.train_rows))
+        reason = run.end_epoch(Epoch(np.array([J]), gradient_norm, np.nan, 0), means)
         if reason is None and run.history.epochs >= n_epochs:
             reason = "epochs"
         after = seen.point()

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from retrograd.arrays import Array, as_matrix
+from retrograd.arrays import Array
 from retrograd.errors import OptionError, unknown_name
 from retrograd.graph.node import constant
+from retrograd.nn.named import Named, as_x
 from retrograd.nn.network import Network
 from retrograd.run import evaluate
 
 UNIT, LAYER = "unit", "layer"
 
 
-def unit_variance(network: Network, X: ArrayLike, *, each: str = UNIT) -> None:
+def unit_variance(network: Network, X: Named, *, each: str = UNIT) -> None:
     """Rescale a network's parameters, layer by layer, to unit variance of z over these rows.
 
     ::
@@ -50,7 +50,7 @@ def unit_variance(network: Network, X: ArrayLike, *, each: str = UNIT) -> None:
         )
     if each not in (UNIT, LAYER):
         raise unknown_name("each", each, (UNIT, LAYER))
-    x = as_matrix(X, "X", n_columns=network.n_inputs, dtype=np.float64)
+    x = as_x(X, network.inputs, network.n_inputs, dtype=np.float64)
     if len(x) < 2:
         raise OptionError("unit_variance: X has 1 row, which has no variance; give at least 2")
     for number, layer in enumerate(network.layers, start=1):
