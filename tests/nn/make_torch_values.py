@@ -1,4 +1,4 @@
-"""Make torch_values.npz: PyTorch's activations and losses with their gradients, in float64.
+"""Make torch_values.npz: PyTorch's activations, losses and norms with gradients, in float64.
 
 Made with Python 3.11, torch 2.13.0 (CPU), numpy 2.4.6:
 
@@ -6,7 +6,9 @@ Made with Python 3.11, torch 2.13.0 (CPU), numpy 2.4.6:
 
 For each activation two arrays, its value and its gradient at `z`. For each loss its value, one
 number with PyTorch's usual reduction, and its gradient in `output` (in `two_heads` for means and
-variances side by side); outputs and targets are stored by name.
+variances side by side); outputs and targets are stored by name. For each normalisation what it
+makes of `rows` with `scale` and `shift`, the gradient of sum(rows_dz * z) in the three, and the
+running estimates after two batches, the second of them `rows`, and what a prediction makes of it.
 """
 
 from pathlib import Path
@@ -15,7 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-B, C = 6, 3
+B, C, UNITS = 6, 3, 5
 
 ACTIVATIONS = {
     "relu": F.relu,
@@ -75,6 +77,34 @@ LOSSES = {
 }
 
 
+def norms(data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Layer and batch normalisation, by the name of each array."""
+    found = {}
+    for name, layer in {
+        "layer_norm": torch.nn.LayerNorm(UNITS, eps=0.01, dtype=torch.float64),
+        "batch_norm": torch.nn.BatchNorm1d(UNITS, eps=0.01, momentum=0.3, dtype=torch.float64),
+    }.items():
+        with torch.no_grad():
+            layer.weight[:] = torch.tensor(data["scale"])
+            layer.bias[:] = torch.tensor(data["shift"])
+        layer(torch.tensor(data["rows_before"]))
+        x = torch.tensor(data["rows"], requires_grad=True)
+        z = layer(x)
+        (z * torch.tensor(data["rows_dz"])).sum().backward()
+        own = {
+            "z": z.detach(),
+            "dx": x.grad,
+            "dscale": layer.weight.grad,
+            "dshift": layer.bias.grad,
+        }
+        layer.eval()
+        own["prediction"] = layer(x).detach()
+        if name == "batch_norm":
+            own |= {"mean": layer.running_mean, "variance": layer.running_var}
+        found |= {f"norm {name} {what}": array.numpy() for what, array in own.items()}
+    return found
+
+
 def with_gradient(function, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The value, and the gradient of its sum."""
     leaf = torch.tensor(x, requires_grad=True)
@@ -96,8 +126,13 @@ def main() -> None:
         "labels": np.array([0, 2, 1, 1, 2, 0]),
         "yes_or_no": rng.integers(0, 2, (B, C)).astype(float),
         "shares": rng.dirichlet(np.ones(C), B),
+        "rows_before": rng.normal(-1, 3, size=(9, UNITS)),
+        "rows": rng.normal(2, 3, size=(B, UNITS)),
+        "rows_dz": rng.normal(size=(B, UNITS)),
+        "scale": rng.uniform(-2, 2, UNITS),
+        "shift": rng.normal(size=UNITS),
     }
-    found = {}
+    found = norms(data)
     for name, function in ACTIVATIONS.items():
         found[f"{name} value"], found[f"{name} gradient"] = with_gradient(function, data["z"])
     for name, (output, targets, function) in LOSSES.items():

@@ -1,6 +1,7 @@
-"""Activations and losses against PyTorch's, from torch_values.npz: the formulas, kinks and scales.
+"""Activations, losses, norms against PyTorch's, from torch_values.npz: formulas, kinks, scales.
 
-PyTorch's own digits are the limit: `test_activations` and `test_loss_accuracy` hold ours to more.
+PyTorch's own digits are the limit: `test_activations`, `test_loss_accuracy` and
+`test_normalisation` hold ours to more.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.nn.activations import ACTIVATIONS
+from retrograd.nn.layer import Training
 from retrograd.nn.losses import find_loss
 from retrograd.training.class_weights import weigh_classes
 from retrograd.training.session import TrainingSession, check_rows
@@ -71,9 +73,48 @@ def test_J_is_pytorchs_up_to_the_mean_over_outputs(name):
     net.parameters["W1"] = given
     chosen = find_loss(loss, net)
     rows = check_rows(net, chosen, np.eye(B), TORCH[TARGETS.get(name, "numbers")])
-    rows = weigh_classes(CLASS_WEIGHT.get(name), chosen, rows, net.n_outputs)
+    rows = weigh_classes(CLASS_WEIGHT.get(name), chosen, rows, net)
     session = TrainingSession(net, rows, loss=chosen, optimizer=None)
     J, gradient = session.gradient(np.arange(B))
     np.testing.assert_allclose(J * scale, TORCH[f"loss {name} value"], rtol=1e-11)
     expected = TORCH[f"loss {name} gradient"]
     np.testing.assert_allclose(gradient["W1"] * scale, expected, rtol=1e-10, atol=1e-12)
+
+
+NORMS = {
+    "layer_norm": rg.LayerNorm(5, epsilon=0.01),
+    "batch_norm": rg.BatchNorm(5, momentum=0.3, epsilon=0.01),
+}
+
+
+@pytest.mark.parametrize("engine", ["cpu", "numpy"])
+@pytest.mark.parametrize("name", NORMS)
+def test_a_normalisation_is_pytorchs_in_training_and_prediction(name, engine):
+    layer = NORMS[name]
+    x = rg.variable("x", shape=(rg.rows, 5))
+    own = {key: rg.variable(key, shape=shape) for key, shape in layer.shapes.items()}
+    made = layer.in_training(x, own, Training(), "1")
+    dz = rg.variable("dz", shape=(rg.rows, 5))
+    J = rg.sum(made.z * dz)
+    wrt = [x, own["scale"], own["shift"]]
+    step = rg.compile([made.z, *made.updates.values()], [x, *own.values()], engine=engine)
+    slopes = rg.compile(rg.gradient(J, wrt), [dz, x, *own.values()], engine=engine)
+    still = rg.compile([layer.nodes(x, own).z], [x, *own.values()], engine=engine)
+
+    values = {"scale": TORCH["scale"], "shift": TORCH["shift"]}
+    values |= {key: np.full(5, float(key == "variance")) for key in layer.statistics}
+    for rows in (TORCH["rows_before"], TORCH["rows"]):
+        before = [*values.values()]
+        z, *following = step(rows, *before)
+        values |= dict(zip(made.updates, following, strict=True))
+    found = {"z": z, "prediction": still(TORCH["rows"], *values.values())[0]}
+    gradients = slopes(TORCH["rows_dz"], TORCH["rows"], *before)
+    found |= dict(zip(("dx", "dscale", "dshift"), gradients, strict=True))
+    found |= {key: values[key] for key in layer.statistics}
+    assert {f"norm {name} {key}" for key in found} == {
+        key for key in TORCH.files if key.startswith(f"norm {name}")
+    }
+    for key, value in found.items():
+        expected = TORCH[f"norm {name} {key}"]
+        tolerance = 1e-13 * np.abs(expected).max()
+        np.testing.assert_allclose(value, expected, rtol=0, atol=tolerance, err_msg=key)
