@@ -106,7 +106,12 @@ def sections() -> list[Section]:
     found = [
         Section("Layers", kind(Layer), ("nn",)),
         Section("Activations", _activations(public), ("nn", "gates"), ("ACTIVATIONS",)),
-        Section("Losses", {f'"{n}"': thing for n, thing in LOSSES.items()}, ("nn",), ("LOSSES",)),
+        Section(
+            "Losses",
+            {f'"{name}"': thing for name, thing in LOSSES.items()} | {"rg.Losses": rg.Losses},
+            ("nn", "training"),
+            ("LOSSES",),
+        ),
         Section(
             "Initializers",
             {f'"{name}"': thing for name, thing in initializers.INITIALIZERS.items()}

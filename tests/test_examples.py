@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
-LAST_LINES = {"inverse_fin": "test RMSE", "own_activation_and_loss": "the gradient agrees"}
+LAST_LINES = {
+    "inverse_fin": "test RMSE",
+    "own_activation_and_loss": "the gradient agrees",
+    "several_inputs_and_heads": "right kinds",
+}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

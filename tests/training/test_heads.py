@@ -145,6 +145,22 @@ def test_a_row_of_weight_0_needs_no_target_of_that_head():
     assert same(*networks)
 
 
+def test_held_out_rows_of_weight_0_do_not_count_in_that_head():
+    networks, w = (net(), net()), np.ones(N)
+    w[::2] = 0.0
+    other = np.where(w == 0, 1000.0, Y["price"])
+    found = [
+        train(network, y={**Y, "price": price}, sample_weight={"price": w}, validation=0.3)
+        for network, price in zip(networks, (Y["price"], other), strict=True)
+    ]
+    assert same(*networks)
+    assert found[0].validation_J_of == found[1].validation_J_of
+    assert found[0].validation_J == found[1].validation_J
+    w[1:] = 0.0
+    with pytest.raises(DataError, match="all of the 14 validation rows have the weight 0 in the h"):
+        train(net(), sample_weight={"price": w}, validation=0.3)
+
+
 def test_class_weights_of_a_head_are_sample_weights_of_it():
     share = np.bincount(Y["kind"], minlength=3)
     cases = {"balanced": N / (3 * share), "by label": np.array([1.0, 2.0, 0.5])}

@@ -98,15 +98,14 @@ class Run:
 
     def _validate(self) -> None:
         loss, output, loss_of = self.session.score_all(self.job.validation_rows)
-        J = float(loss.mean(dtype=np.float64))
-        score = -J
+        means = self.session.validation_means(self.job.validation_rows, loss, loss_of)
+        score = -means.J
         if self.job.score is not None:
             found = self.job.score(self.job.validation_targets, output)
             score = as_figure(self.job.score_name, found)
-        self.history.validation_J.append(J)
-        for head, own in loss_of.items():
-            mean = float(own.mean(dtype=np.float64))
-            self.history.validation_J_of.setdefault(head, []).append(mean)
+        self.history.validation_J.append(means.J)
+        for head, J in means.J_of.items():
+            self.history.validation_J_of.setdefault(head, []).append(J)
         self.history.validation_score.append(score)
 
 

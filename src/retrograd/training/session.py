@@ -243,11 +243,13 @@ class TrainingSession:
             head: mean_by(weights.get(head, weights[""]), own) for head, own in epoch.J_of.items()
         }
         if len(weights) > 1:  # heads weigh the batches differently; the penalty counts by rows
-            parts = {head: self._weights[of(WEIGHT, head)] for head in self.heads}
-            penalty = epoch.J - sum(part * epoch.J_of[head] for head, part in parts.items())
-            J = mean_by(weights[""], penalty)
-            J += sum(part * J_of[head] for head, part in parts.items())
+            penalty = mean_by(weights[""], epoch.J - self._total(epoch.J_of))
+            J = penalty + self._total(J_of)
         return Means(J, J_of)
+
+    def _total(self, of_heads: Mapping[str, Any]) -> Any:
+        """The sum over heads, each by its weight."""
+        return sum(self._weights[of(WEIGHT, head)] * own for head, own in of_heads.items())
 
     def all_weights(self, order: Array, batch_size: int) -> dict[str, Array]:
         """The weights of each batch, under "", and of each head that has sample weights."""
@@ -303,6 +305,20 @@ class TrainingSession:
         outputs = {head: found[of("output", head)] for head in self.heads}
         loss_of = {head: found[of("loss", head)] for head in self.heads}
         return found["loss"], outputs or found["output"], loss_of
+
+    def validation_means(self, order: Array, loss: Array, loss_of: Mapping[str, Array]) -> Means:
+        """The means of what `score_all` found for these rows, all of one weight.
+
+        A row of the weight 0 in a head has no target there, and does not count in it.
+        """
+        if not loss_of:
+            return Means(float(loss.mean(dtype=np.float64)))
+        known = {head: w[order] > 0 for head, w in self._rows.weights_of.items()}
+        J_of = {
+            head: float(own[known.get(head, slice(None))].mean(dtype=np.float64))
+            for head, own in loss_of.items()
+        }
+        return Means(self._total(J_of), J_of)
 
     def J_of(self, order: Array) -> dict[str, float]:
         """The mean of each head's loss over these rows, as in predictions; none without heads."""

@@ -103,7 +103,8 @@ def train(
             batches take all.
         shuffle: a new order of the rows for each epoch.
         sample_weight: (n,), >= 0: J is then sum(w * loss) / sum(w). With heads for all of them, or
-            a dict; 0 where a row has no target for a head (some number must stand there).
+            a dict; 0 where a row has no target for a head (some number must stand there), which
+            then does not count in that head's validation either.
         class_weight: {label: weight}, 1 where a label is missing, or "balanced": n / (classes *
             rows of the class). The sample weights are multiplied by it. With heads a dict of such.
         l2: >= 0.

@@ -39,7 +39,14 @@ def hold_out(
             f"{len(data) - n_held} to train on and {n_held} to validate; both need 1"
         )
     mixed = rng.permutation(rows)
-    return data, np.sort(mixed[n_held:]), np.sort(mixed[:n_held])
+    held = np.sort(mixed[:n_held])
+    for head, w in data.weights_of.items():
+        if not w[held].any():
+            raise DataError(
+                f"train: all of the {n_held} validation rows have the weight 0 in the head "
+                f"{head!r}; hold out more, or pass validation as a pair (X, Y)"
+            )
+    return data, np.sort(mixed[n_held:]), held
 
 
 def check_pair(
