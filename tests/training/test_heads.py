@@ -156,7 +156,17 @@ def test_held_out_rows_of_weight_0_do_not_count_in_that_head():
     assert same(*networks)
     assert found[0].validation_J_of == found[1].validation_J_of
     assert found[0].validation_J == found[1].validation_J
-    w[1:] = 0.0
+
+
+def test_held_out_rows_that_all_have_the_weight_0_in_a_head_are_an_error():
+    held = []
+
+    def score(y, output):
+        held.extend(y["price"][:, 0])
+        return 0.0
+
+    train(net(), validation=0.3, score=score, epochs=1)
+    w = np.where(np.isin(Y["price"], held), 0.0, 1.0)
     with pytest.raises(DataError, match="all of the 14 validation rows have the weight 0 in the h"):
         train(net(), sample_weight={"price": w}, validation=0.3)
 

@@ -251,7 +251,7 @@ def is_own(thing: object) -> bool:
     if isinstance(thing, FunctionType) and thing.__closure__ is not None:
         return False
     is_plain = isinstance(thing, FunctionType | type)
-    return is_plain and thing.__module__.partition(".")[0] in ("retrograd", "builtins")
+    return is_plain and (thing.__module__ or "").partition(".")[0] in ("retrograd", "builtins")
 
 
 def in_general(optimizer: Optimizer) -> Optimizer:
