@@ -14,7 +14,8 @@ from retrograd.graph.node import variable
 from retrograd.graph.order import flops
 from retrograd.graph.shape import rows
 from retrograd.nn.losses import find_loss
-from retrograd.training.session import TrainingSession, check_rows
+from retrograd.training.rows import check_rows
+from retrograd.training.session import TrainingSession
 from retrograd.training.step import objective, training_steps
 
 RNG = np.random.default_rng(21)

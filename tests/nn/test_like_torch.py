@@ -16,7 +16,8 @@ from retrograd.nn.activations import ACTIVATIONS
 from retrograd.nn.layer import Training
 from retrograd.nn.losses import find_loss
 from retrograd.training.class_weights import weigh_classes
-from retrograd.training.session import TrainingSession, check_rows
+from retrograd.training.rows import check_rows
+from retrograd.training.session import TrainingSession
 
 TORCH = np.load(Path(__file__).with_name("torch_values.npz"))
 NAMES = [name.removesuffix(" value") for name in TORCH.files if name.endswith(" value")]

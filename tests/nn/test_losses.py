@@ -8,7 +8,8 @@ import pytest
 import retrograd as rg
 from retrograd.errors import DataError, OptionError, ShapeError, UnknownNameError
 from retrograd.nn.losses import find_loss
-from retrograd.training.session import TrainingSession, check_rows
+from retrograd.training.rows import check_rows
+from retrograd.training.session import TrainingSession
 from retrograd.training.step import steps_of
 
 RNG = np.random.default_rng(3)

@@ -84,6 +84,13 @@ def test_a_network_of_other_sizes_is_refused():
         TableModel(rg.MLP([4, 3], output="softmax"), model.columns, model.target, data="x")
 
 
+def test_a_network_with_heads_is_refused():
+    model = model_of("ill")
+    heads = rg.Heads({"a": [rg.Dense(4, 1)], "b": [rg.Dense(4, 1)]})
+    with pytest.raises(OptionError, match="takes a network of one output; this one is <network 4"):
+        TableModel(rg.Network([heads]), model.columns, model.target, data="x")
+
+
 DAMAGES: dict[str, Any] = {
     "no columns": lambda spec: spec.pop("columns"),
     "no network": lambda spec: spec.update(network=None),

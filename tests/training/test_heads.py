@@ -7,7 +7,7 @@ import retrograd as rg
 from retrograd.errors import DataError, OptionError, UnknownNameError
 from retrograd.nn.losses import find_loss
 from retrograd.training.objective import objective
-from retrograd.training.session import check_rows
+from retrograd.training.rows import check_rows
 from retrograd.training.step import steps_of
 
 RNG = np.random.default_rng(21)

@@ -10,7 +10,8 @@ from retrograd.datasets import Dataset, fin, parity, two_spirals
 from retrograd.errors import DivergenceError, GraphError, OptionError
 from retrograd.nn.losses import find_loss
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
-from retrograd.training.session import TrainingSession, check_rows
+from retrograd.training.rows import check_rows
+from retrograd.training.session import TrainingSession
 from retrograd.training.solvers import residuals as residuals_module
 from retrograd.training.solvers.residuals import Residuals
 

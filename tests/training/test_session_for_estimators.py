@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 import retrograd as rg
 from retrograd.arrays import SparseRows
 from retrograd.nn.losses import SquaredError, find_loss
-from retrograd.training.session import Rows, TrainingSession, check_rows
+from retrograd.training.rows import Rows, check_rows
+from retrograd.training.session import TrainingSession
 
 
 def opened(l2=0.0, loss=None, weights=None, is_sparse=False):

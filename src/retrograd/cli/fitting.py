@@ -30,7 +30,7 @@ from retrograd.tabular.split import Split, split
 from retrograd.tabular.target import ClassTarget, NumberTarget, Target, Task, fit_target
 from retrograd.training.history import History
 from retrograd.training.objective import objective
-from retrograd.training.session import check_rows
+from retrograd.training.rows import check_rows
 from retrograd.training.step import descent_steps, least_squares_steps
 from retrograd.training.train import train
 

@@ -21,7 +21,7 @@ from retrograd.estimators.losses import loss_of
 from retrograd.estimators.quasi_newton import minimise
 from retrograd.nn.losses import Target
 from retrograd.nn.network import Network
-from retrograd.training.session import Rows
+from retrograd.training.rows import Rows
 
 STOCHASTIC = ("sgd", "adam")
 INPUTS = "csr"  # the sparse form that is taken as it is; others are brought to it

@@ -19,7 +19,8 @@ from retrograd.optim.base import Optimizer
 from retrograd.optim.scikit_learn import ScikitLearnAdam, ScikitLearnSGD
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.loop import retrace
-from retrograd.training.session import Rows, TrainingSession
+from retrograd.training.rows import Rows
+from retrograd.training.session import TrainingSession
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP

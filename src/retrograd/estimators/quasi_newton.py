@@ -12,7 +12,8 @@ from retrograd.estimators.descent import DIVERGED
 from retrograd.estimators.form import listed
 from retrograd.nn.losses import Loss
 from retrograd.nn.network import Network
-from retrograd.training.session import Rows, TrainingSession
+from retrograd.training.rows import Rows
+from retrograd.training.session import TrainingSession
 from retrograd.training.solvers.flat import FlatObjective
 
 if TYPE_CHECKING:

@@ -52,6 +52,10 @@ class TableModel:
         n_features = len(self.columns.feature_names)
         n_outputs = len(self.target.classes) if isinstance(self.target, ClassTarget) else 1
         sizes = (self.network.n_inputs, self.network.n_outputs)
+        if self.network.heads:
+            raise OptionError(
+                f"table model: takes a network of one output; this one is {self.network!r}"
+            )
         if sizes != (n_features, n_outputs):
             raise OptionError(
                 f"table model: the columns make {n_features} features and the target {n_outputs} "

@@ -11,7 +11,7 @@ from retrograd.arrays import Array, require_number
 from retrograd.errors import OptionError, unknown_name
 from retrograd.nn.losses import JointLoss, Loss, Target
 from retrograd.nn.network import Network
-from retrograd.training.session import Rows
+from retrograd.training.rows import Rows
 
 BALANCED = "balanced"
 

@@ -15,7 +15,8 @@ from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.optim.names import find_optimizer
 from retrograd.optim.schedules import Exponential
-from retrograd.training.session import TrainingSession, check_rows
+from retrograd.training.rows import check_rows
+from retrograd.training.session import TrainingSession
 
 MEMORY = 0.9  # of the mean of the last J
 BURST = 4.0  # where that is beyond so many times its lowest value, the test ends

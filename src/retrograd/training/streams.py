@@ -20,7 +20,8 @@ from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
 from retrograd.training.class_weights import BALANCED, weigh_classes
 from retrograd.training.loop import Job, Past, Run, never, replay
-from retrograd.training.session import Epoch, Rows, TrainingSession, check_rows
+from retrograd.training.rows import Rows, check_rows
+from retrograd.training.session import Epoch, TrainingSession
 from retrograd.training.validation import check_pair
 
 Batch = Sequence[Named]

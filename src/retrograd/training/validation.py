@@ -9,7 +9,7 @@ from retrograd.errors import DataError, OptionError
 from retrograd.nn.losses import JointLoss, Loss
 from retrograd.nn.named import Named
 from retrograd.nn.network import Network
-from retrograd.training.session import Rows, check_rows
+from retrograd.training.rows import Rows, check_rows
 
 Validation = float | tuple[Named, Named] | None
 
