@@ -28,7 +28,7 @@ REFERENCE = "numpy"
 
 
 def _best() -> Engine:
-    from retrograd.engines.cpu.machine import host  # loads LLVM
+    from retrograd.engines.cpu.machine.llvm import host  # loads LLVM
 
     try:
         host()

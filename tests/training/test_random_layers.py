@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.engines.cpu import memory
+from retrograd.engines.cpu.run import memory
 from retrograd.errors import OptionError
 from retrograd.nn.losses import find_loss
 from retrograd.nn.noise import Noise

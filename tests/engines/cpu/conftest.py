@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retrograd.engines.cpu import memory, pace, state
+from retrograd.engines.cpu.run import memory, autotune, state
 from retrograd.engines.cpu.engine import CpuEngine
-from retrograd.engines.cpu.machine import runnable
+from retrograd.engines.cpu.machine.llvm import runnable
 from tests.engines.cpu.vectors import Compiled
 
 FENCE = 256  # bytes on either side of each array; of a large one as many as a quarter of it

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.engines.cpu import cache, memory, pace, runner
+from retrograd.engines.cpu.machine import cache
+from retrograd.engines.cpu.run import memory, autotune, runner
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.engines.cpu import memory, packing
+from retrograd.engines.cpu.run import memory
+from retrograd.engines.cpu.code.loops import packing
 from retrograd.engines.cpu.engine import CpuEngine
-from retrograd.engines.cpu.layout import Now
-from retrograd.engines.cpu.memory import Executable, Memory
-from retrograd.engines.cpu.packing import FIRST_CACHE, SOME_ROWS, is_packed, scratch_bytes
-from retrograd.engines.cpu.table import SCRATCH
+from retrograd.engines.cpu.code.values.layout import Now
+from retrograd.engines.cpu.run.memory import Executable, Memory
+from retrograd.engines.cpu.code.loops.packing import FIRST_CACHE, SOME_ROWS, is_packed, scratch_bytes
+from retrograd.engines.cpu.code.table import SCRATCH
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss

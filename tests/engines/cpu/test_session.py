@@ -12,13 +12,13 @@ from scipy.sparse import csr_array
 
 import retrograd as rg
 from retrograd.arrays import SparseRows
-from retrograd.engines.cpu import memory, pace, runner
-from retrograd.engines.cpu.emit import emit
+from retrograd.engines.cpu.run import memory, autotune, runner
+from retrograd.engines.cpu.code.emit import emit
 from retrograd.engines.cpu.engine import CpuEngine
-from retrograd.engines.cpu.machine import assemble, optimize
-from retrograd.engines.cpu.sharing import Sharing
-from retrograd.engines.cpu.table import Table
-from retrograd.engines.cpu.target import TARGETS
+from retrograd.engines.cpu.machine.llvm import assemble, optimize
+from retrograd.engines.cpu.code.sharing import Sharing
+from retrograd.engines.cpu.code.table import Table
+from retrograd.engines.cpu.machine.target import TARGETS
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError
 from retrograd.graph.step import Step
