@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from retrograd.engines.cpu.run.autotune import Pace
+from retrograd.engines.cpu.run.autotune import Autotuner
 
 MANY = 1e9  # flops of a batch that is worth several threads
 
 
-class Ended(Pace):
+class Ended(Autotuner):
     """Another thread ends the trial while this one looks at it."""
 
     def _is_judged(self, n_threads):
@@ -23,24 +23,24 @@ def test_a_trial_that_another_thread_ends_is_still_a_number_of_threads(flops):
 
 
 def test_numbers_of_threads_that_are_both_tried_anew_are_no_error():
-    pace = Pace(2, MANY)
+    tuner = Autotuner(2, MANY)
     for n_threads in (1, 2):
-        pace.note(n_threads, 10, 1.0)
-    pace._trial, pace._seconds = None, {1: (), 2: ()}  # two threads began a trial each
-    assert pace.next(10, is_stoppable=False) == (10, 1)
+        tuner.note(n_threads, 10, 1.0)
+    tuner._trial, tuner._seconds = None, {1: (), 2: ()}  # two threads began a trial each
+    assert tuner.next(10, is_stoppable=False) == (10, 1)
 
 
 @pytest.mark.parametrize("seconds", [(1.0, 0.1), (0.1, 1.0)])
 def test_the_faster_number_of_threads_is_taken(seconds):
-    pace, taken = Pace(2, MANY), []
+    tuner, taken = Autotuner(2, MANY), []
     for _ in range(50):
-        n_batches, n_threads = pace.next(100, is_stoppable=True)
-        pace.note(n_threads, n_batches, n_batches * seconds[n_threads - 1])
+        n_batches, n_threads = tuner.next(100, is_stoppable=True)
+        tuner.note(n_threads, n_batches, n_batches * seconds[n_threads - 1])
         taken.append(n_threads)
     faster = 1 + seconds.index(min(seconds))
     assert taken.count(faster) > 40
 
 
 def test_one_thread_runs_all_batches_in_one_call_unless_it_may_be_stopped():
-    assert Pace(1, MANY).next(1000, is_stoppable=False) == (1000, 1)
-    assert Pace(1, MANY).next(1000, is_stoppable=True)[0] < 1000
+    assert Autotuner(1, MANY).next(1000, is_stoppable=False) == (1000, 1)
+    assert Autotuner(1, MANY).next(1000, is_stoppable=True)[0] < 1000

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from llvmlite import ir
 
-from retrograd.engines.cpu.run import pool
-from retrograd.engines.cpu.machine.llvm import assemble, host, load, optimize
-from retrograd.engines.cpu.run.memory import address
-from retrograd.engines.cpu.run.pool import together
 from retrograd.engines.cpu.code.barrier import wait_for
+from retrograd.engines.cpu.machine.llvm import assemble, host, load, optimize
+from retrograd.engines.cpu.run import pool
+from retrograd.engines.cpu.run.memory import address
+from retrograd.engines.cpu.run.pool import run_parallel
 from retrograd.errors import OptionError
 from retrograd.run import find_engine
 
@@ -42,7 +42,7 @@ def run(code, cells):
     """Each thread counts up its own cell, and waits for the next one's: all must run at once."""
     n = len(cells)
     where = [address(cells[i : i + 1]) for i in range(n)]
-    together(code, [[(where[i], where[(i + 1) % n])] for i in range(n)])
+    run_parallel(code, [[(where[i], where[(i + 1) % n])] for i in range(n)])
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
@@ -64,8 +64,8 @@ def test_threads_that_fell_asleep_are_woken(code):
 def test_the_pairs_of_a_job_run_one_after_another(code):
     cells = np.zeros(5, np.int64)
     places = [address(cells[i : i + 1]) for i in range(5)]
-    together(code, [[(x, x) for x in places[:3]], [(x, x) for x in places[3:]]])
-    together(code, [[(x, x) for x in places]])
+    run_parallel(code, [[(x, x) for x in places[:3]], [(x, x) for x in places[3:]]])
+    run_parallel(code, [[(x, x) for x in places]])
     assert (cells == 2).all()
 
 
@@ -74,7 +74,7 @@ def test_each_task_of_a_shared_job_is_done_once(code, n_threads):
     cells = np.zeros(50, np.int64)
     job = [(address(cells[i : i + 1]),) * 2 for i in range(50)]
     for turn in range(1, 50):
-        together(code, [job] * n_threads, is_shared=True)
+        run_parallel(code, [job] * n_threads, is_shared=True)
         assert (cells == turn).all()
 
 
@@ -103,7 +103,7 @@ def test_calls_from_several_python_threads_have_threads_of_their_own(code):
 
 def test_ctrl_c_in_a_call_leaves_its_threads_to_the_next(code):
     run(code, np.zeros(2, np.int64))
-    free, cells, gate = [*team._FREE], np.zeros(2, np.int64), np.zeros(1, np.int64)
+    free, cells, gate = [*pool._IDLE], np.zeros(2, np.int64), np.zeros(1, np.int64)
 
     def press():
         time.sleep(0.05)
@@ -113,37 +113,37 @@ def test_ctrl_c_in_a_call_leaves_its_threads_to_the_next(code):
     thread = threading.Thread(target=press)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        together(code, [[(address(cells[i:]), address(gate))] for i in range(2)])
+        run_parallel(code, [[(address(cells[i:]), address(gate))] for i in range(2)])
     thread.join()
-    assert (cells == 1).all() and sorted(map(id, team._FREE)) == sorted(map(id, free))
+    assert (cells == 1).all() and sorted(map(id, pool._IDLE)) == sorted(map(id, free))
     run(code, np.zeros(2, np.int64))
 
 
 def test_a_job_that_cannot_be_handed_over_leaves_its_threads_to_the_next(code):
     run(code, np.zeros(2, np.int64))
-    n_free = len(team._FREE)
+    n_idle = len(pool._IDLE)
     with pytest.raises((TypeError, ValueError)):
-        together(code, [[(0, 0)], [(0, None)]])
-    assert len(team._FREE) == n_free
+        run_parallel(code, [[(0, 0)], [(0, None)]])
+    assert len(pool._IDLE) == n_idle
 
 
-def test_a_helper_that_nobody_keeps_goes_on_in_memory_of_its_own():
-    mailbox = weakref.ref(team._Helper().mailbox.base)
+def test_a_worker_that_nobody_keeps_goes_on_in_memory_of_its_own():
+    control = weakref.ref(pool._Worker().control.base)
     gc.collect()
-    assert mailbox() is not None
+    assert control() is not None
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_has_threads_of_its_own(code):
     run(code, np.zeros(2, np.int64))
-    assert team._FREE
+    assert pool._IDLE
     child = os.fork()
     if child == 0:
         status = 1
         try:
             cells = np.zeros(2, np.int64)
-            status = 2 if team._FREE else 1
+            status = 2 if pool._IDLE else 1
             run(code, cells)
             status = 0 if status == 1 and (cells == 1).all() else status
         finally:
@@ -160,6 +160,6 @@ def test_a_number_of_threads_that_is_none_names_the_variable(monkeypatch, value)
 
 def test_blanks_around_the_number_of_threads_are_no_matter(monkeypatch):
     monkeypatch.setenv("RETROGRAD_THREADS", " 3 ")
-    assert team.available() == 3
+    assert pool.available() == 3
     monkeypatch.setenv("RETROGRAD_THREADS", " ")
-    assert team.available() >= 1
+    assert pool.available() >= 1

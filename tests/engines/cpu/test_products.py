@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.engines.cpu.run import memory
 from retrograd.engines.cpu.code.loops import packing
-from retrograd.engines.cpu.engine import CpuEngine
-from retrograd.engines.cpu.code.values.layout import Now
-from retrograd.engines.cpu.run.memory import Executable, Memory
-from retrograd.engines.cpu.code.loops.packing import FIRST_CACHE, SOME_ROWS, is_packed, scratch_bytes
+from retrograd.engines.cpu.code.loops.packing import is_packed, scratch_bytes
+from retrograd.engines.cpu.code.loops.tile import FIRST_CACHE, SOME_ROWS
 from retrograd.engines.cpu.code.table import SCRATCH
+from retrograd.engines.cpu.code.values.layout import Now
+from retrograd.engines.cpu.engine import CpuEngine
+from retrograd.engines.cpu.machine import compiled
+from retrograd.engines.cpu.run import executable
+from retrograd.engines.cpu.run.executable import Executable
+from retrograd.engines.cpu.run.memory import Memory
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss
@@ -73,12 +76,12 @@ def uncached(monkeypatch):
     monkeypatch.setenv("RETROGRAD_CACHE", "off")
 
     def forget():
-        monkeypatch.setattr(memory, "_CODES", OrderedDict())
-        memory._kept.cache_clear()
+        monkeypatch.setattr(compiled, "_COMPILED", OrderedDict())
+        executable._kept.cache_clear()
 
     forget()
     yield forget
-    memory._kept.cache_clear()
+    executable._kept.cache_clear()
 
 
 # Weight gradients.

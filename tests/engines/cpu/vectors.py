@@ -10,8 +10,8 @@ import numpy as np
 from llvmlite import ir
 
 from retrograd.engines.cpu.code.builder.lanes import Lanes
-from retrograd.engines.cpu.machine.llvm import assemble, assembly, load, optimize
 from retrograd.engines.cpu.code.builder.processor import enter_mode, leave_mode
+from retrograd.engines.cpu.machine.llvm import assemble, assembly, load, optimize
 from retrograd.engines.cpu.machine.target import Target
 
 POINTER, INDEX = ir.PointerType(), ir.IntType(64)

@@ -14,16 +14,24 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.code.gather import gather
-from retrograd.engines.cpu.code.builder.integers import I8, I64, POINTER, Int, Integers, as_value, loop
-from retrograd.engines.cpu.code.kernel import Call, emit_kernel
-from retrograd.engines.cpu.code.loops.reductions import Part
-from retrograd.engines.cpu.code.loops.packing import scratch_bytes
+from retrograd.engines.cpu.code.barrier import emit_barrier
+from retrograd.engines.cpu.code.builder.integers import (
+    I8,
+    I64,
+    POINTER,
+    Int,
+    Integers,
+    as_value,
+    loop,
+)
 from retrograd.engines.cpu.code.builder.processor import enter_mode, leave_mode
+from retrograd.engines.cpu.code.gather import gather
+from retrograd.engines.cpu.code.kernel import Call, emit_kernel
+from retrograd.engines.cpu.code.loops.axes import Part
+from retrograd.engines.cpu.code.loops.packing import scratch_bytes
 from retrograd.engines.cpu.code.sharing import Sharing
 from retrograd.engines.cpu.code.table import SCRATCH, Table
 from retrograd.engines.cpu.machine.target import Target
-from retrograd.engines.cpu.code.barrier import emit_barrier
 from retrograd.errors import GraphError
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size, has_rows

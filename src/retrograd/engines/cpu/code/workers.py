@@ -1,9 +1,9 @@
-"""Generated code that lends a native call more threads: what they do, and what leads them.
+"""Generated code of a thread pool: what its workers do, and how a call hands out its jobs.
 
-A thread that helps has a mailbox, `MAILBOX` integers: a word that says what it does, its job, and a
-lock of Python's to sleep on. It never goes back to Python between two jobs, nor needs the
-interpreter's lock. A job is a function, the number of its tasks, pairs of pointers to call it with,
-and where to find the number of the next task: threads that share this word share the tasks.
+A worker thread has a control block, `CONTROL` integers: its state, its job, and a lock of Python's
+to park on. It never goes back to Python between two jobs, nor needs the interpreter's lock. A job
+is a function, the number of its tasks, pairs of pointers to call it with, and where to find the
+number of the next task: threads that share this counter share the tasks.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from typing import Any
 
 from llvmlite import ir
 
+from retrograd.engines.cpu.code.barrier import wait_for
 from retrograd.engines.cpu.code.builder.integers import I32, I64, POINTER, as_value, loop
 from retrograd.engines.cpu.code.builder.processor import pause
 from retrograd.engines.cpu.machine.target import Target
-from retrograd.engines.cpu.code.barrier import wait_for
 
-AWAKE, BUSY, ASLEEP = range(3)  # what a thread does: wait for a job, run one, or sleep
-SPINS = 40_000  # turns of waiting before it sleeps: to be woken takes longer than most waits
+SPINNING, RUNNING, PARKED = range(3)  # states: waits for a job, runs one, or sleeps
+SPINS = 40_000  # turns of waiting before it parks: to be woken takes longer than most waits
 
-# Places in a mailbox: the word has a cache line to itself.
+# Places in a control block: the state has a cache line to itself.
 STATE, JOB, LOCK, ACQUIRE, RELEASE = 0, 16, 20, 21, 22
-MAILBOX = 32
-HELPERS, FIRST_HELPER = 4, 5  # of the leader, after its own job: how many help; their mailboxes
+CONTROL = 32
+WORKERS, FIRST_WORKER = 4, 5  # of a call, after its own job: how many workers, their control blocks
 
 _TASK = ir.FunctionType(ir.VoidType(), [POINTER, POINTER])
 _ACQUIRE = ir.FunctionType(I32, [POINTER, I32])
 _RELEASE = ir.FunctionType(ir.VoidType(), [POINTER])
 
 
-def emit_crew(target: Target) -> ir.Module:
-    """`serve(mailbox, _)`, which never returns, and `lead(crew, _)`, which returns when all did."""
-    module = ir.Module(name="crew", context=ir.Context())
+def emit_pool(target: Target) -> ir.Module:
+    """`work(control, _)`, which never returns, and `dispatch(call, _)`, back when all are done."""
+    module = ir.Module(name="pool", context=ir.Context())
     run = _run(module)
-    _serve(module, run, target)
-    _lead(module, run, target)
+    _work(module, run, target)
+    _dispatch(module, run, target)
     return module
 
 
@@ -75,11 +75,12 @@ def _run(module: ir.Module) -> ir.Function:
     return function
 
 
-def _serve(module: ir.Module, run: ir.Function, target: Target) -> None:
-    builder, mailbox, function = _function(module, "serve")
-    state = _at(builder, mailbox, STATE)
-    start, wait, nap, sleep, work = (
-        function.append_basic_block(name) for name in ("start", "wait", "nap", "sleep", "work")
+def _work(module: ir.Module, run: ir.Function, target: Target) -> None:
+    """A worker: spin for a job, park where none comes, run it, and spin again."""
+    builder, control, function = _function(module, "work")
+    state = _at(builder, control, STATE)
+    start, wait, park, sleep, work = (
+        function.append_basic_block(name) for name in ("start", "wait", "park", "sleep", "work")
     )
     builder.branch(start)
     builder.position_at_end(start)
@@ -92,38 +93,41 @@ def _serve(module: ir.Module, run: ir.Function, target: Target) -> None:
     still = builder.append_basic_block("still")
     pause(builder, target)
     now = builder.load_atomic(state, "acquire", 8, typ=I64)
-    builder.cbranch(builder.icmp_signed("==", now, as_value(BUSY)), work, still)
+    builder.cbranch(builder.icmp_signed("==", now, as_value(RUNNING)), work, still)
     builder.position_at_end(still)
     turn.add_incoming(more, still)
-    builder.cbranch(builder.icmp_signed("<", more, as_value(SPINS)), wait, nap)
+    builder.cbranch(builder.icmp_signed("<", more, as_value(SPINS)), wait, park)
 
-    builder.position_at_end(nap)
-    found = builder.cmpxchg(state, as_value(AWAKE), as_value(ASLEEP), "acq_rel", "acquire")
+    builder.position_at_end(park)
+    found = builder.cmpxchg(state, as_value(SPINNING), as_value(PARKED), "acq_rel", "acquire")
     builder.cbranch(builder.extract_value(found, 1), sleep, work)
     builder.position_at_end(sleep)
-    acquire = _pointer(builder, mailbox, ACQUIRE, _ACQUIRE)
-    builder.call(acquire, [_pointer(builder, mailbox, LOCK), ir.Constant(I32, 1)])
+    acquire = _pointer(builder, control, ACQUIRE, _ACQUIRE)
+    builder.call(acquire, [_pointer(builder, control, LOCK), ir.Constant(I32, 1)])
     builder.branch(work)
 
     builder.position_at_end(work)
-    builder.call(run, [_at(builder, mailbox, JOB), mailbox])
-    builder.atomic_rmw("xchg", state, as_value(AWAKE), "release")
+    builder.call(run, [_at(builder, control, JOB), control])
+    builder.atomic_rmw("xchg", state, as_value(SPINNING), "release")
     builder.branch(start)
 
 
-def _lead(module: ir.Module, run: ir.Function, target: Target) -> None:
-    builder, crew, _ = _function(module, "lead")
-    number = builder.load(_at(builder, crew, HELPERS), typ=I64)
+def _dispatch(module: ir.Module, run: ir.Function, target: Target) -> None:
+    """A call: set all workers running, run a job of its own, and wait for theirs."""
+    builder, call, _ = _function(module, "dispatch")
+    number = builder.load(_at(builder, call, WORKERS), typ=I64)
     with loop(builder, 0, number) as turn:
-        mailbox = _pointer(builder, crew, builder.add(turn.i, as_value(FIRST_HELPER)))
-        state = _at(builder, mailbox, STATE)
-        before = builder.atomic_rmw("xchg", state, as_value(BUSY), "acq_rel")
-        with builder.if_then(builder.icmp_signed("==", before, as_value(ASLEEP))):
-            release = _pointer(builder, mailbox, RELEASE, _RELEASE)
-            builder.call(release, [_pointer(builder, mailbox, LOCK)])
-    builder.call(run, [crew, crew])
+        control = _pointer(builder, call, builder.add(turn.i, as_value(FIRST_WORKER)))
+        state = _at(builder, control, STATE)
+        before = builder.atomic_rmw("xchg", state, as_value(RUNNING), "acq_rel")
+        with builder.if_then(builder.icmp_signed("==", before, as_value(PARKED))):
+            release = _pointer(builder, control, RELEASE, _RELEASE)
+            builder.call(release, [_pointer(builder, control, LOCK)])
+    builder.call(run, [call, call])
     with loop(builder, 0, number) as turn:
-        mailbox = _pointer(builder, crew, builder.add(turn.i, as_value(FIRST_HELPER)))
-        state = _at(builder, mailbox, STATE)
-        wait_for(builder, state, lambda now: builder.icmp_signed("!=", now, as_value(BUSY)), target)
+        control = _pointer(builder, call, builder.add(turn.i, as_value(FIRST_WORKER)))
+        state = _at(builder, control, STATE)
+        wait_for(
+            builder, state, lambda now: builder.icmp_signed("!=", now, as_value(RUNNING)), target
+        )
     builder.ret_void()

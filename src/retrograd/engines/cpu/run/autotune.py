@@ -1,4 +1,4 @@
-"""How long a batch takes, and so how many to run in one native call, and on how many threads."""
+"""Chosen by measuring: how many batches run in one native call, and on how many threads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIRST = 5  # calls of a trial's length before the number that is not used is tri
 MOST, MOST_IF_SURE = 80, 20  # many each time, up to so many
 
 
-class Pace:
+class Autotuner:
     """What was measured of batches of one size; kept with the code, for whoever runs it next.
 
     Whether several threads are faster depends on the machine and on what else it does. So now and
@@ -32,7 +32,7 @@ class Pace:
         # The last few measurements by number of threads: a machine may become slower or faster.
         self._seconds: dict[int, tuple[float, ...]] = {1: (), n_threads: ()}
         self._trial: int | None = n_threads if self._is_sure else 1  # which is tried now
-        self._patience = 0  # calls of a trial's length before the next
+        self._interval = 0  # calls of a trial's length before the next
         self._work = 0.0  # seconds since the last began
 
     def next(self, n_left: int, *, is_stoppable: bool, is_cold: bool = False) -> tuple[int, int]:
@@ -44,15 +44,16 @@ class Pace:
         if not is_stoppable and self._n_threads == 1:
             return n_left, 1  # how long a batch takes does not matter
         n_threads = self._chosen()
-        pace = self._best(n_threads)
+        of_batch = self._best(n_threads)
         is_trial = self._n_threads > 1 and n_threads == self._trial
         if not is_trial and not is_stoppable:
             return n_left, n_threads
-        pace = pace or max(map(self._best, self._seconds))  # of the other, until there is its own
-        if not pace:
+        # That of the other number, until there is its own.
+        of_batch = of_batch or max(map(self._best, self._seconds))
+        if not of_batch:
             return min(n_left, 1 if is_cold else 2), n_threads
         seconds = min(TRIAL, SLICE) if is_trial else SLICE
-        return min(n_left, max(1, int(seconds / pace))), n_threads
+        return min(n_left, max(1, int(seconds / of_batch))), n_threads
 
     def note(
         self, n_threads: int, n_batches: int, seconds: float, *, is_cold: bool = False
@@ -88,14 +89,14 @@ class Pace:
         self._trial = None
         fastest = min((1, self._n_threads), key=lambda n: self._best(n) or math.inf)
         other = self._other(fastest)
-        pace, rival = self._best(fastest), self._best(other)
-        if fastest == 1 and pace < WORTH:
+        mine, rival = self._best(fastest), self._best(other)
+        if fastest == 1 and mine < WORTH:
             return 1
         is_next = fastest == 1 and not rival
-        if not is_next and self._work < max(self._patience, FIRST) * max(TRIAL, rival or pace):
+        if not is_next and self._work < max(self._interval, FIRST) * max(TRIAL, rival or mine):
             return fastest
-        # Against what the flops say, one thread is not believed in for long.
+        # Against what the flops say, one thread is tried anew sooner.
         most = MOST_IF_SURE if self._is_sure and other > 1 else MOST
-        self._patience = min(max(2 * self._patience, FIRST), most)
+        self._interval = min(max(2 * self._interval, FIRST), most)
         self._seconds[other], self._trial, self._work = (), other, 0.0
         return other

@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from retrograd.engines.checks import count_rows
 from retrograd.engines.cpu.code.emit import FIRST, LAST, STRIDES
-from retrograd.engines.cpu.run.listing import CpuListing
-from retrograd.engines.cpu.run.memory import Executable, Memory, address, executable_of, require_legal
 from retrograd.engines.cpu.machine.target import Target
-from retrograd.engines.cpu.run.pool import together
+from retrograd.engines.cpu.run.executable import executable_of
+from retrograd.engines.cpu.run.listing import CpuListing
+from retrograd.engines.cpu.run.memory import Memory, address, require_legal
+from retrograd.engines.cpu.run.pool import run_parallel
+from retrograd.engines.cpu.run.single_row import SingleRow
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
 from retrograd.graph.order import order
@@ -64,7 +65,7 @@ class CpuFunction:
         others = [node for i, node in enumerate(inputs) if i not in leading]
         self._has_rows_elsewhere = any(has_rows(node.shape) for node in others)
         self._results = [(node.shape, node.dtype) for node in outputs]
-        self._single: _Single | None = None
+        self._single: SingleRow | None = None
 
     @property
     def listing(self) -> CpuListing:
@@ -101,7 +102,7 @@ class CpuFunction:
         require_legal(self._memories)
         if n == 1 and self._leading:
             if self._single is None:
-                self._single = _Single(self._executable, self._inputs)
+                self._single = SingleRow(self._executable, self._inputs)
             single, self._single = self._single, None  # Ctrl-C may come before it has followed
             single.follow(arrays)
             self._single = single
@@ -122,7 +123,7 @@ class CpuFunction:
         figures[:, FIRST], figures[:, LAST] = bounds[:-1], bounds[1:]
         pieces = [address(figures) + i * figures.strides[0] for i in range(n_pieces)]
         jobs = [[(table, piece) for piece in pieces] for table in tables[:n_threads]]
-        together(code, jobs, is_shared=True)
+        run_parallel(code, jobs, is_shared=True)
 
     def _rows_at_sight(self, values: Sequence[Array]) -> int | None:
         """The number of rows, where all but the leading inputs are those of the last call.
@@ -169,56 +170,3 @@ class CpuFunction:
         for node, array in zip(self._program.outputs.values(), outputs, strict=True):
             for memory in self._memories:
                 memory.point(node, array)
-
-
-class _Single:
-    """Calls for one row each, where Python's share is not small beside the arithmetic.
-
-    The row and the outputs lie in memory that the code is pointed at once and for all, and are
-    copied. Of the other inputs it knows those of the last call, which need no second look.
-    """
-
-    def __init__(self, executable: Executable, inputs: Sequence[Node]) -> None:
-        program = executable.program
-        self._memory = Memory(executable, 1)
-        self._others = [
-            (i, cell)
-            for i in range(len(inputs))
-            if (cell := program.state.get(f"input {i}")) is not None
-        ]
-        self._seen: list[tuple[int, Any]] = []  # arrays of the last call, by reference
-        self._rooms = [
-            (int(name.split()[1]), np.zeros(with_rows(node.shape, 1), node.dtype))
-            for name, node in program.inputs.items()
-        ]
-        for i, room in self._rooms:
-            self._memory.point(("data", f"input {i}"), room)
-        self._outputs = [np.empty(with_rows(x.shape, 1), x.dtype) for x in program.outputs.values()]
-        for node, array in zip(program.outputs.values(), self._outputs, strict=True):
-            self._memory.point(node, array)
-        strides = [room.strides[0] for _, room in self._rooms]
-        self._figures = np.array([1, 1, 0, 1, 0, 1, *strides], np.int64)
-        tables = address(self._memory.pointers), address(self._figures)
-        self._call = partial(executable.code.call, *tables)
-
-    def follow(self, arrays: Sequence[Array]) -> None:
-        """Point the code at the inputs that have no rows."""
-        self._seen = [(i, weakref.ref(arrays[i])) for i, _ in self._others]
-        for i, cell in self._others:
-            self._memory.point(cell, arrays[i])
-
-    def run(self, values: Sequence[Array]) -> list[Array] | None:
-        """The outputs; None where this is not one row, or another input is not the last call's."""
-        for i, seen in self._seen:
-            if seen() is not values[i]:
-                return None
-        for i, room in self._rooms:
-            value = values[i]
-            if type(value) is not np.ndarray or value.shape != room.shape:
-                return None
-            if value.dtype != room.dtype:
-                return None
-            room[...] = value
-        self._call()
-        require_legal((self._memory,))
-        return [array.copy() for array in self._outputs]

@@ -1,33 +1,20 @@
-"""A program made ready to run: its machine code, and the memory that the code is handed."""
+"""The memory that native code is handed: the arrays of an executable, and the table of pointers."""
 
 from __future__ import annotations
 
 import ctypes
-import os
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from retrograd.engines.cpu.machine import cache
-from retrograd.engines.cpu.code.values.body import PICKING
-from retrograd.engines.cpu.code.workers import emit_crew
-from retrograd.engines.cpu.code.emit import emit
-from retrograd.engines.cpu.code.values.layout import Layout, Now
-from retrograd.engines.cpu.machine.llvm import Code, assemble, load, machine, optimize
-from retrograd.engines.cpu.run.autotune import Pace
 from retrograd.engines.cpu.code.loops.packing import scratch_bytes
 from retrograd.engines.cpu.code.table import SCRATCH, Table
-from retrograd.engines.cpu.machine.target import Target
+from retrograd.engines.cpu.code.values.bounds import PICKING
+from retrograd.engines.cpu.code.values.layout import Now
+from retrograd.engines.cpu.run.executable import Executable
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
-from retrograd.graph.order import flops
-from retrograd.graph.structure import Structure
-from retrograd.plan.program import Program, signature
-from retrograd.plan.schedule import plan_of
 
 ALIGN = 64  # bytes: a cache line, and the widest vector
 
@@ -45,89 +32,6 @@ def address(array: Array) -> int:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]  # is a buffer
     except (TypeError, ValueError):  # a slower way, for what is read-only, empty or has gaps
         return int(array.__array_interface__["data"][0])
-
-
-class Executable:
-    """A program's machine code, the table of what it is handed, and how fast it was.
-
-    `pace(n_threads, size, n_copies)` is what was measured of batches of that size.
-    """
-
-    def __init__(self, program: Program, target: Target, *, is_direct: bool = False) -> None:
-        self.program, self.target = program, target
-        self.table = Table(program, target.bytes // 4, is_direct)
-        self.code = code_of(program, target, self.table)
-        self.pace = lru_cache(maxsize=SIZES)(partial(_pace, program))
-        # What lives in memory of its own within a batch, by its key in the table.
-        rooms = [n for n in program.stored() if isinstance(self.table.memory(n), tuple)]
-        if not is_direct:
-            rooms += program.inputs.values()
-        self.rooms: dict[object, Layout] = {}
-        for node in rooms:
-            self.rooms.setdefault(self.table.memory(node), self.table.layout(node))
-
-
-def _pace(program: Program, n_threads: int, size: int, n_copies: int) -> Pace:
-    results = (*program.outputs.values(), *program.updates.values())
-    return Pace(n_threads, n_copies * flops(results, n_rows=size))
-
-
-KEPT_PLANS = 64  # structures whose executables are kept
-SIZES = 16  # batch sizes of an executable whose pace is kept
-
-
-def executable_of(structure: Structure, target: Target, *, is_direct: bool = False) -> Executable:
-    """What runs a graph; graphs of equal structure share it, and only the first is planned.
-
-    Its program has the nodes of the first graph: what is handed over is found by name.
-    """
-    make = _kept if structure.is_comparable else _executable
-    return make(structure, target, is_direct=is_direct)
-
-
-def _executable(structure: Structure, target: Target, *, is_direct: bool) -> Executable:
-    return Executable(plan_of(structure), target, is_direct=is_direct)
-
-
-_kept = lru_cache(maxsize=KEPT_PLANS)(_executable)
-
-
-_CODES: OrderedDict[tuple[str, str], Code] = OrderedDict()
-KEPT_CODES = 256  # programs whose code stays loaded
-_LOCK = threading.Lock()
-if hasattr(os, "register_at_fork"):  # a lock held in a fork would never be released in the child
-    os.register_at_fork(
-        before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release
-    )
-
-
-def code_of(program: Program, target: Target, table: Table) -> Code:
-    """The code of a program: what is loaded already, or kept on disk, or made now."""
-    layout = "direct" if table.is_direct else "gathered"
-    key = f"{layout}\n{signature(program)}"
-    return _code(key, "run", target, lambda: emit(program, target, table))
-
-
-@lru_cache
-def crew_code(target: Target, symbol: str) -> Code:
-    """The code that lends threads to calls: "serve" or "lead" (see `emit_crew`)."""
-    return _code("crew", symbol, target, lambda: emit_crew(target))
-
-
-def _code(key: str, symbol: str, target: Target, make: Callable[[], Any]) -> Code:
-    key = f"{machine(target)} {key}"
-    with _LOCK:  # LLVM is handed one module at a time
-        if (key, symbol) in _CODES:
-            _CODES.move_to_end((key, symbol))
-            return _CODES[key, symbol]
-        kept = cache.read(key)
-        if kept is None:
-            kept = assemble(optimize(str(make()), target), target)
-            cache.write(key, kept)
-        code = _CODES[key, symbol] = load(kept, symbol)
-        if len(_CODES) > KEPT_CODES:
-            _CODES.popitem(last=False)
-        return code
 
 
 class Memory:
@@ -150,7 +54,7 @@ class Memory:
         for node in table.arrays():
             assert node.value is not None
             self._keep(node, packed(table, node, node.value))
-        for key, layout in executable.rooms.items():
+        for key, layout in executable.buffers.items():
             self._keep(key, allocate(layout.entries(rows), layout.dtype))
 
     def _keep(self, key: object, array: Array) -> None:

@@ -1,8 +1,8 @@
-"""Threads of native calls: they live on between calls, in generated code (see `crew`).
+"""The thread pool of native calls: its workers live on between calls, in generated code.
 
-To start a thread takes 0.3 ms, to wake one 0.1 ms, to give work to one that still waits for the
-next call takes a microsecond. A call has its threads to itself: calls made at once, from several
-Python threads, have different ones.
+To start a thread takes 0.3 ms, to wake one 0.1 ms, to give work to one that still spins takes a
+microsecond. A call has its workers to itself: calls made at once, from several Python threads, have
+different ones.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import ctypes
 import os
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
-from retrograd.engines.cpu.code.workers import ACQUIRE, JOB, LOCK, MAILBOX, RELEASE
+from retrograd.engines.cpu.code.workers import ACQUIRE, CONTROL, JOB, LOCK, RELEASE, emit_pool
+from retrograd.engines.cpu.machine.compiled import compiled
 from retrograd.engines.cpu.machine.llvm import Code, host
-from retrograd.engines.cpu.run.memory import address, allocate, crew_code
+from retrograd.engines.cpu.machine.target import Target
+from retrograd.engines.cpu.run.memory import address, allocate
 from retrograd.errors import OptionError
 
 LINE = 8  # integers of a cache line
@@ -43,59 +46,66 @@ def available() -> int:
     return os.cpu_count() or 1
 
 
-def together(code: Code, jobs: Sequence[Job], *, is_shared: bool = False) -> None:
+def run_parallel(code: Code, jobs: Sequence[Job], *, is_shared: bool = False) -> None:
     """Run the jobs at the same time, the first on this thread; return when all are done.
 
-    A single native call leads all: Ctrl-C, which arrives between two of Python's steps, finds none
-    of them half started. `is_shared`: the jobs have equal tasks; each is done by whoever is free.
+    A single native call hands out all: Ctrl-C, which arrives between two of Python's steps, finds
+    none of them half started. `is_shared`: the jobs have equal tasks; each is done by whoever is
+    free.
     """
-    helpers: list[_Helper] = []
+    workers: list[_Worker] = []
     try:
-        while len(helpers) < len(jobs) - 1:
-            helpers.append(_free_helper())
+        while len(workers) < len(jobs) - 1:
+            workers.append(_idle_worker())
         pairs = [np.array(job, np.int64) for job in jobs]
         counters = [allocate(LINE, np.dtype(np.int64)) for _ in ([jobs[0]] if is_shared else jobs)]
         words = [
             (code.address, len(mine), address(mine), address(counters[t % len(counters)]))
             for t, mine in enumerate(pairs)
         ]
-        for helper, job in zip(helpers, words[1:], strict=True):
-            helper.mailbox[JOB : JOB + len(job)] = job
-        mailboxes = [address(helper.mailbox) for helper in helpers]
-        crew = np.array([*words[0], len(helpers), *mailboxes], np.int64)
-        crew_code(host(), "lead").call(address(crew), 0)
+        for worker, job in zip(workers, words[1:], strict=True):
+            worker.control[JOB : JOB + len(job)] = job
+        controls = [address(worker.control) for worker in workers]
+        call = np.array([*words[0], len(workers), *controls], np.int64)
+        _pool_code(host(), "dispatch").call(address(call), 0)
     finally:
-        _FREE.extend(helpers)  # before the call and after it they wait, whatever was raised
+        _IDLE.extend(workers)  # before the call and after it they wait, whatever was raised
 
 
-class _Helper:
-    """A thread that waits for jobs, and its mailbox."""
+@lru_cache
+def _pool_code(target: Target, symbol: str) -> Code:
+    """The code of workers, "work", or of calls, "dispatch" (see `emit_pool`)."""
+    return compiled("pool", symbol, target, lambda: emit_pool(target))
+
+
+class _Worker:
+    """A thread that waits for jobs, and its control block."""
 
     def __init__(self) -> None:
         python = ctypes.pythonapi
         python.PyThread_allocate_lock.restype = ctypes.c_void_p
         lock = python.PyThread_allocate_lock()
         python.PyThread_acquire_lock(ctypes.c_void_p(lock), 1)
-        self.mailbox = allocate(MAILBOX, np.dtype(np.int64))
-        self.mailbox[LOCK] = lock
+        self.control = allocate(CONTROL, np.dtype(np.int64))
+        self.control[LOCK] = lock
         for place, name in ((ACQUIRE, "acquire"), (RELEASE, "release")):
             function = getattr(python, f"PyThread_{name}_lock")
-            self.mailbox[place] = ctypes.cast(function, ctypes.c_void_p).value or 0
-        threading.Thread(target=self._serve, name="retrograd", daemon=True).start()
+            self.control[place] = ctypes.cast(function, ctypes.c_void_p).value or 0
+        threading.Thread(target=self._work, name="retrograd", daemon=True).start()
 
-    def _serve(self) -> None:
-        # Never returns. A method, so that the thread keeps the mailbox, into which it writes, when
-        # nobody else does: Ctrl-C lost the helper, or the interpreter clears its modules.
-        crew_code(host(), "serve").call(address(self.mailbox), 0)
+    def _work(self) -> None:
+        # Never returns. A method, so that the thread keeps the block, into which it writes, when
+        # nobody else does: Ctrl-C lost the worker, or the interpreter clears its modules.
+        _pool_code(host(), "work").call(address(self.control), 0)
 
 
-_FREE: list[_Helper] = []
+_IDLE: list[_Worker] = []
 if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
-    os.register_at_fork(after_in_child=_FREE.clear)
+    os.register_at_fork(after_in_child=_IDLE.clear)
 
 
-def _free_helper() -> _Helper:
+def _idle_worker() -> _Worker:
     try:
-        return _FREE.pop()
+        return _IDLE.pop()
     except IndexError:
-        return _Helper()
+        return _Worker()

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from retrograd.engines.cpu.code.emit import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
-from retrograd.engines.cpu.run.memory import Executable, Memory, address, executable_of, require_legal
-from retrograd.engines.cpu.run.autotune import Pace
 from retrograd.engines.cpu.machine.target import Target
-from retrograd.engines.cpu.run.pool import together
+from retrograd.engines.cpu.run.arguments import Arguments, Outputs, Rates
+from retrograd.engines.cpu.run.calls import run_batches
+from retrograd.engines.cpu.run.executable import executable_of
+from retrograd.engines.cpu.run.memory import Memory, require_legal
+from retrograd.engines.cpu.run.repeated import Repeated
 from retrograd.graph.node import Array
 from retrograd.graph.shape import has_rows
 from retrograd.graph.step import Step
 
 State = Sequence[Mapping[str, Array]]
-Rates = Mapping[str, float | Array]
-Outputs = dict[str, Array]
 
 FEW = 4096  # rows of a run that are copied in and out faster than the code is pointed at them
 SMALL = 256  # rows of its batches, whose memory is kept besides that of larger ones
@@ -35,9 +32,9 @@ class Runner:
         self._states = states
         self._n_threads = n_threads
         self._data: dict[str, Array] = {}  # that the code was last pointed at
-        self._copies: list[_Copy] = []
+        self._copies: list[Arguments] = []
         self._memories: list[Memory] = []
-        self._fixed: Fixed | None = None
+        self._repeated: Repeated | None = None
         self._last = 0, 0  # rows, and rows of a batch, of the last run that was small
         # Of each output: its name, whether it leads with rows, the shape of one entry, its dtype.
         self._outputs = [
@@ -66,7 +63,7 @@ class Runner:
         is_cold = not self._copies or self._copies[0].memory.rows < size
         if is_cold:
             self._copies = [
-                _Copy(self._executable, size, state, self._n_threads) for state in self._states
+                Arguments(self._executable, size, state, self._n_threads) for state in self._states
             ]
             self._memories = [copy.memory for copy in self._copies]
             self._data = {}
@@ -76,17 +73,19 @@ class Runner:
                 if self._data.get(name) is not array:
                     copy.hand_over_data(name, array)
         self._data = dict(data)
-        pace = self._executable.pace(self._n_threads, size, n_copies)
-        done = _batches(self._executable, self._copies, pace, n_batches, stop, is_cold=is_cold)
+        autotuner = self._executable.autotuner(self._n_threads, size, n_copies)
+        done = run_batches(
+            self._executable, self._copies, autotuner, n_batches, stop, is_cold=is_cold
+        )
         require_legal(self._memories)
         return done, outputs
 
     def feed(self, data: Mapping[str, Array]) -> None:
         """Point what is pointed once and for all at other data; `run` looks at its data itself."""
-        if self._fixed is not None:
-            self._fixed.feed(data)
+        if self._repeated is not None:
+            self._repeated.feed(data)
 
-    def run_fixed(
+    def run_repeated(
         self,
         data: Mapping[str, Array],
         order: Array,
@@ -99,7 +98,7 @@ class Runner:
         From the second run of as many rows on, in memory that is pointed at once and for all.
         """
         n = len(order)
-        if self._fixed is None or self._fixed.sizes != (n, size):
+        if self._repeated is None or self._repeated.sizes != (n, size):
             is_second, self._last = self._last == (n, size), (n, size)
             if not is_second or size > SMALL:
                 return None
@@ -109,9 +108,11 @@ class Runner:
             }
             if sum(output.nbytes for output in outputs.values()) > LIGHT:
                 return None
-            copy = _Copy(self._executable, size, self._states[0], self._n_threads)
-            self._fixed = Fixed(self._executable, copy, data, outputs, (n, size), self._n_threads)
-        return self._fixed.run(order, rates, stop)
+            copy = Arguments(self._executable, size, self._states[0], self._n_threads)
+            self._repeated = Repeated(
+                self._executable, copy, data, outputs, (n, size), self._n_threads
+            )
+        return self._repeated.run(order, rates, stop)
 
     def run_expanded(
         self,
@@ -143,181 +144,6 @@ class Runner:
         return len(pieces), joined
 
 
-def _batches(
-    executable: Executable,
-    copies: Sequence[_Copy],
-    pace: Pace,
-    n_batches: int,
-    stop: Callable[[], bool] | None,
-    *,
-    is_cold: bool,
-) -> int:
-    """Run batches until all have run or `stop` says so: how many did."""
-    done = 0
-    while done < n_batches:
-        if stop is not None and done > 0 and stop():
-            break
-        turns, n_threads = pace.next(
-            n_batches - done, is_stoppable=stop is not None, is_cold=is_cold
-        )
-        begin = time.perf_counter()
-        _call(executable, copies, done, done + turns, n_threads)
-        pace.note(n_threads, turns, time.perf_counter() - begin, is_cold=is_cold)
-        is_cold = False
-        done += turns
-    return done
-
-
-def _call(
-    executable: Executable, copies: Sequence[_Copy], first: int, last: int, n_threads: int
-) -> None:
-    """A native call for a range of batches: each thread runs its part of them, or its copies."""
-    code = executable.code
-    if len(copies) > 1:
-        every = [(copy.table, copy.parts(first, last, 1)[0]) for copy in copies]
-        together(code, [every] * min(n_threads, len(copies)), is_shared=True)
-    elif n_threads == 1:
-        code.call(copies[0].table, copies[0].parts(first, last, 1)[0])
-    else:
-        parts = copies[0].parts(first, last, n_threads)
-        together(code, [[(copies[0].table, part)] for part in parts])
-
-
 def _of_one(shape: Sequence[Any]) -> tuple[Any, ...]:
     """The shape of one entry of an output: of a row, or of a batch."""
     return tuple(shape[1:] if has_rows(tuple(shape[:1])) else shape)
-
-
-class _Copy:
-    """The memory of one copy, and the tables of numbers of its threads."""
-
-    def __init__(
-        self, executable: Executable, rows: int, state: Mapping[str, Array], n_threads: int
-    ) -> None:
-        self.memory = Memory(executable, rows, n_threads)
-        self._program = program = executable.program
-        self._pointers, cells = self.memory.pointers, executable.table.cells
-        for name, node in program.state.items():
-            self.memory.point(node, state[name])
-        # Of each scalar: its name, its place among the strides, its pointer, room for a number.
-        self.scalars = [
-            (name, place, cells[node], np.zeros(1, node.dtype))
-            for place, (name, node) in enumerate(program.scalars.items(), start=STRIDES)
-        ]
-        for _, _, cell, number in self.scalars:
-            self._pointers[cell] = address(number)
-        self._outputs = [(name, cells[node]) for name, node in program.outputs.items()]
-        self._order = cells["order"]
-        self._kept: list[Array] = []  # arrays that the code reads until the next run
-        self._figures = np.zeros(STRIDES + len(program.scalars) + len(program.inputs), np.int64)
-        self._figures[THREADS] = 1
-        self._threads: list[Array] = []
-        self.table, self.alone = address(self._pointers), [address(self._figures)]
-
-    def hand_over(
-        self,
-        i: int,
-        orders: Array,
-        size: int,
-        rates: Rates,
-        outputs: Mapping[str, Array],
-    ) -> None:
-        """Point the code at the order, the rates and the outputs of copy `i` in this run."""
-        pointers, figures = self._pointers, self._figures
-        self._kept = [orders]
-        pointers[self._order] = address(orders) + i * orders.strides[0]
-        figures[N_ROWS], figures[BATCH] = orders.shape[1], size
-        for name, place, cell, number in self.scalars:
-            rate = rates[name]
-            if isinstance(rate, np.ndarray) and rate.ndim == 2:
-                rate = rate[i]
-            if not isinstance(rate, np.ndarray) or rate.ndim == 0:
-                number[0] = rate
-                if figures[place]:
-                    figures[place] = 0
-                    pointers[cell] = address(number)
-            else:
-                rate = rate if rate.strides[0] else rate.copy()  # a stride of 0 means a number
-                self._kept.append(rate)
-                figures[place] = rate.strides[0]
-                pointers[cell] = address(rate)
-        for name, cell in self._outputs:
-            output = outputs[name]
-            pointers[cell] = address(output) + i * output.strides[0]
-
-    def hand_over_data(self, name: str, array: Array) -> None:
-        """Point the code at an array of data."""
-        if name in self._program.inputs:
-            place = STRIDES + len(self._program.scalars) + [*self._program.inputs].index(name)
-            self._figures[place] = array.strides[0]
-            self.memory.point(("data", name), array)
-
-    def parts(self, first: int, last: int, n_threads: int) -> list[int]:
-        """Where the numbers of each thread lie, for a range of batches."""
-        self._figures[FIRST], self._figures[LAST] = first, last
-        if n_threads == 1:
-            return self.alone
-        self._threads = [self._figures.copy() for _ in range(n_threads)]
-        for t, figures in enumerate(self._threads):
-            figures[THREAD], figures[THREADS] = t, n_threads
-        return [address(figures) for figures in self._threads]
-
-
-class Fixed:
-    """Runs of equal size: order, rates and outputs stay where they are.
-
-    What they hold is copied in and out, which for few rows takes less time than pointing the code
-    at other memory. `sizes`: rows, and rows of a batch.
-    """
-
-    def __init__(
-        self,
-        executable: Executable,
-        copy: _Copy,
-        data: Mapping[str, Array],
-        outputs: Outputs,
-        sizes: tuple[int, int],
-        n_threads: int,
-    ) -> None:
-        self.sizes = n, size = sizes
-        self._executable, self._copies, self._outputs = executable, [copy], outputs
-        self._n_batches = -(-n // size)
-        self._order = np.zeros(n, np.int64)
-        self._numbers = [(name, number) for name, _, _, number in copy.scalars]
-        self._error = copy.memory.error
-        rates = {name: 0.0 for name, _ in self._numbers}
-        inner = {name: output[None] for name, output in outputs.items()}
-        copy.hand_over(0, self._order[None], size, rates, inner)
-        self.feed(data)
-        copy.parts(0, 1, 1)
-        self._call = partial(executable.code.call, copy.table, copy.alone[0])
-        self._is_one_call = self._n_batches == 1 and n_threads == 1
-        self._pace = executable.pace(n_threads, size, 1)
-
-    def feed(self, data: Mapping[str, Array]) -> None:
-        """Point the code at these rows of data."""
-        for name, array in data.items():
-            self._copies[0].hand_over_data(name, array)
-
-    def run(self, order: Array, rates: Rates, stop: Callable[[], bool] | None) -> Outputs:
-        """The outputs of the batches that ran, as new arrays led by batches, or by rows."""
-        self._order[:] = order
-        for name, number in self._numbers:
-            number[0] = rates[name]
-        if self._is_one_call:
-            self._call()
-            done = 1
-        else:
-            done = _batches(
-                self._executable, self._copies, self._pace, self._n_batches, stop, is_cold=False
-            )
-        if self._error[0]:
-            require_legal([self._copies[0].memory])
-        if done == self._n_batches:
-            return {name: output.copy() for name, output in self._outputs.items()}
-        leads = self._executable.program.outputs
-        n_rows = done * self.sizes[1]
-        return {
-            name: output[: n_rows if has_rows(leads[name].shape[:1]) else done].copy()
-            for name, output in self._outputs.items()
-        }

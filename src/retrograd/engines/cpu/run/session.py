@@ -15,10 +15,10 @@ from retrograd.engines.checks import (
     found_state,
     state_nodes,
 )
+from retrograd.engines.cpu.machine.target import Target
 from retrograd.engines.cpu.run.memory import line
 from retrograd.engines.cpu.run.runner import FEW, Runner
 from retrograd.engines.cpu.run.state import State
-from retrograd.engines.cpu.machine.target import Target
 from retrograd.errors import GraphError, OptionError, unknown_name
 from retrograd.graph.node import Array
 from retrograd.graph.shape import has_rows
@@ -71,9 +71,9 @@ class CpuSession:
         are_floats = {type(given.get(name)) for name in this.scalars} <= {float}
         if are_floats and self._is_ready(order):
             own = len(order) if batch_size is None else min(batch_size, len(order))
-            fixed = runner.run_fixed(self._data, order, own, given, stop)
-            if fixed is not None:
-                return fixed
+            repeated = runner.run_repeated(self._data, order, own, given, stop)
+            if repeated is not None:
+                return repeated
         rows = np.ascontiguousarray(checked_order(order, self._n_rows, self._copies))
         n = rows.shape[-1]
         size = max(1, n) if batch_size is None else min(batch_size, max(1, n))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from retrograd.engines.cpu.code.builder.lanes import Lanes, Value
 from retrograd.engines.cpu.code.functions.exponential import exp, expm1_inside
 from retrograd.engines.cpu.code.functions.reduction import whole
-from retrograd.engines.cpu.code.builder.lanes import Lanes, Value
 
 _F, _D = np.dtype(np.float32), np.dtype(np.float64)
 

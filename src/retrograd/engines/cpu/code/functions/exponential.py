@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from retrograd.engines.cpu.code.functions.reduction import LOG2_E, less_ln2, power_of_two, whole
 from retrograd.engines.cpu.code.builder.lanes import Lanes, Value
+from retrograd.engines.cpu.code.functions.reduction import LOG2_E, less_ln2, power_of_two, whole
 
 _F, _D = np.dtype(np.float32), np.dtype(np.float64)
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from retrograd.engines.cpu.code.functions.reduction import LN2
 from retrograd.engines.cpu.code.builder.lanes import Lanes, Value
+from retrograd.engines.cpu.code.functions.reduction import LN2
 
 _F, _D = np.dtype(np.float32), np.dtype(np.float64)
 

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from retrograd.engines.cpu.code.builder.lanes import Lanes, Value
 from retrograd.engines.cpu.code.functions.double import ordered_sum, product
 from retrograd.engines.cpu.code.functions.exponential import expm1_reduced
 from retrograd.engines.cpu.code.functions.logarithm import split
@@ -20,7 +21,6 @@ from retrograd.engines.cpu.code.functions.reduction import (
     power_of_two,
     whole,
 )
-from retrograd.engines.cpu.code.builder.lanes import Lanes, Value
 
 _F, _D = np.dtype(np.float32), np.dtype(np.float64)
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from retrograd.engines.cpu.code.builder.lanes import Lanes, Value
 from retrograd.engines.cpu.code.functions.double import fused
 from retrograd.engines.cpu.code.functions.reduction import whole
-from retrograd.engines.cpu.code.builder.lanes import Lanes, Value
 
 _F, _D = np.dtype(np.float32), np.dtype(np.float64)
 

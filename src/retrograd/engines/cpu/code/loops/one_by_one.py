@@ -10,18 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.engines.cpu.code.values.body import Body, Operand, legal_place
-from retrograd.engines.cpu.code.values.index import At, Index, broadcast_index, full_index
 from retrograd.engines.cpu.code.builder.integers import Int, as_value, loop
-from retrograd.engines.cpu.code.loops.reductions import (
+from retrograd.engines.cpu.code.loops.axes import (
     Part,
     fold_over,
     index_in,
     inner_loops,
     nest,
     number,
-    run_reduce,
 )
+from retrograd.engines.cpu.code.loops.reductions import run_reduce
+from retrograd.engines.cpu.code.values.access import Operand
+from retrograd.engines.cpu.code.values.body import Body
+from retrograd.engines.cpu.code.values.bounds import legal_place
+from retrograd.engines.cpu.code.values.index import At, Index, broadcast_index, full_index
 from retrograd.plan.program import Kernel
 
 

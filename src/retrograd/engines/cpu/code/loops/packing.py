@@ -12,12 +12,12 @@ from typing import Any
 
 from llvmlite import ir
 
-from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.builder.integers import Int, as_value, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
+from retrograd.engines.cpu.code.loops.tile import FIRST_CACHE, SOME_ROWS, Matrix, Panel
+from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.layout import Arithmetic
 from retrograd.engines.cpu.machine.target import Target
-from retrograd.engines.cpu.code.loops.tile import FIRST_CACHE, SOME_ROWS, Matrix, Panel
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.program import Kernel, Program
 from retrograd.plan.reading import operand

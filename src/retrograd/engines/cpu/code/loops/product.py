@@ -16,13 +16,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retrograd.engines.cpu.code.values.body import Body, NeedsScalarsError
-from retrograd.engines.cpu.code.loops.dots import run_dots
-from retrograd.engines.cpu.code.values.index import At, full_index
 from retrograd.engines.cpu.code.builder.integers import Int, as_value, loop
-from retrograd.engines.cpu.code.loops.reductions import Part, inner_loops, number
+from retrograd.engines.cpu.code.loops.axes import Part, inner_loops, number
+from retrograd.engines.cpu.code.loops.dots import run_dots
 from retrograd.engines.cpu.code.loops.packing import Packing
 from retrograd.engines.cpu.code.loops.tile import Block, Matrix, Panel, Tile
+from retrograd.engines.cpu.code.values.access import NeedsScalarsError
+from retrograd.engines.cpu.code.values.body import Body
+from retrograd.engines.cpu.code.values.index import At, full_index
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.program import Kernel, squeezed

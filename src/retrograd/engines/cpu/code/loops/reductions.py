@@ -1,11 +1,8 @@
-"""Loops of maps and reductions: which axis the lanes lie along, and what the end of a row needs.
-
-A kernel's first axis runs from `low` to `high`, the part of one thread; the others run whole.
-"""
+"""Sums and maxima over axes: each lane its own column, or a share of a row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,159 +10,27 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.code.values.body import Body, Operand
-from retrograd.engines.cpu.code.values.gates import GATES
-from retrograd.engines.cpu.code.values.index import HERE, At, Index, full_index
 from retrograd.engines.cpu.code.builder.integers import Int, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
+from retrograd.engines.cpu.code.loops.axes import (
+    Part,
+    chunk_loop,
+    fold_over,
+    index_in,
+    last_chunk,
+    nest,
+    number,
+    store_all,
+)
+from retrograd.engines.cpu.code.values.access import Operand
+from retrograd.engines.cpu.code.values.body import Body
+from retrograd.engines.cpu.code.values.gates import GATES
+from retrograd.engines.cpu.code.values.index import At
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
-from retrograd.plan.program import Kernel, is_number, squeezed
-from retrograd.plan.reading import MOVING
+from retrograd.plan.program import Kernel
 
 GROUP = 4  # vectors that are worked on at once where a sum would wait for itself
-
-
-@dataclass(frozen=True)
-class Part:
-    """The part of a kernel's first axis that is run: low <= i < high."""
-
-    low: Any
-    high: Any
-
-
-def run_map(body: Body, kernel: Kernel, part: Part) -> None:
-    """A kernel without a heavy gate: every stored node at every index of the space."""
-    short = squeezed(kernel.space)
-    if not short:
-        for node in kernel.stores:
-            index = (HERE,) * node.ndim
-            body.store(node, index, body.value(node, index))
-        return
-    stride = _flat_stride(body, kernel)
-    if stride is not None:
-        integers = body.integers
-        start, stop = integers.mul(part.low, stride), integers.mul(part.high, stride)
-        with loop(body.builder, start, stop, body.n) as turn:
-            body.forget()
-            body.flat = turn.i
-            store_all(body, kernel, [HERE] * len(short))
-            body.flat = None
-        return
-    with nest(body, short[:-1], part) as outer:
-        bounds = part if len(short) == 1 else None
-        for chunk in _chunks(body, short[-1], bounds):
-            with chunk as at:
-                body.forget()
-                store_all(body, kernel, [*outer, at])
-
-
-def store_all(body: Body, kernel: Kernel, short: Sequence[At]) -> None:
-    """Store every result of a kernel at an index of its axes longer than 1."""
-    values = []
-    for node in kernel.stores:
-        index = full_index(short, node.shape)
-        values.append((node, index, body.value(node, index)))
-    for node, index, value in values:  # after all is read: a store may overwrite what was loaded
-        body.store(node, index, value)
-
-
-def _flat_stride(body: Body, kernel: Kernel) -> Int | None:
-    """The stride of the first axis if all arrays lie alike, so that one loop runs through them."""
-    arrays = [node for node in (*kernel.loads, *kernel.stores) if not is_number(node)]
-    layouts = {(body.places[x].layout.shape, body.places[x].layout.unit) for x in arrays}
-    short = squeezed(kernel.space)
-    moved = any(
-        squeezed(x.shape) != short
-        for node in kernel.body
-        for x in (node, *node.inputs)
-        if not is_number(x)
-    )
-    if len(layouts) != 1 or moved or any(n.gate.name in MOVING for n in kernel.body):
-        return None
-    layout = body.places[arrays[0]].layout
-    if not layout.is_padded:
-        return None
-    stride = layout.strides(body.rows, body.integers)[0]
-    if len(short) > 1 and isinstance(short[-1], int) and isinstance(stride, int):
-        return stride
-    return stride if len(short) == 1 else None
-
-
-@contextmanager
-def nest(body: Body, sizes: Sequence[Size], part: Part) -> Iterator[list[At]]:
-    """Loops over some axes, the first of them over the part."""
-    if not sizes:
-        yield []
-        return
-    with loop(body.builder, part.low, part.high) as turn, inner_loops(body, sizes[1:]) as rest:
-        yield [At(turn.i), *rest]
-
-
-@contextmanager
-def inner_loops(body: Body, sizes: Sequence[Size]) -> Iterator[list[At]]:
-    """Loops over whole axes."""
-    if not sizes:
-        yield []
-        return
-    with (
-        loop(body.builder, 0, number(body, sizes[0])) as turn,
-        inner_loops(body, sizes[1:]) as rest,
-    ):
-        yield [At(turn.i), *rest]
-
-
-def number(body: Body, size: Size) -> Int:
-    """A size as an integer of the code."""
-    return body.rows if isinstance(size, Rows) else size
-
-
-def _chunks(body: Body, size: Size, part: Part | None) -> Iterator[Any]:
-    """Vectors along the last axis: the whole ones, then the one that is not full.
-
-    Where every array is padded the last one may be worked on whole.
-    """
-    start: Int = 0 if part is None else part.low
-    stop: Int = number(body, size) if part is None else part.high
-    n = body.n
-    if n == 1:
-        yield _chunk_loop(body, start, stop)
-        return
-    if isinstance(start, int) and isinstance(stop, int):
-        whole = start + (stop - start) // n * n
-        if whole > start:
-            yield _chunk_loop(body, start, whole)
-        if whole < stop:
-            yield _tail(body, whole, stop - whole)
-        return
-    integers = body.integers
-    whole = integers.add(start, integers.mul(integers.div(integers.sub(stop, start), n), n))
-    yield _chunk_loop(body, start, whole)
-    yield _last_chunk(body, whole, stop)
-
-
-@contextmanager
-def _chunk_loop(body: Body, start: Int, stop: Int) -> Iterator[At]:
-    with loop(body.builder, start, stop, body.n) as turn:
-        yield At(turn.i, 1)
-
-
-@contextmanager
-def _tail(body: Body, start: Int, count: Int) -> Iterator[At]:
-    body.count = count
-    yield At(start, 1)
-    body.count = None
-
-
-@contextmanager
-def _last_chunk(body: Body, start: Int, stop: Int) -> Iterator[At]:
-    with loop(body.builder, start, stop, body.n) as turn:  # no turn, or one
-        body.count = body.integers.sub(stop, turn.i)
-        yield At(turn.i, 1)
-        body.count = None
-
-
-# Reductions.
 
 
 @dataclass(frozen=True)
@@ -195,11 +60,6 @@ def run_reduce(body: Body, kernel: Kernel, part: Part) -> None:
             _columns(body, kernel, x, places, gone, last, bounds)
         else:
             _across(body, kernel, x, places, gone)
-
-
-def index_in(x: Node, places: Mapping[int, At]) -> Index:
-    """The index in a node of places along some of its axes, 0 along the others."""
-    return tuple(places.get(axis, HERE) for axis in range(x.ndim))
 
 
 def _finish(body: Body, kernel: Kernel, value: Operand, short: Sequence[At]) -> None:
@@ -264,7 +124,7 @@ def _groups(body: Body, size: Size, part: Part | None) -> Iterator[Any]:
         if rest:
             yield _fixed(rest)
         return
-    for chunk in (_chunk_loop(body, many, whole), _last_chunk(body, whole, stop)):
+    for chunk in (chunk_loop(body, many, whole), last_chunk(body, whole, stop)):
         yield _single(body, chunk)
 
 
@@ -283,24 +143,6 @@ def _fixed(vectors: list[tuple[At, Int | None]]) -> Iterator[list[tuple[At, Int 
 def _single(body: Body, chunk: Any) -> Iterator[list[tuple[At, Int | None]]]:
     with chunk as at:
         yield [(at, body.count)]
-
-
-def fold_over(
-    body: Body,
-    x: Node,
-    axes: list[int],
-    here: dict[int, At],
-    values: list[Any],
-    turn: Callable[[dict[int, At], list[Any]], list[Any]],
-) -> list[Any]:
-    """Carry values through loops over some axes."""
-    if not axes:
-        body.forget()
-        return turn(here, values)
-    with loop(body.builder, 0, number(body, x.shape[axes[0]]), 1, values) as one:
-        inside = fold_over(body, x, axes[1:], {**here, axes[0]: At(one.i)}, one.values, turn)
-        one.carry(inside)
-    return one.values
 
 
 def _across(

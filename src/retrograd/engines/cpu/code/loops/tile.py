@@ -15,11 +15,12 @@ from typing import Any
 
 from llvmlite import ir
 
-from retrograd.engines.cpu.code.values.body import Body, Operand, memory_type
-from retrograd.engines.cpu.code.values.index import At
 from retrograd.engines.cpu.code.builder.integers import I32, POINTER, Int, as_value, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
-from retrograd.engines.cpu.code.loops.reductions import store_all
+from retrograd.engines.cpu.code.loops.axes import store_all
+from retrograd.engines.cpu.code.values.access import Operand, memory_type
+from retrograd.engines.cpu.code.values.body import Body
+from retrograd.engines.cpu.code.values.index import At
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.program import Kernel, is_number, squeezed

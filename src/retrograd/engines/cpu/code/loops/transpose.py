@@ -6,8 +6,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.builder.integers import I32, Int, loop
+from retrograd.engines.cpu.code.values.body import Body
 from retrograd.graph.shape import Size
 from retrograd.plan.program import Kernel, squeezed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from retrograd.engines.cpu.code.builder.lanes import Lanes, Value
 from retrograd.engines.cpu.code.functions.bfloat16 import round_bfloat16
 from retrograd.engines.cpu.code.functions.error import erf, erfc
 from retrograd.engines.cpu.code.functions.exponential import exp, expm1, sigmoid, softplus, tanh
@@ -13,7 +14,6 @@ from retrograd.engines.cpu.code.functions.logarithm import log, log1p
 from retrograd.engines.cpu.code.functions.power import power
 from retrograd.engines.cpu.code.functions.root import sqrt
 from retrograd.engines.cpu.code.functions.trigonometric import cos, sin
-from retrograd.engines.cpu.code.builder.lanes import Lanes, Value
 
 
 def _relu(v: Lanes, x: Value) -> Value:

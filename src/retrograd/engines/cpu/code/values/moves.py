@@ -7,9 +7,18 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.code.values.body import Body, Move, NeedsScalarsError, Operand, legal_place
-from retrograd.engines.cpu.code.values.index import HERE, At, Index, broadcast_index, full_index, short_index
 from retrograd.engines.cpu.code.builder.integers import I64, Int, as_value
+from retrograd.engines.cpu.code.values.access import NeedsScalarsError, Operand
+from retrograd.engines.cpu.code.values.body import Body, Move
+from retrograd.engines.cpu.code.values.bounds import legal_place
+from retrograd.engines.cpu.code.values.index import (
+    HERE,
+    At,
+    Index,
+    broadcast_index,
+    full_index,
+    short_index,
+)
 from retrograd.engines.cpu.code.values.random import draw
 from retrograd.errors import GraphError
 from retrograd.graph.node import Node

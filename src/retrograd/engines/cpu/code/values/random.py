@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.code.values.body import Body, Operand
-from retrograd.engines.cpu.code.functions.philox import philox
-from retrograd.engines.cpu.code.values.index import At, Index
 from retrograd.engines.cpu.code.builder.integers import I32, Int, as_value
 from retrograd.engines.cpu.code.builder.lanes import Lanes
+from retrograd.engines.cpu.code.functions.philox import philox
+from retrograd.engines.cpu.code.values.access import Operand
+from retrograd.engines.cpu.code.values.body import Body
+from retrograd.engines.cpu.code.values.index import At, Index
 from retrograd.graph.node import Node
 
 
