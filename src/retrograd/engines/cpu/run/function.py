@@ -17,6 +17,7 @@ from retrograd.engines.cpu.run.listing import CpuListing
 from retrograd.engines.cpu.run.memory import Memory, address, require_legal
 from retrograd.engines.cpu.run.pool import run_parallel
 from retrograd.engines.cpu.run.single_row import SingleRow
+from retrograd.engines.forks import renew_in_children
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
 from retrograd.graph.order import order
@@ -66,6 +67,14 @@ class CpuFunction:
         self._has_rows_elsewhere = any(has_rows(node.shape) for node in others)
         self._results = [(node.shape, node.dtype) for node in outputs]
         self._single: SingleRow | None = None
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """See `Renewable`. The call that another thread had begun is forgotten."""
+        self._lock = threading.Lock()
+        single = [] if self._single is None else [self._single.memory]
+        for memory in (*self._memories, *single):
+            memory.error[:] = 0
 
     @property
     def listing(self) -> CpuListing:
@@ -149,8 +158,9 @@ class CpuFunction:
         return n or None
 
     def _add_memory(self, rows: int) -> None:
-        self._memories.append(Memory(self._executable, rows))
-        self._seen = [None] * len(self._inputs)
+        memory = Memory(self._executable, rows)
+        self._seen = [None] * len(self._inputs)  # first: Ctrl-C or a fork may come in between
+        self._memories.append(memory)
 
     def _hand_over(self, arrays: Sequence[Array], outputs: list[Array]) -> None:
         """Point the code at the caller's arrays, those that are not the same as last time."""

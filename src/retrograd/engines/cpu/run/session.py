@@ -12,6 +12,7 @@ from retrograd.engines.checks import (
     checked_data,
     checked_order,
     checked_scalars,
+    checked_step,
     found_state,
     state_nodes,
 )
@@ -19,7 +20,7 @@ from retrograd.engines.cpu.machine.target import Target
 from retrograd.engines.cpu.run.memory import line
 from retrograd.engines.cpu.run.runner import FEW, Runner
 from retrograd.engines.cpu.run.state import State
-from retrograd.errors import GraphError, OptionError, unknown_name
+from retrograd.errors import GraphError
 from retrograd.graph.node import Array
 from retrograd.graph.shape import has_rows
 from retrograd.graph.step import Step
@@ -62,11 +63,7 @@ class CpuSession:
         stop: Callable[[], bool] | None = None,
     ) -> dict[str, Array]:
         """See `Session.run`."""
-        if step not in self._steps:
-            raise unknown_name("step", step, self._steps)
-        if batch_size is not None and batch_size < 1:
-            raise OptionError(f"session: batch_size is at least 1, got {batch_size}")
-        this, given = self._steps[step], scalars or {}
+        this, given = checked_step(self._steps, step, batch_size), scalars or {}
         runner = self._runners.get(step) or self._runner(step)
         are_floats = {type(given.get(name)) for name in this.scalars} <= {float}
         if are_floats and self._is_ready(order):

@@ -24,7 +24,7 @@ class SingleRow:
 
     def __init__(self, executable: Executable, inputs: Sequence[Node]) -> None:
         program = executable.program
-        self._memory = Memory(executable, 1)
+        self.memory = Memory(executable, 1)
         self._others = [
             (i, cell)
             for i in range(len(inputs))
@@ -36,20 +36,20 @@ class SingleRow:
             for name, node in program.inputs.items()
         ]
         for i, buffer in self._buffers:
-            self._memory.point(("data", f"input {i}"), buffer)
+            self.memory.point(("data", f"input {i}"), buffer)
         self._outputs = [np.empty(with_rows(x.shape, 1), x.dtype) for x in program.outputs.values()]
         for node, array in zip(program.outputs.values(), self._outputs, strict=True):
-            self._memory.point(node, array)
+            self.memory.point(node, array)
         strides = [buffer.strides[0] for _, buffer in self._buffers]
         self._figures = np.array([1, 1, 0, 1, 0, 1, *strides], np.int64)
-        tables = address(self._memory.pointers), address(self._figures)
+        tables = address(self.memory.pointers), address(self._figures)
         self._call = partial(executable.code.call, *tables)
 
     def follow(self, arrays: Sequence[Array]) -> None:
         """Point the code at the inputs that have no rows."""
         self._seen = [(i, weakref.ref(arrays[i])) for i, _ in self._others]
         for i, cell in self._others:
-            self._memory.point(cell, arrays[i])
+            self.memory.point(cell, arrays[i])
 
     def run(self, values: Sequence[Array]) -> list[Array] | None:
         """The outputs; None where this is not one row, or another input is not the last call's."""
@@ -64,5 +64,5 @@ class SingleRow:
                 return None
             buffer[...] = value
         self._call()
-        require_legal((self._memory,))
+        require_legal((self.memory,))
         return [array.copy() for array in self._outputs]

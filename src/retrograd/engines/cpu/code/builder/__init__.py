@@ -1,1 +1,1 @@
-"""The typed builder over llvmlite: integers, vectors, and what processor families do differently."""
+"""The typed builder over llvmlite: integers, vectors, what processor families do otherwise."""
