@@ -11,8 +11,8 @@ import retrograd as rg
 from retrograd.engines.cpu.code.loops import packing
 from retrograd.engines.cpu.code.loops.packing import is_packed, scratch_bytes
 from retrograd.engines.cpu.code.loops.tile import FIRST_CACHE, SOME_ROWS
-from retrograd.engines.cpu.code.table import SCRATCH
-from retrograd.engines.cpu.code.values.layout import Now
+from retrograd.engines.cpu.abi.table import SCRATCH
+from retrograd.engines.cpu.abi.layout import Now
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine import compiled
 from retrograd.engines.cpu.run import executable

@@ -14,7 +14,7 @@ import retrograd as rg
 from retrograd.arrays import SparseRows
 from retrograd.engines.cpu.code.emit import emit
 from retrograd.engines.cpu.code.sharing import Sharing
-from retrograd.engines.cpu.code.table import Table
+from retrograd.engines.cpu.abi.table import Table
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine.llvm import assemble, optimize
 from retrograd.engines.cpu.machine.target import TARGETS

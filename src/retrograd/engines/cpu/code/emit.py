@@ -30,7 +30,7 @@ from retrograd.engines.cpu.code.kernel import Call, emit_kernel
 from retrograd.engines.cpu.code.loops.axes import Part
 from retrograd.engines.cpu.code.loops.packing import scratch_bytes
 from retrograd.engines.cpu.code.sharing import Sharing
-from retrograd.engines.cpu.code.table import SCRATCH, Table
+from retrograd.engines.cpu.abi.table import SCRATCH, Table
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.errors import GraphError
 from retrograd.graph.node import Node
@@ -38,10 +38,6 @@ from retrograd.graph.shape import Rows, Size, has_rows
 from retrograd.plan.program import Kernel, Program, squeezed
 
 PART = 16  # rows: threads take whole multiples, so that no vector crosses from one to another
-
-# The first numbers; strides of scalars and of data follow.
-N_ROWS, BATCH, FIRST, LAST, THREAD, THREADS = range(6)
-STRIDES = 6
 
 
 def emit(program: Program, target: Target, table: Table, name: str = "run") -> ir.Module:

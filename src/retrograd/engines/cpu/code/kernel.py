@@ -14,7 +14,7 @@ from retrograd.engines.cpu.code.loops.one_by_one import RUN
 from retrograd.engines.cpu.code.loops.packing import is_packed
 from retrograd.engines.cpu.code.loops.product import run_product
 from retrograd.engines.cpu.code.loops.transpose import is_transposition, run_transposition
-from retrograd.engines.cpu.code.table import SCRATCH, Table
+from retrograd.engines.cpu.abi.table import SCRATCH, Table
 from retrograd.engines.cpu.code.values.access import NeedsScalarsError, Place
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.moves import MOVES

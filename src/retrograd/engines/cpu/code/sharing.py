@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from retrograd.engines.cpu.code.table import Table
+from retrograd.engines.cpu.abi.table import Table
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size, has_rows
 from retrograd.plan.program import ONE_BY_ONE, Kernel, squeezed

@@ -20,11 +20,6 @@ from retrograd.engines.cpu.machine.target import Target
 SPINNING, RUNNING, PARKED = range(3)  # states: waits for a job, runs one, or sleeps
 SPINS = 40_000  # turns of waiting before it parks: to be woken takes longer than most waits
 
-# Places in a control block: the state has a cache line to itself.
-STATE, JOB, LOCK, ACQUIRE, RELEASE = 0, 16, 20, 21, 22
-CONTROL = 32
-WORKERS, FIRST_WORKER = 4, 5  # of a call, after its own job: how many workers, their control blocks
-
 _TASK = ir.FunctionType(ir.VoidType(), [POINTER, POINTER])
 _ACQUIRE = ir.FunctionType(I32, [POINTER, I32])
 _RELEASE = ir.FunctionType(ir.VoidType(), [POINTER])

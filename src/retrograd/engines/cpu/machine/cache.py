@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import os
 import tempfile
 import time
 from pathlib import Path
 
-import llvmlite
 import platformdirs
 
 LIMIT = 256 << 20  # bytes that are kept; the entries used longest ago go first
@@ -38,11 +38,19 @@ def folder() -> Path | None:
         return None
 
 
+def _llvm_version() -> bytes:
+    """What the version of llvmlite follows from, which to import takes longer than to run code."""
+    found = importlib.util.find_spec("llvmlite")
+    if found is None or found.origin is None:
+        return b""
+    return Path(found.origin).with_name("_version.py").read_bytes()
+
+
 def _generator() -> bytes:
     """A hash of the code generator itself: code of another version is another entry."""
-    package = Path(__file__).parents[2]
+    package = Path(__file__).parents[3]
     files = sorted([*package.glob("plan/*.py"), *package.glob("engines/cpu/**/*.py")])
-    total = hashlib.sha256(f"{llvmlite.__version__}\n".encode())
+    total = hashlib.sha256(_llvm_version())
     for file in files:
         total.update(file.read_bytes())
     return total.digest()

@@ -1,17 +1,20 @@
-"""Machine code that is made once: it is loaded already, or kept on disk, or made now."""
+"""Machine code that is made once: it lies in memory already, or is kept on disk, or is made now."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from retrograd.engines.cpu.machine import cache
-from retrograd.engines.cpu.machine.llvm import Code, assemble, load, machine, optimize
+from retrograd.engines.cpu.machine import cache, image
+from retrograd.engines.cpu.machine.host import machine_of, made_for
 from retrograd.engines.cpu.machine.target import Target
 
+KIND = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 KEPT = 256  # programs whose code stays loaded
 
 _COMPILED: OrderedDict[tuple[str, str], Code] = OrderedDict()
@@ -22,16 +25,42 @@ if hasattr(os, "register_at_fork"):  # a lock held in a fork would never be rele
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Code:
+    """A function in memory, which lives as long as this object: `call(memory, numbers)`.
+
+    Calls are made without the interpreter's lock.
+    """
+
+    call: Any
+    address: int
+    _memory: Any
+
+
+def load(code: bytes, symbol: str) -> Code:
+    """The function of that name in object code, made callable."""
+    placed = image.place(code, symbol)
+    if placed is None:
+        from retrograd.engines.cpu.machine import llvm  # takes 50 ms
+
+        placed = llvm.place(code, symbol)
+    address, memory = placed
+    return Code(KIND(address), address, memory)
+
+
 def compiled(key: str, symbol: str, target: Target, make: Callable[[], Any]) -> Code:
     """The function `symbol` of the code of a key. `make()`: its module in LLVM's language."""
-    key = f"{machine(target)} {key}"
+    key = f"{made_for(target)} {key}"
     with _LOCK:  # LLVM is handed one module at a time
         if (key, symbol) in _COMPILED:
             _COMPILED.move_to_end((key, symbol))
             return _COMPILED[key, symbol]
         kept = cache.read(key)
         if kept is None:
-            kept = assemble(optimize(str(make()), target), target)
+            from retrograd.engines.cpu.machine import llvm  # takes 50 ms
+
+            machine = machine_of(target)
+            kept = llvm.assemble(llvm.optimize(str(make()), machine), machine)
             cache.write(key, kept)
         code = _COMPILED[key, symbol] = load(kept, symbol)
         if len(_COMPILED) > KEPT:

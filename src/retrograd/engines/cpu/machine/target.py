@@ -1,8 +1,18 @@
-"""What a processor offers: its instruction set, vector width, registers and caches, as a table."""
+"""What processors offer: kinds of them as a table, and a machine as LLVM is told of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What LLVM makes code for: triple, processor, features as it reads them, and as it has."""
+
+    triple: str
+    cpu: str
+    features: str
+    has: frozenset[str]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache, partial
 
 from retrograd.engines.cpu.code.emit import emit
-from retrograd.engines.cpu.code.table import Table
-from retrograd.engines.cpu.code.values.layout import Layout
+from retrograd.engines.cpu.abi.table import Table
+from retrograd.engines.cpu.abi.layout import Layout
 from retrograd.engines.cpu.machine.compiled import compiled
 from retrograd.engines.cpu.machine.llvm import Code
 from retrograd.engines.cpu.machine.target import Target

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retrograd.engines.cpu.code.emit import emit
-from retrograd.engines.cpu.code.table import Table
+from retrograd.engines.cpu.abi.table import Table
 from retrograd.engines.cpu.machine.llvm import assembly, optimize
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.plan.program import Program

@@ -9,7 +9,7 @@ import numpy as np
 
 from retrograd.arrays import is_finite
 from retrograd.engines.base import Snapshot
-from retrograd.engines.cpu.code.values.layout import Layout
+from retrograd.engines.cpu.abi.layout import Layout
 from retrograd.engines.cpu.run.memory import ALIGN, allocate
 from retrograd.errors import ShapeError, unknown_name
 from retrograd.graph.node import Array, Node

@@ -15,6 +15,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from retrograd.engines.cpu.abi.scratch import FIRST_CACHE, SOME_ROWS
 from retrograd.engines.cpu.code.builder.integers import I32, POINTER, Int, as_value, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.loops.axes import store_all
@@ -27,8 +28,6 @@ from retrograd.plan.program import Kernel, is_number, squeezed
 
 PREFETCH = "llvm.prefetch.p0"
 AHEAD = 8  # rows of B: about as many as are worked on while memory answers
-FIRST_CACHE = 32 << 10  # bytes
-SOME_ROWS = 128  # of a batch, where their number is not known yet
 INLINE = 200  # gates of a block up to which each of its vectors has code of its own
 
 

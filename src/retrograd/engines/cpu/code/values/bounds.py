@@ -8,8 +8,6 @@ from retrograd.engines.cpu.code.builder.integers import I64, Int, as_value
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.index import At
 
-PICKING = ("take", "scatter_add")
-
 
 def legal_place(body: Body, gate: str, index: Any, size: Int) -> tuple[At, Any]:
     """The place that an index of a gate names, and whether there is none.

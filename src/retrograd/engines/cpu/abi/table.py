@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from retrograd.engines.cpu.code.values.layout import Layout
+from retrograd.engines.cpu.abi.layout import Layout
 from retrograd.graph.node import CONSTANT, Node
 from retrograd.plan.program import Program, is_number
 
