@@ -38,12 +38,16 @@ def folder() -> Path | None:
         return None
 
 
+def sources() -> list[Path]:
+    """The files that say what code a graph becomes."""
+    package = Path(__file__).parents[3]
+    return sorted([*package.glob("plan/*.py"), *package.glob("engines/cpu/**/*.py")])
+
+
 def _generator() -> bytes:
     """A hash of the code generator itself: code of another version is another entry."""
-    package = Path(__file__).parents[2]
-    files = sorted([*package.glob("plan/*.py"), *package.glob("engines/cpu/**/*.py")])
     total = hashlib.sha256(f"{llvmlite.__version__}\n".encode())
-    for file in files:
+    for file in sources():
         total.update(file.read_bytes())
     return total.digest()
 
