@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from retrograd.engines.cpu.engine import CpuEngine
-from retrograd.engines.cpu.machine.llvm import runnable
+from retrograd.engines.cpu.machine.host import runnable
 from retrograd.engines.cpu.run import autotune, memory, state
 from tests.engines.cpu.vectors import Compiled
 

@@ -18,7 +18,7 @@ from retrograd.engines.cpu.code.functions.philox import philox
 from retrograd.engines.cpu.code.functions.power import power
 from retrograd.engines.cpu.code.functions.root import sqrt
 from retrograd.engines.cpu.code.functions.trigonometric import LARGEST, cos, sin
-from retrograd.engines.cpu.machine.llvm import host, runnable
+from retrograd.engines.cpu.machine.host import host, runnable
 from retrograd.engines.cpu.machine.target import TARGETS
 from tests.philox import KNOWN, philox_of_integers, words
 

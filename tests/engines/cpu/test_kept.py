@@ -6,18 +6,24 @@ import signal
 import threading
 import warnings
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import retrograd as rg
+from retrograd.engines.cpu.code import emit
+from retrograd.engines.cpu.code.builder import lanes
+from retrograd.engines.cpu.code.functions import exponential
+from retrograd.engines.cpu.code.loops import product
 from retrograd.engines.cpu.engine import CpuEngine
-from retrograd.engines.cpu.machine import cache
+from retrograd.engines.cpu.machine import cache, target
 from retrograd.engines.cpu.run import autotune, calls, executable
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError
 from retrograd.graph.step import Step
 from retrograd.graph.structure import LIMIT
+from retrograd.plan import schedule
 from tests.compare import require_close
 
 rng = np.random.default_rng(0)
@@ -345,3 +351,8 @@ def test_a_cache_folder_may_be_named_from_the_users_home(monkeypatch, tmp_path):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("RETROGRAD_CACHE", "~/kept")
     assert cache.folder() == tmp_path / "kept"
+
+
+def test_code_is_made_anew_after_a_change_anywhere_in_plan_or_generator():
+    modules = (emit, product, exponential, lanes, schedule, target, executable)
+    assert {Path(module.__file__) for module in modules} <= set(cache.sources())

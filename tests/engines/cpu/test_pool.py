@@ -14,7 +14,9 @@ import pytest
 from llvmlite import ir
 
 from retrograd.engines.cpu.code.barrier import wait_for
-from retrograd.engines.cpu.machine.llvm import assemble, host, load, optimize
+from retrograd.engines.cpu.machine.compiled import load
+from retrograd.engines.cpu.machine.host import host, machine_of
+from retrograd.engines.cpu.machine.llvm import assemble, optimize
 from retrograd.engines.cpu.run import pool
 from retrograd.engines.cpu.run.memory import address
 from retrograd.engines.cpu.run.pool import run_parallel
@@ -35,7 +37,8 @@ def code():
     before = builder.atomic_rmw("add", cell, I64(1), "acq_rel")
     wait_for(builder, other, lambda now: builder.icmp_signed(">", now, before), host())
     builder.ret_void()
-    return load(assemble(optimize(str(module), host()), host()), "task")
+    machine = machine_of(host())
+    return load(assemble(optimize(str(module), machine), machine), "task")
 
 
 def run(code, cells):

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.engines.cpu.code.loops import packing
-from retrograd.engines.cpu.code.loops.packing import is_packed, scratch_bytes
-from retrograd.engines.cpu.code.loops.tile import FIRST_CACHE, SOME_ROWS
-from retrograd.engines.cpu.abi.table import SCRATCH
+from retrograd.engines.cpu.abi import scratch
 from retrograd.engines.cpu.abi.layout import Now
+from retrograd.engines.cpu.abi.scratch import FIRST_CACHE, SOME_ROWS, is_packed, scratch_bytes
+from retrograd.engines.cpu.abi.table import SCRATCH
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine import compiled
 from retrograd.engines.cpu.run import executable
@@ -126,7 +125,7 @@ def test_neither_copies_nor_their_pieces_change_a_bit(target, dtype, uncached, m
     expected = [layer.after(engine, size) for size in BATCHES]
     for limit, n_bytes in (("PANELS", 1 << 12), ("PANELS", 1), ("FIRST_CACHE", 1 << 40)):
         uncached()
-        monkeypatch.setattr(packing, limit, n_bytes)
+        monkeypatch.setattr(scratch, limit, n_bytes)
         is_copied = any(is_packed(kernel, target) for kernel in plan(layer.step).kernels)
         assert is_copied == (limit == "PANELS")
         for size, state in zip(BATCHES, expected, strict=True):
@@ -197,7 +196,7 @@ def test_scratch_memory_is_there_only_where_something_is_copied(target):
     for n_threads in (1, 3):
         memories = [Memory(Executable(program, target), rows, n_threads) for rows in (1, 33)]
         assert [m.arrays[SCRATCH].nbytes for m in memories] == [n_threads * n for n in needed]
-    least = packing.PANELS + 33 * (131 * 4)
+    least = scratch.PANELS + 33 * (131 * 4)
     assert least <= needed[1] <= least + 33 * 1024
     small = plan(narrow.step)
     assert not any(is_packed(kernel, target) for kernel in small.kernels)

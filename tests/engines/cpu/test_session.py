@@ -12,10 +12,11 @@ from scipy.sparse import csr_array
 
 import retrograd as rg
 from retrograd.arrays import SparseRows
+from retrograd.engines.cpu.abi.table import Table
 from retrograd.engines.cpu.code.emit import emit
 from retrograd.engines.cpu.code.sharing import Sharing
-from retrograd.engines.cpu.abi.table import Table
 from retrograd.engines.cpu.engine import CpuEngine
+from retrograd.engines.cpu.machine.host import machine_of
 from retrograd.engines.cpu.machine.llvm import assemble, optimize
 from retrograd.engines.cpu.machine.target import TARGETS
 from retrograd.engines.cpu.run import autotune, calls, executable
@@ -502,6 +503,6 @@ def test_code_for_arm_is_assembled():
     for step in (gates, TRAIN["train"]):
         program = plan(step)
         module = emit(program, neon, Table(program, neon.bytes // 4))
-        code = assemble(optimize(str(module), neon), neon)
+        code = assemble(optimize(str(module), machine_of(neon)), machine_of(neon))
         assert code[:4] == b"\x7fELF"
         assert int.from_bytes(code[18:20], "little") == 183  # AArch64

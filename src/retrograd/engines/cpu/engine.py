@@ -8,7 +8,7 @@ import numpy as np
 
 from retrograd.engines.base import Session
 from retrograd.engines.copies import CopiedSession
-from retrograd.engines.cpu.machine.llvm import host
+from retrograd.engines.cpu.machine.host import host
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.engines.cpu.run.function import CpuFunction
 from retrograd.engines.cpu.run.listing import CpuListing

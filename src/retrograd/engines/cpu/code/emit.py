@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
+from retrograd.engines.cpu.abi.scratch import scratch_bytes
+from retrograd.engines.cpu.abi.table import SCRATCH, Table
 from retrograd.engines.cpu.code.barrier import emit_barrier
 from retrograd.engines.cpu.code.builder.integers import (
     I8,
@@ -28,9 +31,7 @@ from retrograd.engines.cpu.code.builder.processor import enter_mode, leave_mode
 from retrograd.engines.cpu.code.gather import gather
 from retrograd.engines.cpu.code.kernel import Call, emit_kernel
 from retrograd.engines.cpu.code.loops.axes import Part
-from retrograd.engines.cpu.code.loops.packing import scratch_bytes
 from retrograd.engines.cpu.code.sharing import Sharing
-from retrograd.engines.cpu.abi.table import SCRATCH, Table
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.errors import GraphError
 from retrograd.graph.node import Node

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from retrograd.engines.cpu.abi.layout import Layout
 from retrograd.engines.cpu.code.builder.integers import I8, I64, Integers, as_value, loop
 from retrograd.engines.cpu.code.loops.axes import Part
 from retrograd.engines.cpu.code.values.access import memory_type
-from retrograd.engines.cpu.abi.layout import Layout
 from retrograd.graph.node import Node
 from retrograd.graph.shape import with_rows
 

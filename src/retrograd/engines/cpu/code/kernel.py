@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from llvmlite import ir
 
+from retrograd.engines.cpu.abi.scratch import is_packed
+from retrograd.engines.cpu.abi.table import SCRATCH, Table
 from retrograd.engines.cpu.code.builder.integers import I64, POINTER
 from retrograd.engines.cpu.code.loops.axes import Part
 from retrograd.engines.cpu.code.loops.maps import run_map
-from retrograd.engines.cpu.code.loops.one_by_one import RUN
-from retrograd.engines.cpu.code.loops.packing import is_packed
+from retrograd.engines.cpu.code.loops.one_by_one import run_cumsum, run_first_max, run_scatter_add
 from retrograd.engines.cpu.code.loops.product import run_product
+from retrograd.engines.cpu.code.loops.reductions import run_reduce
 from retrograd.engines.cpu.code.loops.transpose import is_transposition, run_transposition
-from retrograd.engines.cpu.abi.table import SCRATCH, Table
 from retrograd.engines.cpu.code.values.access import NeedsScalarsError, Place
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.moves import MOVES
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.graph.node import CONSTANT, Node
 from retrograd.plan.program import Kernel, is_number
+
+RUN: dict[str, Callable[[Body, Kernel, Part], None]] = {
+    "sum": run_reduce,
+    "max": run_reduce,
+    "first_max": run_first_max,
+    "scatter_add": run_scatter_add,
+    "cumsum": run_cumsum,
+}
+"""The loops of a heavy gate; a product has more operands."""
 
 
 @dataclass(frozen=True)

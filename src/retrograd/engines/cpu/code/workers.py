@@ -12,6 +12,15 @@ from typing import Any
 
 from llvmlite import ir
 
+from retrograd.engines.cpu.abi.places import (
+    ACQUIRE,
+    FIRST_WORKER,
+    JOB,
+    LOCK,
+    RELEASE,
+    STATE,
+    WORKERS,
+)
 from retrograd.engines.cpu.code.barrier import wait_for
 from retrograd.engines.cpu.code.builder.integers import I32, I64, POINTER, as_value, loop
 from retrograd.engines.cpu.code.builder.processor import pause

@@ -16,8 +16,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import platformdirs
-
 LIMIT = 256 << 20  # bytes that are kept; the entries used longest ago go first
 ABANDONED = 3600.0  # seconds after which an unfinished file is nobody's
 TRIM_EVERY = 64  # entries written: looking through the folder takes longer than writing one
@@ -33,9 +31,15 @@ def folder() -> Path | None:
     if named.lower() == "off":
         return None
     try:
-        return Path(named or platformdirs.user_cache_dir("retrograd")).expanduser()
+        return Path(named or _users_own()).expanduser()
     except RuntimeError:  # there is no home folder
         return None
+
+
+def _users_own() -> str:
+    import platformdirs
+
+    return platformdirs.user_cache_dir("retrograd")
 
 
 def _llvm_version() -> bytes:
@@ -46,12 +50,16 @@ def _llvm_version() -> bytes:
     return Path(found.origin).with_name("_version.py").read_bytes()
 
 
+def sources() -> list[Path]:
+    """The files that say what code a graph becomes."""
+    package = Path(__file__).parents[3]
+    return sorted([*package.glob("plan/*.py"), *package.glob("engines/cpu/**/*.py")])
+
+
 def _generator() -> bytes:
     """A hash of the code generator itself: code of another version is another entry."""
-    package = Path(__file__).parents[3]
-    files = sorted([*package.glob("plan/*.py"), *package.glob("engines/cpu/**/*.py")])
     total = hashlib.sha256(_llvm_version())
-    for file in files:
+    for file in sources():
         total.update(file.read_bytes())
     return total.digest()
 

@@ -48,8 +48,8 @@ def load(code: bytes, symbol: str) -> Code:
     return Code(KIND(address), address, memory)
 
 
-def compiled(key: str, symbol: str, target: Target, make: Callable[[], Any]) -> Code:
-    """The function `symbol` of the code of a key. `make()`: its module in LLVM's language."""
+def compiled(key: str, symbol: str, target: Target, make: Callable[[], str]) -> Code:
+    """The function `symbol` of the code of a key. `make()`: its module as LLVM's text."""
     key = f"{made_for(target)} {key}"
     with _LOCK:  # LLVM is handed one module at a time
         if (key, symbol) in _COMPILED:
@@ -60,7 +60,7 @@ def compiled(key: str, symbol: str, target: Target, make: Callable[[], Any]) -> 
             from retrograd.engines.cpu.machine import llvm  # takes 50 ms
 
             machine = machine_of(target)
-            kept = llvm.assemble(llvm.optimize(str(make()), machine), machine)
+            kept = llvm.assemble(llvm.optimize(make(), machine), machine)
             cache.write(key, kept)
         code = _COMPILED[key, symbol] = load(kept, symbol)
         if len(_COMPILED) > KEPT:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from retrograd.engines.cpu.code.emit import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
+from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
 from retrograd.engines.cpu.run.executable import Executable
 from retrograd.engines.cpu.run.memory import Memory, address
 from retrograd.graph.node import Array

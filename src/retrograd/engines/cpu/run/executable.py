@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 
-from retrograd.engines.cpu.code.emit import emit
-from retrograd.engines.cpu.abi.table import Table
 from retrograd.engines.cpu.abi.layout import Layout
-from retrograd.engines.cpu.machine.compiled import compiled
-from retrograd.engines.cpu.machine.llvm import Code
+from retrograd.engines.cpu.abi.table import Table
+from retrograd.engines.cpu.machine.compiled import Code, compiled
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.engines.cpu.run.autotune import Autotuner
 from retrograd.graph.order import flops
@@ -65,4 +63,10 @@ def code_of(program: Program, target: Target, table: Table) -> Code:
     """The code of a program: what is loaded already, or kept on disk, or made now."""
     layout = "direct" if table.is_direct else "gathered"
     key = f"{layout}\n{signature(program)}"
-    return compiled(key, "run", target, lambda: emit(program, target, table))
+
+    def make() -> str:
+        from retrograd.engines.cpu.code.emit import emit  # needs LLVM, which kept code does not
+
+        return str(emit(program, target, table))
+
+    return compiled(key, "run", target, make)

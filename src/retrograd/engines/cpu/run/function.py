@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.engines.checks import count_rows
-from retrograd.engines.cpu.code.emit import FIRST, LAST, STRIDES
+from retrograd.engines.cpu.abi.places import FIRST, LAST, STRIDES
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.engines.cpu.run.executable import executable_of
 from retrograd.engines.cpu.run.listing import CpuListing

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from retrograd.engines.cpu.code.emit import emit
 from retrograd.engines.cpu.abi.table import Table
-from retrograd.engines.cpu.machine.llvm import assembly, optimize
+from retrograd.engines.cpu.machine.host import machine_of
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.plan.program import Program
 from retrograd.plan.text import as_text
@@ -37,8 +36,13 @@ class CpuListing:
     @property
     def assembly(self) -> str:
         """See `Listing.assembly`."""
-        return assembly(self._module(), self.target)
+        from retrograd.engines.cpu.machine.llvm import assembly
+
+        return assembly(self._module(), machine_of(self.target))
 
     def _module(self) -> Any:
+        from retrograd.engines.cpu.code.emit import emit  # needs LLVM, which kept code does not
+        from retrograd.engines.cpu.machine.llvm import optimize
+
         table = Table(self.plan, self.target.bytes // 4, self.is_direct)
-        return optimize(str(emit(self.plan, self.target, table)), self.target)
+        return optimize(str(emit(self.plan, self.target, table)), machine_of(self.target))

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.engines.cpu.code.loops.packing import scratch_bytes
-from retrograd.engines.cpu.abi.table import SCRATCH, Table
-from retrograd.engines.cpu.code.values.bounds import PICKING
 from retrograd.engines.cpu.abi.layout import Now
+from retrograd.engines.cpu.abi.places import PICKING
+from retrograd.engines.cpu.abi.scratch import scratch_bytes
+from retrograd.engines.cpu.abi.table import SCRATCH, Table
 from retrograd.engines.cpu.run.executable import Executable
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node

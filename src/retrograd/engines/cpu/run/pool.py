@@ -15,9 +15,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from retrograd.engines.cpu.code.workers import ACQUIRE, CONTROL, JOB, LOCK, RELEASE, emit_pool
-from retrograd.engines.cpu.machine.compiled import compiled
-from retrograd.engines.cpu.machine.llvm import Code, host
+from retrograd.engines.cpu.abi.places import ACQUIRE, CONTROL, JOB, LOCK, RELEASE
+from retrograd.engines.cpu.machine.compiled import Code, compiled
+from retrograd.engines.cpu.machine.host import host
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.engines.cpu.run.memory import address, allocate
 from retrograd.errors import OptionError
@@ -75,7 +75,13 @@ def run_parallel(code: Code, jobs: Sequence[Job], *, is_shared: bool = False) ->
 @lru_cache
 def _pool_code(target: Target, symbol: str) -> Code:
     """The code of workers, "work", or of calls, "dispatch" (see `emit_pool`)."""
-    return compiled("pool", symbol, target, lambda: emit_pool(target))
+
+    def make() -> str:
+        from retrograd.engines.cpu.code.workers import emit_pool  # needs LLVM
+
+        return str(emit_pool(target))
+
+    return compiled("pool", symbol, target, make)
 
 
 class _Worker:

@@ -1,11 +1,10 @@
-"""Kernels that go one number at a time: first_max, scatter_add and cumsum, and the table of all.
+"""Kernels that go one number at a time: first_max, scatter_add and cumsum.
 
 One thread runs such a kernel alone. Their inputs lie in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from retrograd.engines.cpu.code.loops.axes import (
     nest,
     number,
 )
-from retrograd.engines.cpu.code.loops.reductions import run_reduce
 from retrograd.engines.cpu.code.values.access import Operand
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.bounds import legal_place
@@ -127,12 +125,3 @@ def run_cumsum(body: Body, kernel: Kernel, part: Part) -> None:
             total = v.add(turn.values[0], body.value(x, index).value)
             body.store(heavy, index, Operand(total, heavy.dtype, False))
             turn.carry([total])
-
-
-RUN: dict[str, Callable[[Body, Kernel, Part], None]] = {
-    "sum": run_reduce,
-    "max": run_reduce,
-    "first_max": run_first_max,
-    "scatter_add": run_scatter_add,
-    "cumsum": run_cumsum,
-}

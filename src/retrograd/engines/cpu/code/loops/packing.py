@@ -67,7 +67,8 @@ class Packing:
     def rows(self, i: Int, height: int) -> Matrix:
         """The copied block of rows that begins at a row."""
         integers = self.body.integers
-        of_b = integers.add(scratch.PANELS // self.v.dtype.itemsize, integers.mul(self.k, self.widest))
+        of_panels = scratch.PANELS // self.v.dtype.itemsize
+        of_b = integers.add(of_panels, integers.mul(self.k, self.widest))
         before = integers.mul(integers.sub(i, self.first), self.k)
         pointer = self.body.gep(self.scratch, self.v.scalar, integers.add(of_b, before))
         return Matrix(pointer, 1, height, True)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from retrograd.engines.cpu.abi.layout import Layout
 from retrograd.engines.cpu.code.builder.integers import BOOL, I8, I64, Int, Integers, as_value
 from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.values.index import At, Index
-from retrograd.engines.cpu.abi.layout import Layout
 from retrograd.errors import GraphError
 from retrograd.graph.node import Node
 from retrograd.plan.program import is_number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from retrograd.engines.cpu.abi.places import PICKING
 from retrograd.engines.cpu.code.builder.integers import I64, Int, as_value
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.index import At
