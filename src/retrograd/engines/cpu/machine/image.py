@@ -116,7 +116,8 @@ def _linked(object_: _Object, symbol: str) -> tuple[mmap.mmap, int]:
     values[is_placed] += starts[here[is_placed]]
     values[outside] = first_stub + STUB * np.arange(len(outside))
 
-    memory = mmap.mmap(-1, max(1, first_stub + STUB * len(outside)))
+    own = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    memory = mmap.mmap(-1, max(1, first_stub + STUB * len(outside)), own)
     for i in object_.loaded():
         content = object_.content(i)
         memory[starts[i] : starts[i] + len(content)] = content

@@ -8,7 +8,7 @@ import numpy as np
 
 from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
 from retrograd.engines.cpu.run.executable import Executable
-from retrograd.engines.cpu.run.memory import Memory, address
+from retrograd.engines.cpu.run.memory import Buffers, Memory, address
 from retrograd.graph.node import Array
 
 Rates = Mapping[str, float | Array]
@@ -19,9 +19,14 @@ class Arguments:
     """The memory of one copy, and the tables of numbers of its threads."""
 
     def __init__(
-        self, executable: Executable, rows: int, state: Mapping[str, Array], n_threads: int
+        self,
+        executable: Executable,
+        rows: int,
+        state: Mapping[str, Array],
+        n_threads: int,
+        shared: Buffers,
     ) -> None:
-        self.memory = Memory(executable, rows, n_threads)
+        self.memory = Memory(executable, rows, n_threads, shared)
         self._program = program = executable.program
         self._pointers, cells = self.memory.pointers, executable.table.cells
         for name, node in program.state.items():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -15,6 +17,9 @@ from retrograd.engines.cpu.abi.table import SCRATCH, Table
 from retrograd.engines.cpu.run.executable import Executable
 from retrograd.errors import DataError
 from retrograd.graph.node import Array, Node
+
+Size = tuple[int, np.dtype[Any]]
+"""How many entries, and of which dtype."""
 
 ALIGN = 64  # bytes: a cache line, and the widest vector
 
@@ -34,14 +39,43 @@ def address(array: Array) -> int:
         return int(array.__array_interface__["data"][0])
 
 
+class Buffers:
+    """Buffers that memories share, which are never in use at the same time.
+
+    They live as long as a memory has them.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: WeakValueDictionary[tuple[Size, int], Array] = WeakValueDictionary()
+
+    def of(self, sizes: Iterable[Size]) -> list[Array]:
+        """A buffer for each of these sizes, no two of them the same."""
+        found, taken = [], Counter[Size]()
+        for size in sizes:
+            key = size, taken[size]
+            taken[size] += 1
+            array = self._arrays.get(key)
+            if array is None:
+                array = self._arrays[key] = allocate(*size)
+            found.append(array)
+        return found
+
+
 class Memory:
     """The arrays of one executable, for batches of up to `rows` rows and so many threads.
 
     `pointers` is the table that the code reads; what a pointer leads to is kept alive in `arrays`,
-    but for what is handed over by `point`, which the caller keeps.
+    but for what is handed over by `point`, which the caller keeps. `shared`: with memories of other
+    executables, that run at other times.
     """
 
-    def __init__(self, executable: Executable, rows: int, n_threads: int = 1) -> None:
+    def __init__(
+        self,
+        executable: Executable,
+        rows: int,
+        n_threads: int = 1,
+        shared: Buffers | None = None,
+    ) -> None:
         self.rows = rows
         self._table = table = executable.table
         self.pointers = np.zeros(len(table.cells), np.uintp)
@@ -50,12 +84,15 @@ class Memory:
         self._keep("error", self.error)
         self._keep("barrier", allocate(64, np.dtype(np.int64)))
         of_thread = scratch_bytes(executable.program, executable.target, rows, Now())
-        self._keep(SCRATCH, allocate(n_threads * of_thread // 4, np.dtype(np.float32)))
         for node in table.arrays():
             assert node.value is not None
             self._keep(node, packed(table, node, node.value))
+        sizes: dict[object, Size] = {SCRATCH: (n_threads * of_thread // 4, np.dtype(np.float32))}
         for key, layout in executable.buffers.items():
-            self._keep(key, allocate(layout.entries(rows), layout.dtype))
+            sizes[key] = layout.entries(rows), layout.dtype
+        buffers = (shared or Buffers()).of(sizes.values())
+        for key, array in zip(sizes, buffers, strict=True):
+            self._keep(key, array)
 
     def _keep(self, key: object, array: Array) -> None:
         self.arrays[key] = array

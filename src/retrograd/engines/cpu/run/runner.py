@@ -11,7 +11,7 @@ from retrograd.engines.cpu.machine.target import Target
 from retrograd.engines.cpu.run.arguments import Arguments, Outputs, Rates
 from retrograd.engines.cpu.run.calls import run_batches
 from retrograd.engines.cpu.run.executable import executable_of
-from retrograd.engines.cpu.run.memory import Memory, require_legal
+from retrograd.engines.cpu.run.memory import Buffers, Memory, require_legal
 from retrograd.engines.cpu.run.repeated import Repeated
 from retrograd.graph.node import Array
 from retrograd.graph.shape import has_rows
@@ -25,11 +25,22 @@ LIGHT = 1 << 16  # bytes of its outputs
 
 
 class Runner:
-    """One step of a session. `states`: the state of each copy, in the layout of the code."""
+    """One step of a session.
 
-    def __init__(self, step: Step, target: Target, states: State, n_threads: int) -> None:
+    Of each copy there is the state in the layout of the code, and the buffers that it shares with
+    other steps.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        target: Target,
+        states: State,
+        buffers: Sequence[Buffers],
+        n_threads: int,
+    ) -> None:
         self._executable = executable_of(step.structure, target)
-        self._states = states
+        self._states, self._buffers = states, buffers
         self._n_threads = n_threads
         self._data: dict[str, Array] = {}  # that the code was last pointed at
         self._copies: list[Arguments] = []
@@ -63,7 +74,8 @@ class Runner:
         is_cold = not self._copies or self._copies[0].memory.rows < size
         if is_cold:
             self._copies = [
-                Arguments(self._executable, size, state, self._n_threads) for state in self._states
+                Arguments(self._executable, size, state, self._n_threads, shared)
+                for state, shared in zip(self._states, self._buffers, strict=True)
             ]
             self._memories = [copy.memory for copy in self._copies]
             self._data = {}
@@ -108,7 +120,9 @@ class Runner:
             }
             if sum(output.nbytes for output in outputs.values()) > LIGHT:
                 return None
-            copy = Arguments(self._executable, size, self._states[0], self._n_threads)
+            copy = Arguments(
+                self._executable, size, self._states[0], self._n_threads, self._buffers[0]
+            )
             self._repeated = Repeated(
                 self._executable, copy, data, outputs, (n, size), self._n_threads
             )

@@ -17,7 +17,7 @@ from retrograd.engines.checks import (
     state_nodes,
 )
 from retrograd.engines.cpu.machine.target import Target
-from retrograd.engines.cpu.run.memory import line
+from retrograd.engines.cpu.run.memory import Buffers, line
 from retrograd.engines.cpu.run.runner import FEW, Runner
 from retrograd.engines.cpu.run.state import State
 from retrograd.errors import GraphError
@@ -46,6 +46,7 @@ class CpuSession:
         self._runners: dict[str, Runner] = {}
         self.feed(data)
         self._state = State(state_nodes(steps), target.bytes // 4, self._copies)
+        self._buffers = [Buffers() for _ in self._state.arrays]
         if copies is None:
             state = found_state(steps, state)
         for name in self._state.names:
@@ -121,7 +122,8 @@ class CpuSession:
 
     def _runner(self, step: str) -> Runner:
         """What runs a step, made when it is first asked for."""
-        made = Runner(self._steps[step], self._target, self._state.arrays, self._n_threads)
+        states = self._state.arrays
+        made = Runner(self._steps[step], self._target, states, self._buffers, self._n_threads)
         return self._runners.setdefault(step, made)
 
     def read(self, name: str) -> Array:
