@@ -1,5 +1,7 @@
 """Training with several inputs and heads: J and its parts, weights, held-out rows, batches."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -90,6 +92,35 @@ def test_two_heads_are_one_output_side_by_side(optimizer):
     np.testing.assert_allclose(one.J, other.J, rtol=1e-11)
     W = np.hstack([split.parameters["W2.1"], split.parameters["W2.2"]])
     np.testing.assert_allclose(W, plain.parameters["W2"], rtol=1e-8)
+
+
+TORCH = np.load(Path(__file__).with_name("two_heads.npz"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_400_steps_with_class_weights_are_pytorchs(engine):
+    inputs = rg.Inputs({"a": [rg.Dense(4, 6, "tanh")], "b": [rg.Dense(2, 3, "tanh")]})
+    heads = rg.Heads({"numbers": [rg.Dense(5, 2)], "labels": [rg.Dense(5, 3)]})
+    layers = [inputs, rg.Dense(9, 5, "tanh"), heads]
+    network = rg.Network(layers, output={"labels": "softmax"})
+    for name in network.parameters:
+        network.parameters[name] = TORCH[f"start {name}"]
+    loss = {"numbers": "squared_error", "labels": "cross_entropy"}
+    rg.train(
+        network,
+        {name: TORCH[name] for name in ("a", "b")},
+        {name: TORCH[name] for name in loss},
+        loss=rg.Losses(loss, weights={"numbers": 0.3, "labels": 1.7}),
+        optimizer=rg.Adam(0.02),
+        epochs=100,
+        batch_size=16,
+        shuffle=False,
+        class_weight={"labels": {0: 0.5, 2: 3.0}},
+        engine=engine,
+    )
+    for name, W in network.parameters.items():
+        expected = TORCH[f"end {name}"]
+        assert np.abs(W - expected).max() <= 1e-12 * np.abs(expected).max()
 
 
 def test_other_weights_build_and_compile_nothing():
