@@ -167,7 +167,7 @@ def rows_of(section: Section) -> list[Row]:
 
 def _row(section: Section, name: str, thing: Any) -> Row:
     tests = tests_of(section, name, thing)
-    if isinstance(thing, initializers.Scaled):
+    if isinstance(thing, initializers.VarianceScaling):
         return Row(name, *_scaled(thing), tests)
     text = prose(thing)
     source = "; ".join(dict.fromkeys(CITED.findall(" ".join(text.split()))))
@@ -176,7 +176,7 @@ def _row(section: Section, name: str, thing: Any) -> Row:
     return Row(name, formula_of(text), source, tests)
 
 
-def _scaled(thing: initializers.Scaled) -> tuple[Formula, str]:
+def _scaled(thing: initializers.VarianceScaling) -> tuple[Formula, str]:
     """The formula and the source of an initializer by its rule, from the table of its module."""
     table = re.findall(r"^\| (\w+) \| (.+?) \| (.+?) \|$", initializers.__doc__ or "", re.MULTILINE)
     rules = {rule: (variance, source) for rule, variance, source in table}

@@ -196,7 +196,9 @@ def test_one_class_is_refused_by_training_and_not_by_scoring():
 
 def test_what_is_no_loss_is_an_error():
     net = rg.MLP([4, 3])
-    with pytest.raises(UnknownNameError, match="known: absolute_error, cosine, cross_entropy"):
+    with pytest.raises(
+        UnknownNameError, match="known: absolute_error, auto, cosine, cross_entropy"
+    ):
         find_loss("mse", net)
     with pytest.raises(OptionError, match="cross_entropy needs a network with output='softmax'"):
         find_loss("cross_entropy", net)

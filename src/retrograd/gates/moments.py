@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.errors import OptionError
+from retrograd.arrays import require_flag, require_number
 from retrograd.gates.arithmetic import sqrt, square
 from retrograd.gates.reduce import Axis, as_normalised, mean
 from retrograd.graph.node import Array, Gate, Like, Node, apply, define
@@ -60,6 +60,7 @@ def variance(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
     >>> rg.evaluate(rg.variance([[1.0, 2.0], [3.0, 5.0]], axis=1))
     array([0.25, 1.  ])
     """
+    require_flag("variance", "keepdims", keepdims)
     node, axes = as_normalised("variance", x, axis)
     return mean(square(apply(CENTER, node, axes=axes)), axes, keepdims=keepdims)
 
@@ -78,8 +79,7 @@ def standardize(x: Like, axis: Axis = -1, *, epsilon: float = 1e-5) -> Node:
     >>> rg.evaluate(rg.standardize([[1.0, 2.0, 3.0]], epsilon=0.0)).round(4)
     array([[-1.2247,  0.    ,  1.2247]])
     """
-    if not epsilon >= 0:
-        raise OptionError(f"standardize: epsilon is at least 0, got {epsilon!r}")
+    require_number("standardize", "epsilon", epsilon)
     node, axes = as_normalised("standardize", x, axis)
     d = apply(CENTER, node, axes=axes)
     return d * (1.0 / sqrt(mean(square(d), axes, keepdims=True) + epsilon))

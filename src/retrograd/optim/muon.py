@@ -13,7 +13,10 @@ from retrograd.optim.adam import AdamW
 from retrograd.optim.base import (
     Nodes,
     Optimizer,
+    PerParameter,
+    Point,
     Rate,
+    Slot,
     Update,
     require_rate,
     structure,
@@ -41,7 +44,7 @@ def orthogonal(x: Node, iterations: int, epsilon: Node | float) -> Node:
 
 
 @dataclass(frozen=True)
-class Muon(Divided):
+class Muon(Divided, PerParameter):
     """Muon for weight matrices [Jordan et al. 2024], as in Optax; a fallback for all else.
 
     ::
@@ -99,6 +102,16 @@ class Muon(Divided):
         """Matrices are its own, all else is the fallback's."""
         matrices = [name for name, shape in shapes.items() if len(shape) == 2]
         return {"": matrices, OTHERS: [name for name in shapes if name not in matrices]}
+
+    def part_state(self, prefix: str, shapes: Mapping[str, Shape]) -> dict[str, Slot]:
+        """The averages of the matrices, or the state of the fallback."""
+        if prefix:
+            return super().part_state(prefix, shapes)
+        return PerParameter.state(self, shapes)
+
+    def part_step(self, prefix: str, at: Point) -> dict[str, Node]:
+        """The step of the matrices, or of the fallback."""
+        return super().part_step(prefix, at) if prefix else PerParameter.step(self, at)
 
     def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
         """See the equations of the class."""

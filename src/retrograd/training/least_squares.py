@@ -16,8 +16,8 @@ from retrograd.graph.node import FLOATS, VARIABLE, Node, describe, variable
 from retrograd.graph.order import variables
 from retrograd.graph.shape import Rows, has_rows, rows, size_of
 from retrograd.run import as_value, find_engine
-from retrograd.training.fit import LeastSquaresFit
 from retrograd.training.interrupt import Interrupt
+from retrograd.training.least_squares_fit import LeastSquaresFit
 from retrograd.training.residual_steps import residual_steps
 from retrograd.training.solvers.damped import Descent
 from retrograd.training.solvers.flat import Halt, never, unflatten

@@ -5,13 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Never
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retrograd.arrays import is_finite, require_flag, require_integer, require_number
+from retrograd.arguments import require_no_others
+from retrograd.arrays import (
+    is_finite,
+    require_flag,
+    require_integer,
+    require_number,
+    require_several,
+)
 from retrograd.engines.base import Engine
-from retrograd.errors import OptionError, unknown_name
+from retrograd.errors import OptionError, require_known
 from retrograd.nn.losses import LossChoice, find_loss, require_two_classes
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
@@ -64,6 +72,7 @@ def train(
     resume: History | None = None,
     engine: str | Engine = "auto",
     precision: str = "auto",
+    **others: Never,
 ) -> History:
     """Train a network by gradient descent. Its parameters are updated; the history is returned.
 
@@ -155,12 +164,13 @@ def train(
     >>> history.J[-1] < 0.1 * history.J[0]
     True
     """
+    require_no_others("train", others, train)
     if not isinstance(network, Network):
         raise OptionError(f"train: expected a network (rg.MLP, rg.Network), got {network!r}")
-    if callable(callbacks) or not all(map(callable, callbacks)):
+    callbacks = require_several("train", "callbacks", callbacks, "a list of functions")
+    if not all(map(callable, callbacks)):
         raise OptionError(f"train: callbacks is a list of functions, got {callbacks!r}")
-    if precision not in PRECISIONS:
-        raise unknown_name("precision", precision, PRECISIONS)
+    require_known("precision", precision, PRECISIONS)
     require_flag("train", "shuffle", shuffle)
     require_flag("train", "progress", progress)
     require_number("train", "l2", l2)

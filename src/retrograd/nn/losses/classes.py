@@ -13,7 +13,7 @@ from retrograd import gates
 from retrograd.arrays import require_number
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
-from retrograd.nn.losses.base import Choice, Formula, Loss
+from retrograd.nn.losses.base import Formula, Loss, LossSpec
 from retrograd.nn.losses.targets import (
     Target,
     binary_target,
@@ -50,7 +50,7 @@ def _require_classes(name: str, network: Network) -> str:
 
 
 @dataclass(frozen=True)
-class _OfClasses(Choice):
+class _OfClasses(LossSpec):
     """A loss of classes, with one formula for a softmax output and one for a sigmoid output."""
 
     @abstractmethod
@@ -245,7 +245,7 @@ class BinaryFocal(Formula):
 
 
 @dataclass(frozen=True)
-class Hinge(Choice):
+class Hinge(LossSpec):
     """The margin by which classes are told apart, as far as it is less than 1.
 
     ::
