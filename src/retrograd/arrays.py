@@ -158,6 +158,8 @@ def require_finite(array: Array, name: str) -> None:
     bad = np.argwhere(~np.isfinite(array))
     if not len(bad):
         return
+    if not array.ndim:
+        raise DataError(f"{name}: is {array}, not a finite number")
     where = ", ".join(
         f"{axis} {index}" for axis, index in zip(("row", "column", "entry"), bad[0], strict=False)
     )
