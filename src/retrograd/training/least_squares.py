@@ -84,9 +84,10 @@ def least_squares(
     require_number("least_squares", "tolerance", tolerance, open_low=True)
     require_number("least_squares", "damping", damping, open_low=True)
     start = _starts(residuals, parameters)
-    problem = _open(residuals, start, _given(residuals, start, data), engine)
-    search = _Search(problem, problem.point(), damping, tolerance)
+    given = _given(residuals, start, data)
     with Interrupt() as interrupted:
+        problem = _open(residuals, start, given, engine)
+        search = _Search(problem, problem.point(), damping, tolerance)
         problem.halted = lambda: "interrupted" if interrupted() else None
         try:
             search.run(max_iterations)

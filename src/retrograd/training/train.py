@@ -212,22 +212,23 @@ def train(
     require_comparable(score, data.target, network.n_outputs)
     is_full = batch_size is None or isinstance(chosen_optimizer, FullBatch)
     size = len(train_rows) if is_full else require_integer("train", "batch_size", batch_size)
-    session = TrainingSession(
-        network,
-        data,
-        loss=chosen_loss,
-        optimizer=None if isinstance(chosen_optimizer, FullBatch) else chosen_optimizer,
-        l2=l2,
-        engine=engine,
-        is_mixed=is_mixed,
-        is_least_squares=is_least_squares,
-        frozen=find_frozen(network, frozen),
-        seed=int(beginning.stream(NOISE).integers(2**53)),
-    )
     with (
         Interrupt() as interrupted,
         Progress(epochs, is_shown=progress, first=resume.epochs if resume else 0) as bar,
     ):
+        # In here: Ctrl-C in the middle of loading LLVM would leave half of it.
+        session = TrainingSession(
+            network,
+            data,
+            loss=chosen_loss,
+            optimizer=None if isinstance(chosen_optimizer, FullBatch) else chosen_optimizer,
+            l2=l2,
+            engine=engine,
+            is_mixed=is_mixed,
+            is_least_squares=is_least_squares,
+            frozen=find_frozen(network, frozen),
+            seed=int(beginning.stream(NOISE).integers(2**53)),
+        )
         job = Job(
             rules=rules,
             train_rows=train_rows,
