@@ -32,6 +32,7 @@ from retrograd.graph.shape import (
     as_size,
     broadcast,
     entries_of,
+    known,
     rows,
     show,
 )
@@ -334,19 +335,14 @@ def _concatenate_infer(*nodes: Node, axis: int) -> tuple[Shape, np.dtype[Any]]:
             raise ShapeError(f"sizes may differ only along axis {axis}")
     if any(isinstance(node.shape[axis], Rows) for node in nodes):
         raise ShapeError(f"axis {axis} has size `rows`; rows cannot be joined")
-    joined = sum(_known(node.shape[axis]) for node in nodes)
+    joined = sum(known(node.shape[axis]) for node in nodes)
     return (*first.shape[:axis], joined, *first.shape[axis + 1 :]), first.dtype
-
-
-def _known(size: Size) -> int:
-    assert not isinstance(size, Rows)
-    return size
 
 
 def _concatenate_vjp(dy: Node, y: Node, *nodes: Node, axis: int) -> tuple[Node, ...]:
     pieces, start = [], 0
     for node in nodes:
-        size = _known(node.shape[axis])
+        size = known(node.shape[axis])
         pieces.append(_slice(dy, axis, start, start + size, 1))
         start += size
     return tuple(pieces)

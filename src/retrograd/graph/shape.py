@@ -135,6 +135,16 @@ def as_axis(axis: Any, ndim: int) -> int:
     return number % ndim
 
 
+def known(size: Size) -> int:
+    """A size that is not `rows`, as those of parameters and columns are.
+
+    >>> known(3)
+    3
+    """
+    assert not isinstance(size, Rows)
+    return size
+
+
 def size_of(shape: Shape, n_rows: int) -> int:
     """How many entries an array of this shape has when a batch has `n_rows` rows."""
     return math.prod(n_rows if isinstance(size, Rows) else size for size in shape)

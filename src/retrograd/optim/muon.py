@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from retrograd.arrays import require_flag, require_integer, require_number
 from retrograd.graph.node import Node
-from retrograd.graph.shape import Shape
+from retrograd.graph.shape import Shape, known
 from retrograd.optim.adam import AdamW
 from retrograd.optim.base import (
     Nodes,
@@ -33,7 +33,7 @@ def orthogonal(x: Node, iterations: int, epsilon: Node | float) -> Node:
 
     x = a*x + (b*A + c*A@A) @ x with A = x @ x.T, from x / norm(x)   [Jordan 2024]
     """
-    if x.shape[0] > x.shape[1]:  # type: ignore[operator]  # a parameter's sizes are numbers
+    if known(x.shape[0]) > known(x.shape[1]):
         return orthogonal(x.T, iterations, epsilon).T
     a, b, c = COEFFICIENTS
     x = x / (norm(x) + epsilon)
@@ -121,7 +121,7 @@ class Muon(Divided, PerParameter):
         if self.nesterov:
             ahead = beta / (1.0 - beta ** (t + 1.0))
             step = ahead * m + (1.0 - beta) / (1.0 - beta**t) * g
-        n_inputs, n_outputs = (float(size) for size in w.shape)  # type: ignore[arg-type]  # numbers
+        n_inputs, n_outputs = map(known, w.shape)
         scale = math.sqrt(max(1.0, n_outputs / n_inputs))
         turned = scale * orthogonal(step, self.iterations, scalars["epsilon"])
         return w - rate * (turned + scalars["weight_decay"] * w), {"m": m}

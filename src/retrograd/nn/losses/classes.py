@@ -13,6 +13,7 @@ from retrograd import gates
 from retrograd.arrays import require_number
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
+from retrograd.graph.shape import known
 from retrograd.nn.losses.base import Formula, Loss, LossSpec
 from retrograd.nn.losses.targets import (
     Target,
@@ -26,7 +27,7 @@ from retrograd.nn.network import Forward, Network
 
 
 def _n_classes(z: Node) -> int:
-    return int(z.shape[1])  # type: ignore[arg-type]  # columns are never symbolic
+    return known(z.shape[1])
 
 
 def _one_hot(y: Node, z: Node) -> Node:
