@@ -9,6 +9,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import OptionError
+from tests.networks import same
 
 RNG = np.random.default_rng(13)
 X, Y = RNG.normal(size=(30, 3)), RNG.normal(size=(30, 1))
@@ -34,10 +35,6 @@ VALIDATIONS = {"none": {}, "share": {"validation": 0.3}, "pair": {"validation": 
 
 def mlp():
     return rg.MLP([3, 6, 1], activation="tanh")
-
-
-def same(a, b):
-    return all(np.array_equal(a.parameters[name], b.parameters[name]) for name in a.parameters)
 
 
 @pytest.mark.parametrize("batch_size", [7, None])

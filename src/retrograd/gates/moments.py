@@ -15,7 +15,7 @@ from retrograd.graph.shape import size_of
 
 def _center_numpy(x: Array, *, axes: tuple[int, ...], out: Array | None = None) -> Array:
     # The mean is rounded, by a part of itself: where it is large beside the differences, they are
-    # all off by the same. Their own mean is that rounding   [Chan, Golub & LeVeque 1983, sec. 2].
+    # all off by the same. Their own mean is that rounding   [Chan, Golub & LeVeque 1983].
     d = np.subtract(x, _mean(x, axes), out=out)
     return np.subtract(d, _mean(d, axes), out=out)
 

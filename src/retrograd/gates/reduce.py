@@ -310,7 +310,7 @@ def logsumexp(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
     """log(sum(e**x)) over axes (all by default), without overflow.  d/dx = softmax(x)
 
     Computed as m + log(sum(e**(x - m))) with m the largest entry: its error is a few units in the
-    last place of m or of 1, whichever is larger   [Blanchard, Higham & Higham 2021, eq. 1.4].
+    last place of m or of 1, whichever is larger   [Blanchard, Higham & Higham 2021].
 
     >>> round(rg.evaluate(rg.logsumexp([1e4, 1e4])), 4)
     10000.6931
