@@ -275,3 +275,17 @@ def test_a_network_with_an_initializer_of_the_users_is_saved_and_loaded(tmp_path
     network.save(tmp_path / "mine.model")
     loaded = rg.load(tmp_path / "mine.model")
     np.testing.assert_array_equal(loaded.parameters["W1"], network.parameters["W1"])
+
+
+def test_relu_by_its_name_and_as_a_function_begin_alike(tmp_path):
+    by_name, as_function = (rg.MLP([3, 4, 1], activation=f) for f in ("relu", rg.relu))
+    for name, w in by_name.parameters.items():
+        np.testing.assert_array_equal(w, as_function.parameters[name])
+    as_function.save(tmp_path / "a.model")
+    assert rg.load(tmp_path / "a.model").layers == by_name.layers
+
+
+def test_dir_shows_what_is_public():
+    assert dir(rg.initializers) == sorted(rg.initializers.__all__)
+    assert "Orthogonal" in dir(rg.initializers) and "np" not in dir(rg.initializers)
+    assert dir(rg.schedules) == sorted(rg.schedules.__all__)

@@ -50,7 +50,7 @@ class Dense(Layer):
         initializer: of W: an object of `rg.initializers`, or a name: "glorot", "he", "lecun" or
             "fan_in" with "_uniform", "_normal" or "_truncated_normal"; "orthogonal",
             "truncated_normal", "normal", "uniform", "zeros", "ones". "auto" is he_uniform for
-            relu, else glorot_uniform.
+            relu (by name or as `rg.relu`), else glorot_uniform.
         bias_initializer: of b: the same, but for "orthogonal" and "auto". "fan_in_uniform" for
             both is PyTorch's default.
 
