@@ -256,7 +256,7 @@ def train(
             parameters = session.parameters()
             # A second Ctrl-C may come in the middle of anything.
             if all(map(is_finite, parameters.values())):
-                network.parameters.update(parameters)
+                network.parameters.adopt(parameters)
     _warn_of_no_step(history)
     return history
 
