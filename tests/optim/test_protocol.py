@@ -89,7 +89,8 @@ def test_the_second_gradient_of_the_optimizer_within_is_clipped_too(limit):
 def test_there_is_no_second_gradient_of_several_batches():
     with pytest.raises(OptionError, match=r"second gradient.*rg.SAM\(rg.Accumulate"):
         rg.train(rg.MLP([3, 2]), X, Y, optimizer=rg.Accumulate(rg.SAM(rg.SGD(0.1))), epochs=1)
-    rg.train(rg.MLP([3, 2]), X, Y, optimizer=rg.SAM(rg.Accumulate(rg.SGD(0.1))), epochs=1)
+    outside = rg.SAM(rg.Accumulate(rg.SGD(0.1), every=2))
+    rg.train(rg.MLP([3, 2]), X, Y, optimizer=outside, epochs=2)
 
 
 def test_a_rate_is_replaced_where_it_stands_and_nowhere_else():
