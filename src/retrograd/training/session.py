@@ -87,6 +87,7 @@ class TrainingSession:
     the steps of the residuals in place of J's gradient.
     `seed`: of the random layers, below 2**53. `frozen`: parameters that stay as they are.
     `names`: of all parameters; `trained`: of those that follow the gradient.
+    `rows`: those that it runs over.
     `optimizer` may be replaced between epochs by one that differs in its numbers only.
     """
 
@@ -117,7 +118,7 @@ class TrainingSession:
         # The key of random layers: what does not change, and the rows seen, none yet.
         self._key = {} if noise is None else {**noise.numbers(), SEED: float(seed)}
         seen = {} if noise is None else {SEEN: np.zeros(())}
-        self.optimizer, self._rows = optimizer, rows
+        self.optimizer, self.rows = optimizer, rows
         self._l2 = l2 if callable(l2) else float(l2)
         steps = steps_of(
             network,
@@ -146,7 +147,7 @@ class TrainingSession:
 
     def feed(self, rows: Rows) -> None:
         """Take rows of the same form in place of those before."""
-        self._rows = rows
+        self.rows = rows
         self.engine.feed(rows.named())
 
     def epoch(
@@ -184,9 +185,9 @@ class TrainingSession:
 
     def weights(self, order: Array, batch_size: int) -> Array:
         """The weight of each batch."""
-        if self._rows.sample_weight is not None:
+        if self.rows.sample_weight is not None:
             starts = np.arange(0, len(order), batch_size)
-            return np.asarray(np.add.reduceat(self._rows.sample_weight[order], starts))
+            return np.asarray(np.add.reduceat(self.rows.sample_weight[order], starts))
         if self._sizes is None or self._sizes[:2] != (len(order), batch_size):
             sizes = np.full(-(-len(order) // batch_size), float(batch_size))
             sizes[-1] = len(order) - (len(sizes) - 1) * batch_size
@@ -195,9 +196,9 @@ class TrainingSession:
 
     def shares(self, order: Array) -> Array:
         """The share of each row in the mean over these rows, (n,): 1 / n, or w / sum(w)."""
-        if self._rows.sample_weight is None:
+        if self.rows.sample_weight is None:
             return np.full(len(order), 1.0 / len(order))
-        w = self._rows.sample_weight[order].astype(np.float64)
+        w = self.rows.sample_weight[order].astype(np.float64)
         return np.asarray(w / max(float(w.sum()), float(np.finfo(np.float64).tiny)))
 
     def l2_of(self, order: Array, batch_size: int) -> float | Array:
