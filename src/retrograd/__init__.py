@@ -68,9 +68,9 @@ if TYPE_CHECKING:
     from retrograd.optim.sharpness import SAM
     from retrograd.optim.signs import Lion, Rprop
     from retrograd.plots.rates import plot_learning_rates
-    from retrograd.training.fit import LeastSquaresFit
     from retrograd.training.history import History
     from retrograd.training.least_squares import least_squares
+    from retrograd.training.least_squares_fit import LeastSquaresFit
     from retrograd.training.rate_range import RateRange, learning_rate_range
     from retrograd.training.solvers.unit_variance import unit_variance
     from retrograd.training.train import train
@@ -199,7 +199,7 @@ _LAZY = {
     "LAMB": "retrograd.optim.norms",
     "LBFGS": "retrograd.optim.lbfgs",
     "LayerNorm": "retrograd.nn.normalisation",
-    "LeastSquaresFit": "retrograd.training.fit",
+    "LeastSquaresFit": "retrograd.training.least_squares_fit",
     "LevenbergMarquardt": "retrograd.optim.levenberg_marquardt",
     "Lion": "retrograd.optim.signs",
     "Lookahead": "retrograd.optim.averages",

@@ -306,8 +306,8 @@ def test_a_gradient_of_another_shape_is_an_error():
     ("options", "error", "message"),
     [
         ({"method": "forward"}, UnknownNameError, "known: auto, central, complex"),
-        ({"entries": 0}, OptionError, "entries is at least 1, got 0"),
-        ({"tolerance": 0.0}, OptionError, "tolerance is above 0"),
+        ({"entries": 0}, OptionError, "entries must be an integer of at least 1, got 0"),
+        ({"tolerance": 0.0}, OptionError, "tolerance must be in"),
         ({"wrt": [rg.constant(1.0)]}, GraphError, "only floating variables"),
         ({"values": {"x": 1.0}}, GraphError, "values are for variables"),
         ({"gradients": {}}, DataError, "no derivative here"),

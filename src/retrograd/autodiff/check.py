@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from retrograd.arrays import require_integer, require_number
 from retrograd.autodiff.checked import CheckedEntry, CheckedVariable, GradientCheck
 from retrograd.autodiff.gradient import gradient
 from retrograd.autodiff.numeric import Slope, central_differences, complex_step
-from retrograd.errors import DataError, GraphError, OptionError, ShapeError, unknown_name
+from retrograd.errors import DataError, GraphError, ShapeError, require_known
 from retrograd.gates import abs as magnitude
 from retrograd.gates import cast
 from retrograd.gates import sum as total
@@ -55,7 +56,10 @@ def check_gradient(
     tolerance: float | None = None,
 ) -> GradientCheck:
     """`retrograd.check_gradient`, on the engine that `compile` stands for; see there."""
-    _require(output, method, entries, tolerance)
+    _require(output, method, entries, seed, tolerance)
+    for name, given in (("values", values), ("gradients", gradients)):
+        if given is not None and not isinstance(given, Mapping):
+            raise GraphError(f"check_gradient: {name} is a dict by variable, got {given!r}")
     checked = _checked(output, wrt, gradients)
     supplied = [as_node(gradients[v]) for v in checked] if gradients is not None else []
     point = _point([output, *supplied, *checked], values or {})
@@ -116,7 +120,9 @@ class _Forward:
         return complex(self._function(*self._arrays)[0])
 
 
-def _require(output: Node, method: str, entries: int | None, tolerance: float | None) -> None:
+def _require(
+    output: Node, method: str, entries: int | None, seed: int, tolerance: float | None
+) -> None:
     if not isinstance(output, Node):
         raise GraphError(f"check_gradient: expected a node, got {type(output).__name__}")
     if output.shape:
@@ -124,12 +130,12 @@ def _require(output: Node, method: str, entries: int | None, tolerance: float | 
             f"check_gradient: {describe(output)} is not a scalar; check a scalar made of it, "
             "rg.sum(output) or rg.sum(output * weights)"
         )
-    if method not in (AUTO, *METHODS):
-        raise unknown_name("method", method, [AUTO, *METHODS])
-    if entries is not None and entries < 1:
-        raise OptionError(f"check_gradient: entries is at least 1, got {entries}")
-    if tolerance is not None and not tolerance > 0:
-        raise OptionError(f"check_gradient: tolerance is above 0, got {tolerance}")
+    require_known("method", method, [AUTO, *METHODS])
+    if entries is not None:
+        require_integer("check_gradient", "entries", entries)
+    require_integer("check_gradient", "seed", seed, low=0)
+    if tolerance is not None:
+        require_number("check_gradient", "tolerance", tolerance, open_low=True)
 
 
 def _checked(
@@ -138,6 +144,8 @@ def _checked(
     gradients: Mapping[Node, Like] | None,
 ) -> list[Node]:
     if wrt is not None:
+        if not isinstance(wrt, Iterable) and not isinstance(wrt, Node):
+            raise GraphError(f"check_gradient: wrt is a variable or several, got {wrt!r}")
         chosen = [wrt] if isinstance(wrt, Node) else list(wrt)
     elif gradients is not None:
         chosen = list(gradients)

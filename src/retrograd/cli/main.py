@@ -73,7 +73,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the program with its exit code."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell, as `>&-` does
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # for good
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # a stream that cannot be told so
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without our signs

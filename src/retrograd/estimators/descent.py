@@ -54,7 +54,7 @@ class OptimizerState:
 
     def at(self, rate: float) -> OptimizerState:
         """The same at another rate."""
-        return replace(self, optimizer=replace(self.optimizer, learning_rate=rate))  # type: ignore[call-arg]
+        return replace(self, optimizer=replace(self.optimizer, learning_rate=rate))  # type: ignore[call-arg]  # both have it
 
     def after_epoch(self, rows_seen: int) -> OptimizerState:
         """The rate of `invscaling` falls with the rows seen; the others stay."""

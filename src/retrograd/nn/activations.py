@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from retrograd import gates
-from retrograd.errors import ModelFileError, ShapeError, unknown_name
+from retrograd.errors import ModelFileError, ShapeError, require_known
 from retrograd.graph.function import GateFunction, call
 from retrograd.graph.node import Node, variable
 from retrograd.graph.shape import rows, show
@@ -43,9 +43,7 @@ def find_activation(activation: Activation) -> Callable[[Node], Node]:
     """The function of a name, or the function itself."""
     if callable(activation):
         return activation
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise unknown_name("activation", activation, ACTIVATIONS)
-    return ACTIVATIONS[activation]
+    return ACTIVATIONS[require_known("activation", activation, ACTIVATIONS)]
 
 
 def require_activation(activation: Activation, units: int) -> None:
@@ -60,9 +58,12 @@ def require_activation(activation: Activation, units: int) -> None:
 
 
 def activation_to_json(activation: Activation, units: int) -> Any:
-    """A name as it is; a Python function as the gates that it applies."""
+    """A name as it is; a Python function as the gates that it applies, or as its name if known."""
     if isinstance(activation, str):
         return activation
+    for name, function in ACTIVATIONS.items():
+        if activation is function:
+            return name
     return GateFunction.trace(activation, variable("z", shape=(rows, units))).to_json()
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from retrograd.arguments import Choices
 from retrograd.arrays import Array
 from retrograd.errors import OptionError, ShapeError
 from retrograd.graph.node import Node
@@ -42,7 +43,7 @@ class Training:
     frozen: frozenset[str] = frozenset()
 
 
-class Layer(ABC):
+class Layer(Choices, ABC):
     """The base of layers: frozen dataclasses of their choices. `kind`: its name in model files."""
 
     kind: ClassVar[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retrograd.errors import MissingDependencyError
+from retrograd.errors import MissingDependencyError, OptionError
 from retrograd.plots.losses import BLUE, GREY, INSTALL, ORANGE, is_available
 from retrograd.training.rate_range import RateRange
 
@@ -22,13 +22,18 @@ def plot_learning_rates(found: RateRange, *, title: str = "") -> Figure:
     Returns:
         A matplotlib Figure on its own canvas: `savefig` it.
 
-    Raises MissingDependencyError if matplotlib is not installed.
+    Raises OptionError for what is no RateRange, MissingDependencyError without matplotlib.
 
     >>> X = np.linspace(-1, 1, 50)[:, None]
     >>> found = rg.learning_rate_range(rg.MLP([1, 8, 1], activation="tanh"), X, X**2)
     >>> rg.plot_learning_rates(found).axes[0].get_xlabel()
     'learning rate'
     """
+    if not isinstance(found, RateRange):
+        raise OptionError(
+            "plot_learning_rates: expected what rg.learning_rate_range returns, "
+            f"got {type(found).__name__}"
+        )
     if not is_available():
         raise MissingDependencyError(f"a picture needs matplotlib: {INSTALL}")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -49,7 +54,7 @@ def plot_learning_rates(found: RateRange, *, title: str = "") -> Figure:
     axes.set_xscale("log")
     axes.set_xlabel("learning rate", fontsize=12)
     axes.set_ylabel("loss J", fontsize=12)
-    axes.set_title(title, fontsize=13, parse_math=False)
+    axes.set_title(str(title), fontsize=13, parse_math=False)
     axes.grid(True, which="major", color="#dddddd", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=11)

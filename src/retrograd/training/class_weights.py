@@ -19,12 +19,19 @@ ClassWeight = Mapping[int, float] | str | None
 """A weight for each class by its label, "balanced", or None."""
 
 
-def weigh_classes(class_weight: Any, loss: Loss | JointLoss, data: Rows, network: Network) -> Rows:
+def weigh_classes(
+    class_weight: Any,
+    loss: Loss | JointLoss,
+    data: Rows,
+    network: Network,
+    train_rows: Array | None = None,
+) -> Rows:
     """The rows with their sample weights multiplied by the weights of their classes.
 
-    "balanced" is n / (classes * rows of the class), as in scikit-learn; a class that a mapping does
-    not name has weight 1. Since J is sum(w * loss) / sum(w), it is PyTorch's mean with `weight`;
-    Keras divides by the number of rows instead. With heads, `class_weight` is a dict of theirs.
+    "balanced" is n / (classes * rows of the class), as in scikit-learn, of the rows to train on
+    (all by default); a class that a mapping does not name has weight 1. Since J is
+    sum(w * loss) / sum(w), it is PyTorch's mean with `weight`; Keras divides by the number of rows
+    instead. With heads, `class_weight` is a dict of theirs.
 
     Raises OptionError for a loss without classes, and for a label or a weight out of range.
     """
@@ -34,12 +41,13 @@ def weigh_classes(class_weight: Any, loss: Loss | JointLoss, data: Rows, network
     if network.heads:
         chosen = _by_head(class_weight, network)
     weights = dict(data.weights)
+    counted = slice(None) if train_rows is None else train_rows
     for head, own in chosen.items():
         n_outputs = network.heads[head].n_outputs if head else network.n_outputs
         try:
-            found = _of_rows(own, loss.by_head[head], data.target.parts[head], n_outputs)
+            found = _of_rows(own, loss.by_head[head], data.target.parts[head], n_outputs, counted)
             found = found.astype(data.X.dtype) * weights.get(head, 1)
-            if not found.any():
+            if not found[counted].any():
                 raise OptionError("train: class_weight gives every row the weight 0")
         except OptionError as error:
             raise (OptionError(f"head {head!r}: {error}") if head else error) from None
@@ -59,7 +67,9 @@ def _by_head(class_weight: Any, network: Network) -> dict[str, Any]:
     return {head: own for head, own in class_weight.items() if own is not None}
 
 
-def _of_rows(class_weight: Any, loss: Loss, target: Target, n_outputs: int) -> Array:
+def _of_rows(
+    class_weight: Any, loss: Loss, target: Target, n_outputs: int, counted: Array | slice
+) -> Array:
     """The weight of each row by its class."""
     if not loss.is_classification or loss.is_multilabel:
         raise OptionError(
@@ -67,7 +77,10 @@ def _of_rows(class_weight: Any, loss: Loss, target: Target, n_outputs: int) -> A
             f"{' of several yes-or-no outputs' * loss.is_multilabel}"
         )
     labels = _labels(target)
-    return _weights(class_weight, labels, max(n_outputs, 2))[labels]
+    classes = {label: label for label in range(max(n_outputs, 2))}
+    if target.has_sides:
+        classes[-1] = 0
+    return _weights(class_weight, labels[counted], classes)[labels]
 
 
 def _labels(target: Target) -> Array:
@@ -77,23 +90,28 @@ def _labels(target: Target) -> Array:
     return Y.argmax(axis=1) if Y.shape[1] > 1 else (Y[:, 0] > 0.5).astype(np.int64)
 
 
-def _weights(class_weight: Mapping[int, float] | str, labels: Array, n_classes: int) -> Array:
-    """The weight of each class."""
-    if class_weight == BALANCED:
+def _weights(
+    class_weight: Mapping[int, float] | str, labels: Array, classes: Mapping[int, int]
+) -> Array:
+    """The weight of each class. `classes`: their numbers by what the user may call them."""
+    n_classes = max(classes.values()) + 1
+    if isinstance(class_weight, str) and class_weight == BALANCED:
         rows = np.bincount(labels, minlength=n_classes)
         return len(labels) / (np.count_nonzero(rows) * np.maximum(rows, 1))
     if not isinstance(class_weight, Mapping):
         raise OptionError(
             f"train: class_weight is 'balanced' or {{label: weight}}, got {class_weight!r}"
         )
+    if -1 in classes and {-1, 0} <= set(class_weight):
+        raise OptionError("train: class_weight has the labels -1 and 0, which are one class here")
     weights = np.ones(n_classes)
     for label, weight in class_weight.items():
         is_label = isinstance(label, int | np.integer) and not isinstance(label, bool)
-        if not is_label or not 0 <= label < n_classes:
+        if not is_label or label not in classes:
             raise OptionError(
-                f"train: class_weight has the label {label!r}; "
-                f"labels are integers from 0 to {n_classes - 1}"
+                f"train: class_weight has the label {label!r}; labels are integers from "
+                f"{min(classes)} to {n_classes - 1}"
             )
         require_number("train", f"class_weight[{label}]", weight)
-        weights[label] = weight
+        weights[classes[label]] = weight
     return weights

@@ -29,6 +29,7 @@ class Checkpoint:
     - `state`: parameters and optimizer state after the last step.
     - `parameters`: what the network was left with: those, or the best by validation.
     - `seed`, `stream`: of the random numbers, and where the shuffling's generator stands.
+    - `rows`: a checksum of the rows, None where they came in batches.
     """
 
     optimizer: str
@@ -36,6 +37,7 @@ class Checkpoint:
     parameters: Mapping[str, Array]
     seed: int
     stream: Mapping[str, Any]
+    rows: int | None = None
 
 
 @dataclass(repr=False)

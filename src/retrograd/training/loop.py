@@ -14,6 +14,7 @@ from retrograd.arrays import Array, is_finite
 from retrograd.engines.base import Snapshot
 from retrograd.errors import DivergenceError
 from retrograd.optim.plateau import ReduceOnPlateau
+from retrograd.training.divergence import at_the_edge, diverged
 from retrograd.training.history import History
 from retrograd.training.scores import Score, as_figure
 from retrograd.training.session import Epoch, Means, TrainingSession
@@ -168,28 +169,21 @@ def replay(
     first: int = 1,
     of: str = "",
 ) -> DivergenceError:
-    """Run steps from a snapshot until one diverges; the session is left before it.
+    """Run steps, at least one, from a snapshot until one diverges; the session is left before it.
+
+    Where none does, as rounding may differ from that of the whole epoch, it is left after the last.
 
     `first`: the number of the first of them in its epoch. `of`: how many that has, in words.
     """
     session.engine.restore(start)
-    step = first - 1
-    for run in steps:
-        step += 1
+    for step, run in enumerate(steps, start=first):
         before = session.engine.snapshot()
-        J = run().J[0]
+        J = float(run().J[0])
         broken = session.engine.not_finite()
         if not np.isfinite(J) or broken:
             session.engine.restore(before)
-            break
-    what = f"J is {J:g}" if broken is None else f"J is {J:g}, the next {broken} is not finite"
-    return DivergenceError(
-        f"training diverged at epoch {epoch}, step {step}{of}: {what}; "
-        "the network keeps the last finite weights. "
-        "Try a smaller learning_rate, or scale the inputs and targets",
-        epoch=epoch,
-        step=step,
-    )
+            return diverged(session, epoch, step, of, J, broken)
+    return at_the_edge(session, epoch, step, J)
 
 
 def never() -> bool:

@@ -57,6 +57,7 @@ class TrainingSession:
     the steps of the residuals in place of J's gradient.
     `seed`: of the random layers, below 2**53. `frozen`: parameters that stay as they are.
     `names`: of all parameters; `trained`: of those that follow the gradient.
+    `rows`: those that it runs over.
     `optimizer` may be replaced between epochs by one that differs in its numbers only.
     """
 
@@ -89,7 +90,7 @@ class TrainingSession:
         seen = {} if noise is None else {SEEN: np.zeros(())}
         self.heads = tuple(loss.weights)
         self._weights = {of(WEIGHT, head): weight for head, weight in loss.weights.items()}
-        self.optimizer, self._rows = optimizer, rows
+        self.optimizer, self.rows = optimizer, rows
         self._l2 = l2 if callable(l2) else float(l2)
         steps = steps_of(
             network,
@@ -118,7 +119,7 @@ class TrainingSession:
 
     def feed(self, rows: Rows) -> None:
         """Take rows of the same form in place of those before."""
-        self._rows = rows
+        self.rows = rows
         self.engine.feed(rows.named())
 
     def epoch(
@@ -180,15 +181,15 @@ class TrainingSession:
         starts = np.arange(0, len(order), batch_size)
         of_heads = {
             head: np.asarray(np.add.reduceat(w[order], starts))
-            for head, w in self._rows.weights_of.items()
+            for head, w in self.rows.weights_of.items()
         }
         return {"": self.weights(order, batch_size), **of_heads}
 
     def weights(self, order: Array, batch_size: int) -> Array:
         """The weight of each batch; with heads its number of rows."""
-        if self._rows.sample_weight is not None:
+        if self.rows.sample_weight is not None:
             starts = np.arange(0, len(order), batch_size)
-            return np.asarray(np.add.reduceat(self._rows.sample_weight[order], starts))
+            return np.asarray(np.add.reduceat(self.rows.sample_weight[order], starts))
         if self._sizes is None or self._sizes[:2] != (len(order), batch_size):
             sizes = np.full(-(-len(order) // batch_size), float(batch_size))
             sizes[-1] = len(order) - (len(sizes) - 1) * batch_size
@@ -197,9 +198,9 @@ class TrainingSession:
 
     def shares(self, order: Array) -> Array:
         """The share of each row in the mean over these rows, (n,): 1 / n, or w / sum(w)."""
-        if self._rows.sample_weight is None:
+        if self.rows.sample_weight is None:
             return np.full(len(order), 1.0 / len(order))
-        w = self._rows.sample_weight[order].astype(np.float64)
+        w = self.rows.sample_weight[order].astype(np.float64)
         return np.asarray(w / max(float(w.sum()), float(np.finfo(np.float64).tiny)))
 
     def l2_of(self, order: Array, batch_size: int) -> float | Array:
@@ -237,7 +238,7 @@ class TrainingSession:
         """
         if not loss_of:
             return Means(float(loss.mean(dtype=np.float64)))
-        known = {head: w[order] > 0 for head, w in self._rows.weights_of.items()}
+        known = {head: w[order] > 0 for head, w in self.rows.weights_of.items()}
         J_of = {
             head: float(own[known.get(head, slice(None))].mean(dtype=np.float64))
             for head, own in loss_of.items()
@@ -248,7 +249,7 @@ class TrainingSession:
         """The mean of each head's loss over these rows, as in predictions; none without heads."""
         if not self.heads:
             return {}
-        weights, ones = self._rows.weights_of, np.ones(len(self._rows))
+        weights, ones = self.rows.weights_of, np.ones(len(self.rows))
         return {
             head: mean_by(weights.get(head, ones)[order], loss)
             for head, loss in self.score_all(order)[2].items()

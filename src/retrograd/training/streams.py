@@ -42,13 +42,12 @@ class Form:
     first: Rows | None = None
 
     def rows(self, X: Any, Y: Any, sample_weight: Any = None) -> Rows:
-        """A user's rows, checked, weighed by class; in the dtype of the first batch, if any."""
+        """A user's rows, checked; in the dtype of the first batch, if any."""
         dtype = self.dtype if self.first is None else self.first.X.dtype
-        found = check_rows(self.network, self.loss, X, Y, sample_weight, dtype=dtype)
-        return weigh_classes(self.class_weight, self.loss, found, self.network)
+        return check_rows(self.network, self.loss, X, Y, sample_weight, dtype=dtype)
 
     def check(self, batch: Any) -> Rows:
-        """The rows of a batch in arrays of their own; DataError if it does not fit."""
+        """The rows of a batch, weighed by class, in arrays of their own; DataError if unfit."""
         if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
             raise DataError(
                 f"expected a tuple (X, Y) or (X, Y, sample_weight), got {_described(batch)}"
@@ -56,6 +55,7 @@ class Form:
         if self.first is not None and self.dtype is None:
             _require_dtype(batch[0], self.first.X.dtype)
         rows = self.rows(*batch)
+        rows = weigh_classes(self.class_weight, self.loss, rows, self.network)
         if self.first is not None:
             _require_like(rows, self.first)
         return _own(rows)

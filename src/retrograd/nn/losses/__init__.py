@@ -10,7 +10,7 @@ reductions are means over outputs too: for O outputs they are J / O. Where class
 outputs, where theirs is J / O again.
 """
 
-from retrograd.nn.losses.base import Choice, Formula, Loss
+from retrograd.nn.losses.base import Formula, Loss, LossSpec
 from retrograd.nn.losses.classes import CrossEntropy, Focal, Hinge, KLDivergence, SquaredHinge
 from retrograd.nn.losses.joint import JointLoss, Losses
 from retrograd.nn.losses.likelihood import Gamma, GaussianNLL, Poisson, Tweedie
@@ -29,7 +29,6 @@ from retrograd.nn.losses.targets import Target, Targets
 __all__ = [
     "LOSSES",
     "AbsoluteError",
-    "Choice",
     "Cosine",
     "CrossEntropy",
     "Focal",
@@ -44,6 +43,7 @@ __all__ = [
     "LogCosh",
     "Loss",
     "LossChoice",
+    "LossSpec",
     "Losses",
     "Poisson",
     "Quantile",

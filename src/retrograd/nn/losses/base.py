@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 from numpy.typing import ArrayLike, DTypeLike
 
 from retrograd import gates
+from retrograd.arguments import Choices
 from retrograd.graph.node import Node
 from retrograd.nn.architecture import Forward
 from retrograd.nn.ends import Outputs
@@ -67,7 +68,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Choice(ABC):
+class LossSpec(Choices, ABC):
     """A loss by its name and numbers: what a user chooses, before the network is known."""
 
     name: ClassVar[str]
@@ -78,7 +79,7 @@ class Choice(ABC):
 
 
 @dataclass(frozen=True)
-class Formula(Choice):
+class Formula(LossSpec):
     """A loss whose formula is the same for every network that it fits.
 
     A subclass is a frozen dataclass of the loss's numbers: constants of the graph. It says its

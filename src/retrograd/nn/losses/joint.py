@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
+from retrograd.arguments import Choices
 from retrograd.arrays import require_number, require_same_rows
 from retrograd.errors import DataError, OptionError
 from retrograd.nn.architecture import Head
@@ -17,7 +18,7 @@ from retrograd.nn.named import by_name, require_names
 
 
 @dataclass(frozen=True)
-class Losses:
+class Losses(Choices):
     """A loss for each head of a network, and how much each counts.
 
     ::

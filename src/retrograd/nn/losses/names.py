@@ -12,7 +12,7 @@ from retrograd.graph.function import call
 from retrograd.graph.node import Node
 from retrograd.graph.shape import rows, show
 from retrograd.nn.architecture import Forward
-from retrograd.nn.losses.base import Choice, Loss, Output
+from retrograd.nn.losses.base import Loss, LossSpec, Output
 from retrograd.nn.losses.classes import CrossEntropy, Focal, Hinge, KLDivergence, SquaredHinge
 from retrograd.nn.losses.joint import JointLoss, Losses
 from retrograd.nn.losses.likelihood import Gamma, GaussianNLL, Poisson, Tweedie
@@ -29,11 +29,11 @@ from retrograd.nn.losses.targets import Target, Targets, any_target, of_head
 from retrograd.nn.network import Network
 
 LossFunction = Callable[[Node, Node], Node]
-LossChoice = str | Choice | LossFunction | Losses | Mapping[str, Any]
+LossChoice = str | LossSpec | LossFunction | Losses | Mapping[str, Any]
 
 AUTO = "auto"
 
-LOSSES: dict[str, type[Choice]] = {
+LOSSES: dict[str, type[LossSpec]] = {
     "absolute_error": AbsoluteError,
     "cosine": Cosine,
     "cross_entropy": CrossEntropy,
@@ -111,19 +111,19 @@ def loss_for(loss: Any, network: Output) -> Loss:
         network: cross_entropy and focal are multi-class for a softmax output; binary or multi-label
             for a sigmoid output. A loss that does not fit the outputs is an OptionError.
     """
-    if loss == AUTO:
+    if isinstance(loss, str) and loss == AUTO:
         is_class = isinstance(network.output, str) and network.output in ("softmax", "sigmoid")
         loss = "cross_entropy" if is_class else "half_squared_error"
-    if isinstance(loss, Choice):
+    if isinstance(loss, LossSpec):
         return loss.bind(network)
     if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss]().bind(network)
-    if isinstance(loss, type) and loss in LOSSES.values():
+    if isinstance(loss, type):
         raise OptionError(f"loss: pass an instance, {loss.__name__}(), not the class")
     if callable(loss):
         name = getattr(loss, "__name__", "custom")
         return Loss(name, _custom(loss), any_target, scores=("accuracy", "r2"))
-    raise unknown_name("loss", loss, LOSSES)
+    raise unknown_name("loss", loss, [AUTO, *LOSSES])
 
 
 def require_two_classes(losses: Loss | JointLoss, targets: Target | Targets) -> None:

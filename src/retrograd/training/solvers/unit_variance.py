@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from retrograd.arrays import Array
-from retrograd.errors import OptionError, unknown_name
+from retrograd.errors import OptionError, require_known
 from retrograd.graph.node import constant
 from retrograd.nn.named import Named, as_x
 from retrograd.nn.network import Network
@@ -48,8 +48,7 @@ def unit_variance(network: Network, X: Named, *, each: str = UNIT) -> None:
         raise OptionError(
             f"unit_variance: expected a network (rg.MLP, rg.Network), got {network!r}"
         )
-    if each not in (UNIT, LAYER):
-        raise unknown_name("each", each, (UNIT, LAYER))
+    require_known("each", each, (UNIT, LAYER))
     x = as_x(X, network.inputs, network.n_inputs, dtype=np.float64)
     if len(x) < 2:
         raise OptionError("unit_variance: X has 1 row, which has no variance; give at least 2")
