@@ -44,6 +44,32 @@ def concatenated(branch: Any) -> rg.Concatenate:
     return rg.Concatenate([rg.Scale(2)], branch)
 
 
+def head(layers: Any) -> rg.Heads:
+    return rg.Heads({"a": [rg.Scale(2)], "b": layers})
+
+
+def named_input(layers: Any) -> rg.Inputs:
+    return rg.Inputs({"a": 2, "b": layers})
+
+
+def head_trained(
+    x: Any, y: Any, loss: Any, weight: Any, sample_weight: Any, class_weight: Any, pair: Any
+) -> rg.History:
+    ends = rg.Inputs({"a": 1, "b": 1}), rg.Heads({"c": [rg.Dense(2, 1)], "d": [rg.Dense(2, 2)]})
+    losses = rg.Losses({"c": loss, "d": "auto"}, weights={"c": weight})
+    return rg.train(
+        rg.Network(ends, output={"d": "softmax"}),
+        {"a": X, "b": x},
+        {"c": y, "d": np.arange(8) % 2},
+        loss=losses,
+        sample_weight={"c": sample_weight},
+        class_weight={"d": class_weight},
+        validation=(pair, {"c": X, "d": np.arange(8) % 2}),
+        epochs=1,
+        engine="numpy",
+    )
+
+
 def network() -> rg.Network:
     return rg.MLP([1, 2, 1])
 
@@ -93,6 +119,20 @@ RIGHT: dict[Any, Callable[[], dict[str, Any]]] = {
     rg.PReLU: keyed(units=2),
     rg.Scale: keyed(units=2),
     concatenated: keyed(branch=[rg.Scale(2)]),
+    rg.Heads: keyed(heads={"a": [rg.Scale(2)]}),
+    rg.Inputs: keyed(inputs={"a": 2}),
+    rg.Losses: keyed(losses={"a": "huber"}),
+    head: keyed(layers=[rg.Scale(2)]),
+    named_input: keyed(layers=[rg.Scale(2)]),
+    head_trained: lambda: dict(
+        x=X,
+        y=X,
+        loss="huber",
+        weight=0.5,
+        sample_weight=np.ones(8),
+        class_weight="balanced",
+        pair={"a": X, "b": X},
+    ),
     rg.Residual: keyed(layers=[rg.Scale(2)]),
     rg.variable: keyed(name="x", value=1.0),
     rg.constant: keyed(value=1.0),
