@@ -59,9 +59,10 @@ class Evidence:
             recorded = self.history.statistics
             norms, updates = recorded["norm"], recorded["update_norm"]
         else:
-            split = [(*name.split(" of "), value) for name, value in self.step.items()]
-            norms = {of: [value] for what, of, value in split if what == "norm"}
-            updates = {of: [value] for what, of, value in split if what == "update_norm"}
+            one = History()
+            one.record(self.step)
+            norms = one.statistics.get("norm", {})
+            updates = one.statistics.get("update_norm", {})
         return {
             name: [u / w for u, w in zip(updates[name], values, strict=True) if w > 0]
             for name, values in norms.items()
