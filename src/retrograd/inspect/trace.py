@@ -18,6 +18,7 @@ from retrograd.graph.shape import show
 from retrograd.graph.text import as_dot, as_mermaid, label
 from retrograd.inspect.frames import as_lines, as_rich, data_frame
 from retrograd.inspect.layers import NetworkTrace, traced
+from retrograd.inspect.passes import MODES
 from retrograd.inspect.subject import subject_of
 from retrograd.nn.losses import LossChoice
 from retrograd.run import evaluate
@@ -165,9 +166,6 @@ def trace(subject: Any, X: Any = None, Y: ArrayLike | None = None, /, **options:
             raise GraphError("trace: of a node, give values for variables and nothing else")
         return _of_node(subject, X)
     return _of_model(subject, X, Y, **options)
-
-
-MODES = ("train", "predict")
 
 
 def _of_model(
