@@ -45,7 +45,7 @@ def doctor(
     print_table(
         ("ailment", "where", "figure", "threshold", "verdict"),
         [
-            (x.ailment, x.where, f"{x.figure:.3g}", f"{x.threshold:.3g}", _word(x))
+            (x.ailment, x.where, f"{x.figure:.4g}", f"{x.threshold:.4g}", _word(x))
             for x in (_named(x, loaded, chosen) for x in result.verdicts)
         ],
         left=(0, 1, 4),
