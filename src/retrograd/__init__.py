@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from retrograd.estimators.classifier import MLPClassifier
     from retrograd.estimators.regressor import MLPRegressor
     from retrograd.inspect.check import check_gradient
+    from retrograd.inspect.recorder import Recorder
+    from retrograd.inspect.sensitivity import integrated_gradients, nudges, sensitivity
     from retrograd.inspect.trace import trace
+    from retrograd.inspect.verdicts import diagnose
     from retrograd.nn import initializers
     from retrograd.nn.embeddings import Embedding, Periodic, PiecewiseLinear, Select
     from retrograd.nn.joins import Concatenate, Residual
@@ -115,6 +118,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "RAdam",
     "RMSprop",
     "RateRange",
+    "Recorder",
     "Residual",
     "Rprop",
     "Scale",
@@ -126,6 +130,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "check_gradient",
     "compile",
     "constant",
+    "diagnose",
     "elu",
     "errors",
     "evaluate",
@@ -137,17 +142,20 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "hard_tanh",
     "identity",
     "initializers",
+    "integrated_gradients",
     "leaky_relu",
     "learning_rate_range",
     "least_squares",
     "load",
     "mish",
+    "nudges",
     "plot_learning_rates",
     "prelu",
     "relu6",
     "rows",
     "schedules",
     "selu",
+    "sensitivity",
     "silu",
     "softsign",
     "trace",
@@ -201,6 +209,7 @@ _LAZY = {
     "RAdam": "retrograd.optim.adam",
     "RMSprop": "retrograd.optim.rms",
     "RateRange": "retrograd.training.rate_range",
+    "Recorder": "retrograd.inspect.recorder",
     "Residual": "retrograd.nn.joins",
     "Rprop": "retrograd.optim.signs",
     "SAM": "retrograd.optim.sharpness",
@@ -213,6 +222,7 @@ _LAZY = {
     "Tweedie": "retrograd.nn.losses",
     "celu": "retrograd.nn.nonlinearities",
     "check_gradient": "retrograd.inspect.check",
+    "diagnose": "retrograd.inspect.verdicts",
     "elu": "retrograd.nn.nonlinearities",
     "gelu": "retrograd.nn.nonlinearities",
     "gelu_tanh": "retrograd.nn.nonlinearities",
@@ -221,15 +231,18 @@ _LAZY = {
     "hard_tanh": "retrograd.nn.nonlinearities",
     "identity": "retrograd.nn.nonlinearities",
     "initializers": "retrograd.nn.initializers",
+    "integrated_gradients": "retrograd.inspect.sensitivity",
     "leaky_relu": "retrograd.nn.nonlinearities",
     "learning_rate_range": "retrograd.training.rate_range",
     "least_squares": "retrograd.training.least_squares",
     "mish": "retrograd.nn.nonlinearities",
+    "nudges": "retrograd.inspect.sensitivity",
     "plot_learning_rates": "retrograd.plots.rates",
     "prelu": "retrograd.nn.nonlinearities",
     "relu6": "retrograd.nn.nonlinearities",
     "schedules": "retrograd.optim.schedules",
     "selu": "retrograd.nn.nonlinearities",
+    "sensitivity": "retrograd.inspect.sensitivity",
     "silu": "retrograd.nn.nonlinearities",
     "softsign": "retrograd.nn.nonlinearities",
     "trace": "retrograd.inspect.trace",
