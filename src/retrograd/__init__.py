@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from retrograd.estimators.classifier import MLPClassifier
     from retrograd.estimators.regressor import MLPRegressor
     from retrograd.inspect.check import check_gradient
+    from retrograd.inspect.picture import picture
     from retrograd.inspect.trace import trace
     from retrograd.nn import initializers
     from retrograd.nn.embeddings import Embedding, Periodic, PiecewiseLinear, Select
@@ -142,6 +143,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "least_squares",
     "load",
     "mish",
+    "picture",
     "plot_learning_rates",
     "prelu",
     "relu6",
@@ -225,6 +227,7 @@ _LAZY = {
     "learning_rate_range": "retrograd.training.rate_range",
     "least_squares": "retrograd.training.least_squares",
     "mish": "retrograd.nn.nonlinearities",
+    "picture": "retrograd.inspect.picture",
     "plot_learning_rates": "retrograd.plots.rates",
     "prelu": "retrograd.nn.nonlinearities",
     "relu6": "retrograd.nn.nonlinearities",

@@ -14,7 +14,9 @@ from retrograd.errors import GraphError, ShapeError
 from retrograd.graph.node import CONSTANT, VARIABLE, Node, describe
 from retrograd.graph.order import order
 from retrograd.graph.shape import show
-from retrograd.graph.text import as_dot, as_mermaid, label
+from retrograd.graph.text import label
+from retrograd.inspect.shares import shares
+from retrograd.pictures.picture import AUTO, MOST_NODES, Picture, draw
 from retrograd.run import evaluate
 
 
@@ -56,17 +58,32 @@ class Trace:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
-    def to_dot(self) -> str:
-        """The graph in the DOT language, with each node's value and gradient."""
-        return as_dot([self.output], text=self._label)
+    def picture(self, *, level: str = AUTO) -> Picture:
+        """The graph with values and gradients at its edges; see `rg.picture`."""
+        is_small = len(self.nodes) <= MOST_NODES
+        return draw(
+            [self.output],
+            level=level,
+            values=self._values,
+            gradients=self._gradients,
+            shares=shares(self.nodes, self._values, self._gradients) if is_small else None,
+            title=f"values and gradients of {describe(self.output)}",
+        )
 
-    def to_mermaid(self) -> str:
-        """The graph as a Mermaid flowchart, with each node's value and gradient."""
-        return as_mermaid([self.output], text=self._label)
+    def to_svg(self, *, level: str = AUTO) -> str:
+        """The picture as SVG."""
+        return self.picture(level=level).to_svg()
 
-    def _label(self, node: Node) -> str:
-        value, slope = summary(self.value(node)), summary(self.gradient(node))
-        return f"{label(node)}\nvalue {value}\ngradient {slope}"
+    def to_dot(self, *, level: str = AUTO) -> str:
+        """The picture in the DOT language."""
+        return self.picture(level=level).to_dot()
+
+    def to_mermaid(self, *, level: str = AUTO) -> str:
+        """The picture as a Mermaid flowchart."""
+        return self.picture(level=level).to_mermaid()
+
+    def _repr_svg_(self) -> str | None:
+        return self.picture()._repr_svg_()
 
 
 def trace(output: Node, values: Mapping[Node, ArrayLike] | None = None) -> Trace:
@@ -78,7 +95,7 @@ def trace(output: Node, values: Mapping[Node, ArrayLike] | None = None) -> Trace
 
     Returns:
         A trace `t`: `t.value(node)` and `t.gradient(node)` for every node that `output` needs,
-        `print(t)` for a table, `t.to_dot()` and `t.to_mermaid()` for pictures.
+        `print(t)` for a table, `t.to_svg()`, `t.to_dot()` and `t.to_mermaid()` for pictures.
 
     >>> from retrograd import variable
     >>> w, x, y, z = (variable(n, v) for n, v in dict(w=5.0, x=3.0, y=2.0, z=4.0).items())
