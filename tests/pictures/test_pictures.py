@@ -16,7 +16,7 @@ import pytest
 import retrograd as rg
 from retrograd.errors import FileError, MissingDependencyError, OptionError, UnknownNameError
 from retrograd.graph.node import Node
-from retrograd.inspect.shares import shares
+from retrograd.inspect.sweep import shares, sweep
 from retrograd.pictures import layout
 from retrograd.pictures.layout import bounds, place
 from retrograd.pictures.picture import MOST_NODES, Picture
@@ -124,7 +124,7 @@ def test_the_first_operand_is_the_uppermost_where_order_matters():
 def test_what_comes_back_from_each_use_stands_at_its_end_and_sums_to_the_gradient():
     x = rg.variable("x", 0.5)
     t = rg.trace(x * x + rg.sin(x) / x)
-    found = shares(t.nodes, {n: t.value(n) for n in t.nodes}, {n: t.gradient(n) for n in t.nodes})
+    found = shares(*sweep(t.output))
     assert len(found) == 4 and {node for node, _, _ in found} == {x}
     assert sum(found.values()) == pytest.approx(t.gradient(x), rel=1e-15)
     assert {"0.5", "1.76", "−1.92"} <= set(words_of(t.picture()))
@@ -196,6 +196,31 @@ def test_a_network_is_drawn_by_its_layers_with_their_names_and_parameters():
     assert scene.wires[0].value == ("(rows, 4)",)
     assert network._repr_svg_() == rg.picture(network).to_svg()
     assert rg.picture(network, level="nodes").scene.boxes[0].kind != LAYER
+
+
+def test_the_trace_of_a_network_is_drawn_by_its_layers_with_values_and_gradients():
+    network = rg.MLP([4, 8, 3], activation="tanh", output="softmax")
+    X, y = np.linspace(-1, 1, 24).reshape(6, 4), [0, 1, 2, 0, 1, 2]
+    t = rg.trace(network, X, y)
+    scene = rg.picture(t).scene
+    layers = [box for box in scene.boxes if box.kind == LAYER]
+    assert [box.title for box in layers] == ["1: dense, tanh", "2: dense", "loss"]
+    wire = next(w for w in scene.wires if scene.boxes[w.source].title == "1: dense, tanh")
+    assert wire.value == lines(t.layer(1).a)
+    assert wire.gradient == lines(t.layer(1).e, with_shape=False)
+    part = layers[1].parts[0]
+    assert part.name == "W2 (8, 3)"
+    assert part.gradient == " ".join(lines(t.layer(2).dW, with_shape=False))
+    assert t._repr_svg_() == t.picture().to_svg()
+    assert len(t.picture(level="nodes").scene.boxes) > len(scene.boxes)
+
+
+def test_an_estimator_and_a_table_model_are_drawn_as_their_networks():
+    X, y = np.linspace(-1, 1, 24).reshape(12, 2), [0, 1] * 6
+    model = rg.MLPClassifier((3,), solver="lbfgs", max_iter=500, random_state=0).fit(X, y)
+    assert [box.title for box in rg.picture(model).scene.boxes] == [
+        "X", "1: dense, relu", "2: dense", "output: sigmoid",
+    ]  # fmt: skip
 
 
 def test_svg_is_well_formed_the_same_each_time_and_names_itself():

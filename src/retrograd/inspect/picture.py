@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
+from retrograd.inspect.layers import NetworkTrace
+from retrograd.inspect.subject import network_of
 from retrograd.inspect.trace import Trace
-from retrograd.nn.network import Network
 from retrograd.nn.picture import of_network
 from retrograd.pictures.picture import AUTO, Picture, draw
 
@@ -17,7 +18,8 @@ def picture(what: object, *, level: str = AUTO) -> Picture:
 
     Args:
         what: a node or several, with shapes over the edges; a trace, with the values and the
-            gradients of its run; a network, with what each layer holds and gives out.
+            gradients of its run; a network, a fitted estimator or a table model, with what each
+            layer holds and gives out.
         level: "nodes" draws every gate; "layers" one box for each layer, with its parameters;
             "auto" the nodes where there are at most 60, and of a network the layers.
 
@@ -40,14 +42,14 @@ def picture(what: object, *, level: str = AUTO) -> Picture:
     >>> rg.picture(rg.MLP([2, 8, 1]))
     <picture of network: 3 boxes, 3 wires>
     """
-    if isinstance(what, Trace):
+    if isinstance(what, Trace | NetworkTrace):
         return what.picture(level=level)
     if isinstance(what, Node):
         return draw([what], level=level)
     if isinstance(what, Sequence) and what and all(isinstance(node, Node) for node in what):
         return draw(what, level=level)
-    network = what if isinstance(what, Network) else getattr(what, "network", None)
-    if isinstance(network, Network):
+    network = network_of(what)
+    if network is not None:
         return of_network(network.architecture, level=level)
     raise OptionError(
         f"picture: expected a node, a trace, a network or a fitted estimator, got {what!r}"

@@ -19,11 +19,15 @@ from retrograd.nn.noise import Noise
 
 @dataclass(frozen=True, eq=False)
 class LayerNodes:
-    """The nodes of one layer: z and a, (rows, O); `updates`: of its statistics, while training."""
+    """The nodes of one layer: z and a, (rows, O); `updates`: of its statistics, while training.
+
+    `inside`: those of the layers that it holds.
+    """
 
     z: Node
     a: Node
     updates: Mapping[str, Node] = field(default_factory=dict)
+    inside: tuple[LayerNodes, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,7 +36,8 @@ class Objective:
 
     `parameters` are all of the network's, `trained` those that follow J's gradient.
     `reported` is J, unless the loss reports another than the one it descends on.
-    `forward` and `per_row` are those of predictions: random layers are still. J has their noise.
+    `forward` and `per_row` are those of predictions: random layers are still. J has their noise,
+    as have `noisy`, the pass that it is made of, and `noisy_per_row`, its losses.
     `updates`: the next value of each statistic of the batches that the network keeps.
     """
 
@@ -48,6 +49,8 @@ class Objective:
     per_row: Node
     J: Node
     reported: Node
+    noisy: Forward
+    noisy_per_row: Node
     noise: Noise | None = None
     updates: Mapping[str, Node] = field(default_factory=dict)
 
@@ -59,12 +62,14 @@ def objective(
     *,
     is_weighted: bool = False,
     is_penalised: bool = True,
+    is_still: bool = False,
     frozen: frozenset[str] = frozenset(),
 ) -> Objective:
     """J = mean over the batch's rows of the loss + l2/2 * the sum of squares of the weights.
 
     With sample weights w the mean is sum(w * loss) / sum(w). Biases are not penalised, nor what is
-    frozen. Where l2 is 0 anyway, `is_penalised=False` leaves the penalty's gates out.
+    frozen. Where l2 is 0 anyway, `is_penalised=False` leaves the penalty's gates out. `is_still`:
+    J is of the pass of predictions too, without noise, batch normalisation by its estimates.
     """
     dtype = network.dtype
     x = variable("x", shape=(rows, network.n_inputs), dtype=dtype)
@@ -74,7 +79,7 @@ def objective(
     fixed = network.statistics | frozen
     trained = {name: w for name, w in parameters.items() if name not in fixed}
     forward, noise = network.forward(x, parameters), network.noise()
-    is_still = noise is None and not network.statistics
+    is_still = is_still or (noise is None and not network.statistics)
     noisy = forward if is_still else network.forward(x, parameters, Training(noise, frozen))
     per_row = loss.per_row(forward, y)
     if is_weighted:
@@ -84,10 +89,22 @@ def objective(
         mean = _mean(loss_per_row, inputs.get("sample_weight"))
         return mean + _penalty(trained, l2) if is_penalised else mean
 
-    J = J_of(per_row if is_still else loss.per_row(noisy, y))
+    noisy_per_row = per_row if is_still else loss.per_row(noisy, y)
+    J = J_of(noisy_per_row)
     reported = J if loss.reported is None else J_of(loss.reported(noisy, y))
     return Objective(
-        inputs, parameters, trained, l2, forward, per_row, J, reported, noise, noisy.updates
+        inputs,
+        parameters,
+        trained,
+        l2,
+        forward,
+        per_row,
+        J,
+        reported,
+        noisy,
+        noisy_per_row,
+        noise,
+        noisy.updates,
     )
 
 
@@ -269,12 +286,7 @@ def steps_of(
     Steps are kept where all that they are made of is the package's own. A user's activation, loss,
     optimizer or layer is asked anew each time: it may build another graph than the last time.
     """
-    layers = network.layers
-    activations = [f for layer in layers for f in layer.functions]
-    functions = [loss.per_row, loss.reported, loss.residuals, network.output, *activations]
-    kinds = {type(network)}.union(*(layer.kinds() for layer in layers))
-    kinds |= optimizer.kinds() if optimizer is not None else set()
-    is_known = all(map(is_own, [*functions, *kinds]))
+    is_known = is_own_problem(network, loss, optimizer)
     make = _kept_steps if is_known else _steps
     return make(
         network.architecture if is_known else network,
@@ -288,6 +300,16 @@ def steps_of(
         is_least_squares=is_least_squares,
         frozen=frozen,
     )
+
+
+def is_own_problem(network: Network, loss: Loss, optimizer: Optimizer | None = None) -> bool:
+    """Whether all that a problem's graphs are made of is the package's own (see `is_own`)."""
+    layers = network.layers
+    activations = [f for layer in layers for f in layer.functions]
+    functions = [loss.per_row, loss.reported, loss.residuals, network.output, *activations]
+    kinds = {type(network)}.union(*(layer.kinds() for layer in layers))
+    kinds |= optimizer.kinds() if optimizer is not None else set()
+    return all(map(is_own, [*functions, *kinds]))
 
 
 def _steps(

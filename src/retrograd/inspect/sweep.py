@@ -1,4 +1,4 @@
-"""What comes back from each use of a value: its gradient is their sum."""
+"""One sweep forward and back on the reference engine, all of it kept; what each use gives back."""
 
 from __future__ import annotations
 
@@ -6,14 +6,37 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from retrograd.autodiff.gradient import gradient
 from retrograd.graph.node import CONSTANT, Node, apply, constant, variable
+from retrograd.graph.order import order
 from retrograd.graph.shape import has_rows
 from retrograd.run import evaluate
 
+Kept = Mapping[Node, Any]
+
+
+def sweep(
+    output: Node, values: Mapping[Node, ArrayLike] | None = None
+) -> tuple[tuple[Node, ...], Kept, Kept]:
+    """The nodes that a scalar needs, inputs first, the value of each, and its gradient in each.
+
+    `values`: for variables, in place of their own. Zeros where no gradient arrives.
+    """
+    nodes = order([output])
+    floating = [node for node in nodes if node.dtype.kind == "f"]
+    found = evaluate([*nodes, *gradient(output, floating)], values, engine="numpy")
+    kept = dict(zip(nodes, found, strict=False))
+    # No gradient flows into indices and conditions.
+    gradients = {node: np.zeros(np.shape(value))[()] for node, value in kept.items()}
+    gradients |= dict(zip(floating, found[len(nodes) :], strict=True))
+    return tuple(nodes), kept, gradients
+
 
 def shares(
-    nodes: Sequence[Node], values: Mapping[Node, Any], gradients: Mapping[Node, Any]
+    nodes: Sequence[Node], values: Kept, gradients: Kept
 ) -> dict[tuple[Node, Node, int], Any]:
     """For each use of a node that has several, by (node, user, operand): its part of the gradient.
 
@@ -22,9 +45,8 @@ def shares(
 
     >>> x = rg.variable("x", 3.0)
     >>> f = x * x + x
-    >>> t = rg.trace(f)
-    >>> found = shares(t.nodes, *({n: of(n) for n in t.nodes} for of in (t.value, t.gradient)))
-    >>> list(found.values()), t.gradient(x)
+    >>> nodes, values, gradients = sweep(f)
+    >>> list(shares(nodes, values, gradients).values()), gradients[x]
     ([3.0, 3.0, 1.0], 7.0)
     """
     n_uses = Counter(node for user in nodes for node in user.inputs)
