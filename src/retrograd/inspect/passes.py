@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,6 +19,7 @@ from retrograd.nn.layer import Layer, LayerNodes
 from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Architecture, Network
 from retrograd.nn.noise import SEED, SEEN, rate_name
+from retrograd.training.statistics import places_of
 from retrograd.training.step import Objective, is_own_problem, objective
 
 Z, A, DELTA, E = "z", "a", "delta", "e"
@@ -97,16 +98,6 @@ def _passes(
 
 KEPT = 16  # networks whose passes are kept
 _kept = lru_cache(maxsize=KEPT)(_passes)
-
-
-def places_of(
-    layers: Sequence[Layer], nodes: Sequence[LayerNodes], above: str = ""
-) -> Iterator[tuple[str, Layer, LayerNodes]]:
-    """Every layer with its place and nodes; one that holds others comes after them."""
-    for number, (layer, own) in enumerate(zip(layers, nodes, strict=True), start=1):
-        place = f"{above}{number}"
-        yield from places_of(layer.parts, own.inside, f"{place}.")
-        yield place, layer, own
 
 
 def run(

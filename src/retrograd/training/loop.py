@@ -72,6 +72,7 @@ class Run:
         history.J.append(mean_J)
         history.gradient_norm.append(epoch.gradient_norm)
         history.learning_rate.append(epoch.learning_rate)
+        history.record(epoch.statistics)
         if len(self._job.validation_rows):
             self._validate()
         history.seconds.append(self._spent + time.perf_counter() - self._begin)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -67,12 +67,16 @@ def check_rows(
 
 @dataclass(frozen=True)
 class Epoch:
-    """The figures of one epoch, as far as it ran: J of each batch, and of its last step."""
+    """The figures of one epoch, as far as it ran: J of each batch, and of its last step.
+
+    `statistics`: of the last step, by name, where they are recorded.
+    """
 
     J: Array
     gradient_norm: float
     learning_rate: float
     n_rows: int
+    statistics: Mapping[str, float] = field(default_factory=dict)
 
 
 Penalty = float | Callable[[Array], Array]
@@ -84,7 +88,8 @@ class TrainingSession:
 
     The weight of a batch is its number of rows, or the sum of their sample weights.
     `is_mixed`: products in bfloat16, all else in float32. `is_least_squares`: without an optimizer,
-    the steps of the residuals in place of J's gradient.
+    the steps of the residuals in place of J's gradient. `is_recorded`: an epoch's last step tells
+    statistics of parameters and layers.
     `seed`: of the random layers, below 2**53. `frozen`: parameters that stay as they are.
     `names`: of all parameters; `trained`: of those that follow the gradient.
     `optimizer` may be replaced between epochs by one that differs in its numbers only.
@@ -101,6 +106,7 @@ class TrainingSession:
         engine: str | Engine = "auto",
         is_mixed: bool = False,
         is_least_squares: bool = False,
+        is_recorded: bool = False,
         seed: int = 0,
         frozen: frozenset[str] = frozenset(),
     ) -> None:
@@ -128,6 +134,7 @@ class TrainingSession:
             is_penalised=callable(l2) or l2 > 0,
             is_mixed=is_mixed,
             is_least_squares=is_least_squares,
+            is_recorded=is_recorded,
             frozen=frozen,
         )
         self._steps = steps
@@ -166,17 +173,19 @@ class TrainingSession:
         for name, value in self._numbers[1].items():
             done = int(self.engine.read(COUNT)) if callable(value) else 0
             numbers[name] = rates(value, done, n_batches)
-        J, norm = np.empty(0), float("nan")
+        J, last = np.empty(0), {"gradient_norm": np.full(1, np.nan)}
         if split:
             most = _part(numbers, slice(0, -1)) if is_observed else numbers
             J = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)["J"]
         if is_observed and (not split or (len(J) == n_batches - 1 and not stop())):
             last = self.engine.run("observe", order[split:], _part(numbers, slice(-1, None)))
-            J, norm = np.concatenate([J, last["J"]]), float(last["gradient_norm"][0])
+            J = np.concatenate([J, last.pop("J")])
+        norm = float(last.pop("gradient_norm")[0])
+        statistics = {name: float(value[0]) for name, value in last.items()}
         rate = numbers.get("learning_rate", float("nan"))
         rate = rate[len(J) - 1] if isinstance(rate, np.ndarray) else rate
         n_rows = min(len(J) * batch_size, len(order))
-        return Epoch(J, norm, float(rate), n_rows)
+        return Epoch(J, norm, float(rate), n_rows, statistics)
 
     def mean_J(self, epoch: Epoch, order: Array, batch_size: int) -> float:
         """The mean over rows of J: each batch counts by its rows, or by their sample weights."""

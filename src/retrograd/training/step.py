@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import FunctionType
@@ -18,7 +18,7 @@ from retrograd.graph.node import FLOATS, Node, constant, variable
 from retrograd.graph.order import rebuild, variables
 from retrograd.graph.shape import Shape, rows, with_rows
 from retrograd.graph.step import Step
-from retrograd.nn.layer import Training
+from retrograd.nn.layer import Layer, Training
 from retrograd.nn.losses import Formula, Loss, Target
 from retrograd.nn.network import Architecture, Forward, Network
 from retrograd.nn.noise import Noise
@@ -26,6 +26,7 @@ from retrograd.optim.base import Nodes, Optimizer, Point, Slot
 from retrograd.optim.clip import joint_norm
 from retrograd.plan.precision import in_bfloat16
 from retrograd.training.residual_steps import residual_steps
+from retrograd.training.statistics import places_of, statistics
 
 COUNT = "t"  # the state variable that counts steps
 
@@ -143,12 +144,15 @@ def gradients_at(objective: Objective, w: Nodes) -> dict[str, Node]:
     return dict(zip(w, rebuild(slopes, moved), strict=True))
 
 
-def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step]:
+def training_steps(
+    objective: Objective, optimizer: Optimizer, layers: Sequence[Layer] | None = None
+) -> dict[str, Step]:
     """The steps "train" (J; updates), "observe" (the gradient's norm too) and "score".
 
     "observe" computes and updates the same as "train"; the loop runs it for the last batch of an
-    epoch, so that a history of the norm costs nothing in the others. Where the optimizer reads
-    other weights out than it trains, "score" is of those, and the step "read" gives them.
+    epoch, so that a history of the norm costs nothing in the others. With `layers`, the network's,
+    it tells `statistics` too. Where the optimizer reads other weights out than it trains, "score"
+    is of those, and the step "read" gives them.
     """
     parameters, slopes = objective.trained, gradients(objective)
     t = variable(COUNT, shape=())
@@ -173,11 +177,14 @@ def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step
         "state": state,
         "updates": updates,
     }
+    observed = {"J": objective.reported, "gradient_norm": joint_norm(slopes)}
+    if layers is not None:
+        nodes = [x.z for _, _, x in places_of(layers, objective.noisy.layers)]
+        deltas = dict(zip(nodes, gradient(objective.J, nodes), strict=True))
+        observed |= statistics(layers, objective.noisy, deltas, parameters, slopes, updates)
     steps = {
         "train": Step(outputs={"J": objective.reported}, **common),
-        "observe": Step(
-            outputs={"J": objective.reported, "gradient_norm": joint_norm(slopes)}, **common
-        ),
+        "observe": Step(outputs=observed, **common),
         "score": score_step(objective),
     }
     read = optimizer.read(parameters, slots, scalars)
@@ -213,10 +220,12 @@ def reading_steps(
     }
 
 
-def descent_steps(objective: Objective, optimizer: Optimizer | None) -> dict[str, Step]:
+def descent_steps(
+    objective: Objective, optimizer: Optimizer | None, layers: Sequence[Layer] | None = None
+) -> dict[str, Step]:
     """The steps that a run opens: those of an optimizer, or where a solver asks for gradients."""
     if optimizer is not None:
-        steps = training_steps(objective, optimizer)
+        steps = training_steps(objective, optimizer, layers)
     elif objective.updates:
         raise OptionError(
             "train: solvers of full batches take no rg.BatchNorm, whose running estimates follow "
@@ -278,11 +287,13 @@ def steps_of(
     is_penalised: bool = True,
     is_mixed: bool = False,
     is_least_squares: bool = False,
+    is_recorded: bool = False,
     frozen: frozenset[str] = frozenset(),
 ) -> Mapping[str, Step]:
     """The steps that a run opens; a problem like a former one gets those that were made for it.
 
     `is_mixed`: products in bfloat16, but for scores. `is_least_squares`: those of residuals.
+    `is_recorded`: "observe" tells the statistics of parameters and layers.
     Steps are kept where all that they are made of is the package's own. A user's activation, loss,
     optimizer or layer is asked anew each time: it may build another graph than the last time.
     """
@@ -298,6 +309,7 @@ def steps_of(
         is_penalised=is_penalised,
         is_mixed=is_mixed,
         is_least_squares=is_least_squares,
+        is_recorded=is_recorded,
         frozen=frozen,
     )
 
@@ -321,11 +333,15 @@ def _steps(
     *,
     is_mixed: bool,
     is_least_squares: bool,
+    is_recorded: bool,
     **options: Any,
 ) -> Mapping[str, Step]:
     target = Target(np.empty(0), shape, dtype)  # of its variable; the numbers are the session's
     made = objective(form, loss, target, **options)
-    steps = least_squares_steps(made, loss) if is_least_squares else descent_steps(made, optimizer)
+    if is_least_squares:
+        steps = least_squares_steps(made, loss)
+    else:
+        steps = descent_steps(made, optimizer, form.layers if is_recorded else None)
     if not is_mixed:
         return steps
     return {name: s if name == "score" else in_bfloat16(s) for name, s in steps.items()}
