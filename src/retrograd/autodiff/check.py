@@ -226,18 +226,19 @@ def _compare(
     sizes = np.abs([*slope.flat, *(found.value for found in numeric)])
     largest = float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
     worst: CheckedEntry | None = None
+    errors: dict[int, float] = {}
     for found, place in zip(numeric, places, strict=True):
         analytic = float(slope.flat[place])
         if found.is_kink and np.isfinite(analytic):
             continue
         # So that a difference of `uncertainty` just passes.
         scale = max(largest, found.uncertainty / limit)
-        error = _relative_error(analytic, found.value, scale)
+        error = errors[place] = _relative_error(analytic, found.value, scale)
         if worst is None or error > worst.relative_error:
             index = tuple(int(i) for i in np.unravel_index(place, slope.shape))
             worst = CheckedEntry(name, index, analytic, found.value, error)
     kinks = sum(found.is_kink for found in numeric)
-    return CheckedVariable(name, slope.shape, len(places), kinks, largest, worst)
+    return CheckedVariable(name, slope.shape, len(places), kinks, largest, worst, errors)
 
 
 def _relative_error(analytic: float, numeric: float, scale: float) -> float:

@@ -27,10 +27,10 @@ from retrograd.cli.options import (
 )
 from retrograd.cli.outputs import require_writable
 from retrograd.errors import FileError, MissingDependencyError, OptionError
-from retrograd.plots import losses
+from retrograd.plots import canvas, losses
 
 NONE = "none"
-NOT_DRAWN = f"picture: not drawn, {losses.INSTALL}"
+NOT_DRAWN = f"picture: not drawn, {canvas.INSTALL}"
 
 
 def train(
@@ -147,10 +147,10 @@ def train(
 
 def _picture_path(picture: str | None, model_path: Path) -> Path | None:
     """Where to draw, None for nowhere. Raises what would keep a wanted picture from being drawn."""
-    if picture == NONE or (picture is None and not losses.is_available()):
+    if picture == NONE or (picture is None and not canvas.is_available()):
         return None
-    if not losses.is_available():
-        raise MissingDependencyError(f"--picture {picture}: needs matplotlib, {losses.INSTALL}")
+    if not canvas.is_available():
+        raise MissingDependencyError(f"--picture {picture}: needs matplotlib, {canvas.INSTALL}")
     path = model_path.with_suffix(".png") if picture is None else Path(picture)
     losses.require_format(path)
     if path.absolute() == model_path.absolute():
