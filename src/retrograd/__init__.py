@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from retrograd.inspect.check import check_gradient
     from retrograd.inspect.picture import picture
     from retrograd.inspect.trace import trace
+    from retrograd.inspect.verdicts import diagnose
     from retrograd.nn import initializers
     from retrograd.nn.embeddings import Embedding, Periodic, PiecewiseLinear, Select
     from retrograd.nn.joins import Concatenate, Residual
@@ -135,6 +136,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "check_gradient",
     "compile",
     "constant",
+    "diagnose",
     "elu",
     "errors",
     "evaluate",
@@ -234,6 +236,7 @@ _LAZY = {
     "Tweedie": "retrograd.nn.losses",
     "celu": "retrograd.nn.nonlinearities",
     "check_gradient": "retrograd.inspect.check",
+    "diagnose": "retrograd.inspect.verdicts",
     "elu": "retrograd.nn.nonlinearities",
     "gelu": "retrograd.nn.nonlinearities",
     "gelu_tanh": "retrograd.nn.nonlinearities",

@@ -14,6 +14,7 @@ from retrograd.engines.base import Snapshot
 from retrograd.errors import DivergenceError
 from retrograd.optim.plateau import ReduceOnPlateau
 from retrograd.training.history import History
+from retrograd.training.origin import find_origin
 from retrograd.training.scores import Score, as_figure
 from retrograd.training.session import Epoch, TrainingSession
 from retrograd.training.stopping import Rules, Watch
@@ -149,7 +150,7 @@ def retrace(
     return replay(
         session,
         start,
-        (partial(session.epoch, batch, batch_size, never) for batch in batches),
+        ((batch, partial(session.epoch, batch, batch_size, never)) for batch in batches),
         epoch,
         of=f" of {len(batches)}",
     )
@@ -158,7 +159,7 @@ def retrace(
 def replay(
     session: TrainingSession,
     start: Snapshot,
-    steps: Iterable[Callable[[], Epoch]],
+    steps: Iterable[tuple[Array, Callable[[], Epoch]]],
     epoch: int,
     *,
     first: int = 1,
@@ -166,25 +167,29 @@ def replay(
 ) -> DivergenceError:
     """Run steps from a snapshot until one diverges; the session is left before it.
 
-    `first`: the number of the first of them in its epoch. `of`: how many that has, in words.
+    `steps`: the rows of each, and what runs it. The one that diverges is run once more on the
+    reference engine, to find the gate where the first NaN or infinity came from. `first`: the
+    number of the first of them in its epoch. `of`: how many that has, in words.
     """
     session.engine.restore(start)
     step = first - 1
-    for run in steps:
+    for taken, run in steps:
         step += 1
-        before = session.engine.snapshot()
+        rows, before = taken, session.engine.snapshot()
         J = run().J[0]
         broken = session.engine.not_finite()
         if not np.isfinite(J) or broken:
             session.engine.restore(before)
             break
     what = f"J is {J:g}" if broken is None else f"J is {J:g}, the next {broken} is not finite"
+    origin = find_origin(session.replayed(rows), rows, epoch, step)
     return DivergenceError(
         f"training diverged at epoch {epoch}, step {step}{of}: {what}; "
-        "the network keeps the last finite weights. "
+        f"{f'{origin}; ' if origin else ''}the network keeps the last finite weights. "
         "Try a smaller learning_rate, or scale the inputs and targets",
         epoch=epoch,
         step=step,
+        origin=origin,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from retrograd.nn.network import Network
 from retrograd.nn.noise import SEED, SEEN
 from retrograd.optim.base import Optimizer, Rate, at, rates
 from retrograd.run import find_engine
-from retrograd.training.step import COUNT, initial_state, steps_of
+from retrograd.training.origin import Replay, replayed
+from retrograd.training.step import COUNT, descent_steps, initial_state, objective, steps_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +139,16 @@ class TrainingSession:
             is_recorded=is_recorded,
             frozen=frozen,
         )
-        self._steps = steps
+        self._steps, self._layers = steps, network.layers
+        self._make_objective = partial(
+            objective,
+            network.architecture,
+            loss,
+            rows.target,
+            is_weighted=rows.sample_weight is not None,
+            is_penalised=callable(l2) or l2 > 0,
+            frozen=frozen,
+        )
         self._reads_others = "read" in steps  # the optimizer predicts with others than it trains
         state: Mapping[str, Array] = network.parameters
         self._copies: dict[str, list[str]] = {name: [] for name in self.names}  # of a parameter
@@ -167,12 +178,7 @@ class TrainingSession:
         n_batches = -(-len(order) // batch_size)
         # Where the last batch begins, if it is one of its own.
         split = (n_batches - 1) * batch_size if is_observed else len(order)
-        numbers: dict[str, float | Array] = {"l2": self.l2_of(order, batch_size), **self._key}
-        if self._numbers is None or self._numbers[0] is not self.optimizer:
-            self._numbers = self.optimizer, self.optimizer.numbers()
-        for name, value in self._numbers[1].items():
-            done = int(self.engine.read(COUNT)) if callable(value) else 0
-            numbers[name] = rates(value, done, n_batches)
+        numbers = self._scalars(order, batch_size)
         J, last = np.empty(0), {"gradient_norm": np.full(1, np.nan)}
         if split:
             most = _part(numbers, slice(0, -1)) if is_observed else numbers
@@ -186,6 +192,31 @@ class TrainingSession:
         rate = rate[len(J) - 1] if isinstance(rate, np.ndarray) else rate
         n_rows = min(len(J) * batch_size, len(order))
         return Epoch(J, norm, float(rate), n_rows, statistics)
+
+    def _scalars(self, order: Array, batch_size: int) -> dict[str, float | Array]:
+        """The scalars of the next steps, over these rows: a number, or one for each batch."""
+        assert self.optimizer is not None
+        n_batches = -(-len(order) // batch_size)
+        numbers: dict[str, float | Array] = {"l2": self.l2_of(order, batch_size), **self._key}
+        if self._numbers is None or self._numbers[0] is not self.optimizer:
+            self._numbers = self.optimizer, self.optimizer.numbers()
+        for name, value in self._numbers[1].items():
+            done = int(self.engine.read(COUNT)) if callable(value) else 0
+            numbers[name] = rates(value, done, n_batches)
+        return numbers
+
+    def replayed(self, order: Array) -> Replay:
+        """The next step over these rows with every value kept; the session stays where it is."""
+        assert self.optimizer is not None
+        made = self._make_objective()
+        steps = descent_steps(made, self.optimizer)
+        step, scalars = steps["train"], self._scalars(order, len(order))
+        given = {name: value.take(order, axis=0) for name, value in self._rows.named().items()}
+        given |= {name: np.asarray(value).ravel()[0] for name, value in scalars.items()}
+        given |= self.engine.snapshot()
+        named = {**step.inputs, **step.scalars, **step.state}
+        values = {node: np.asarray(given[name], node.dtype) for name, node in named.items()}
+        return replayed(made, self._layers, step.updates, values, len(order))
 
     def mean_J(self, epoch: Epoch, order: Array, batch_size: int) -> float:
         """The mean over rows of J: each batch counts by its rows, or by their sample weights."""
