@@ -19,9 +19,10 @@ help: ## say what there is to make
 	@echo "With another Python: make PYTHON=python3.12 ..."
 	@echo "A short look: make bench BENCH_OPTIONS=--quick"
 
-demo: $(VENV)/.demo ## train on the handwritten digits, print the test accuracy, draw the loss
+demo: $(VENV)/.demo ## train on the handwritten digits, print the test accuracy, write a report
 	@mkdir -p demo
 	@$(BIN)/retrograd train digits --output demo/digits.model
+	@$(BIN)/retrograd report demo/digits.model digits --output demo/digits.html
 
 test: lint $(VENV)/.dev ## everything that CI runs: lint, tests, doctests, the wheel in a clean venv
 	$(call PYTEST,$(VENV))
@@ -81,7 +82,7 @@ define INSTALL
 endef
 
 $(VENV)/.demo: $(VENV)/.made pyproject.toml
-	$(call INSTALL,plots)
+	$(call INSTALL,plots$(comma)pictures)
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
 	$(call INSTALL,dev)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from retrograd.cli import summary
-from retrograd.cli.choices import Choices
+from retrograd.cli.choices import Choices, command_line
 from retrograd.cli.data import DataArgument, NoiseOption, read_data
 from retrograd.cli.fitting import fit, ready
 from retrograd.cli.options import (
@@ -128,7 +129,11 @@ def train(
         observe=picture_path is not None,
         progress=sys.stderr.isatty(),
     )
-    result.model.save(model_path)
+    given = {"target": target, "task": task, "drop": drop, "noise": noise}
+    held_out = {"validation": validation, "test": test}
+    again = command_line(data, choices, given | held_out)
+    model = replace(result.model, settings={**result.model.settings, "command": again})
+    model.save(model_path)
     is_drawn = picture_path is not None and result.history.epochs > 0
     if is_drawn:
         assert picture_path is not None

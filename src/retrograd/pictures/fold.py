@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from retrograd.graph.node import CONSTANT, VARIABLE, Node
+from retrograd.graph.node import VARIABLE, Node
 from retrograd.graph.order import order
 from retrograd.graph.shape import has_rows, show
 from retrograd.graph.text import label
@@ -82,7 +82,8 @@ def of_layers(
 ) -> Scene:
     """A scene with a box for each layer and each input; a layer's box lists its parameters.
 
-    A wire is a value that other layers use, or an output.
+    A wire is a value that other layers use, or an output. A parameter stands in the first layer
+    that uses it, without wires to others: a penalty uses them all.
     """
     wanted = list(outputs)
     nodes = order(wanted)
@@ -108,7 +109,9 @@ def of_layers(
         boxes.append(Box(LAYER, layers.titles[k], ", ".join(gates), parts=parts))
     wires = []
     for node in nodes:
-        ends = dict.fromkeys(place(user) for user in users[node] if place(user) != place(node))
+        is_held = node.gate is VARIABLE and inside[node] is not None
+        used_by = [] if is_held else users[node]
+        ends = dict.fromkeys(place(user) for user in used_by if place(user) != place(node))
         if ends or node in wanted:
             wires.append(
                 Wire(place(node), tuple(map(End, ends)), *on_wire(node, values, gradients))
@@ -123,12 +126,10 @@ def _home(node: Node, users: list[Node], layers: Layers) -> int | None:
     homes = {layers.number[user] for user in users}
     if not homes:
         return None
-    if node.gate is CONSTANT:
-        return min(homes)
     is_input = has_rows(node.shape) or any(
         user.gate.name == "matmul" and user.inputs[0] is node for user in users
     )
-    return None if is_input or len(homes) > 1 else homes.pop()
+    return None if is_input and node.gate is VARIABLE else min(homes)
 
 
 def _part(node: Node, values: Arrays | None, gradients: Arrays | None) -> Part:
