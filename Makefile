@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(1)/bin/pytest -n $(JOBS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format test-lowest vocabulary bench wheel clean FORCE
+.PHONY: help demo test lint format test-lowest vocabulary lectures bench wheel clean FORCE
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ test-lowest: $(LOWEST)/.test ## run the tests on the oldest dependencies allowed
 
 vocabulary: $(VENV)/.dev ## write docs/vocabulary.md anew, from the docstrings and the tests
 	$(BIN)/python docs/make_vocabulary.py
+
+lectures: $(VENV)/.dev ## run the essays of docs/lectures, and write what they print and draw
+	$(BIN)/python docs/make_lectures.py
 
 bench: $(BENCH)/.bench ## measure beside JAX, PyTorch, onnxruntime, scikit-learn, NumPy (an hour)
 	$(BENCH)/bin/python -m benchmarks $(BENCH_OPTIONS)
