@@ -17,7 +17,7 @@ from retrograd.graph.text import as_text
 
 
 def _cpu() -> Engine:
-    from retrograd.engines.cpu.engine import CpuEngine  # loads LLVM
+    from retrograd.engines.cpu.engine import CpuEngine
 
     return CpuEngine()
 
@@ -28,7 +28,7 @@ REFERENCE = "numpy"
 
 
 def _best() -> Engine:
-    from retrograd.engines.cpu.machine import host  # loads LLVM
+    from retrograd.engines.cpu.machine.host import host
 
     try:
         host()
