@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from retrograd.estimators.regressor import MLPRegressor
     from retrograd.inspect.check import check_gradient
     from retrograd.inspect.picture import picture
+    from retrograd.inspect.recorder import Recorder
+    from retrograd.inspect.sensitivity import integrated_gradients, nudges, sensitivity
     from retrograd.inspect.trace import trace
     from retrograd.inspect.verdicts import diagnose
     from retrograd.nn import initializers
@@ -125,6 +127,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "RAdam",
     "RMSprop",
     "RateRange",
+    "Recorder",
     "Residual",
     "Rprop",
     "Scale",
@@ -148,11 +151,13 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "hard_tanh",
     "identity",
     "initializers",
+    "integrated_gradients",
     "leaky_relu",
     "learning_rate_range",
     "least_squares",
     "load",
     "mish",
+    "nudges",
     "picture",
     "plot_boundary",
     "plot_confusion",
@@ -171,6 +176,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "rows",
     "schedules",
     "selu",
+    "sensitivity",
     "silu",
     "softsign",
     "trace",
@@ -224,6 +230,7 @@ _LAZY = {
     "RAdam": "retrograd.optim.adam",
     "RMSprop": "retrograd.optim.rms",
     "RateRange": "retrograd.training.rate_range",
+    "Recorder": "retrograd.inspect.recorder",
     "Residual": "retrograd.nn.joins",
     "Rprop": "retrograd.optim.signs",
     "SAM": "retrograd.optim.sharpness",
@@ -245,10 +252,12 @@ _LAZY = {
     "hard_tanh": "retrograd.nn.nonlinearities",
     "identity": "retrograd.nn.nonlinearities",
     "initializers": "retrograd.nn.initializers",
+    "integrated_gradients": "retrograd.inspect.sensitivity",
     "leaky_relu": "retrograd.nn.nonlinearities",
     "learning_rate_range": "retrograd.training.rate_range",
     "least_squares": "retrograd.training.least_squares",
     "mish": "retrograd.nn.nonlinearities",
+    "nudges": "retrograd.inspect.sensitivity",
     "picture": "retrograd.inspect.picture",
     "plot_boundary": "retrograd.plots.boundary",
     "plot_confusion": "retrograd.plots.classes",
@@ -266,6 +275,7 @@ _LAZY = {
     "relu6": "retrograd.nn.nonlinearities",
     "schedules": "retrograd.optim.schedules",
     "selu": "retrograd.nn.nonlinearities",
+    "sensitivity": "retrograd.inspect.sensitivity",
     "silu": "retrograd.nn.nonlinearities",
     "softsign": "retrograd.nn.nonlinearities",
     "trace": "retrograd.inspect.trace",

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import retrograd
 from retrograd.cli.data import DataArgument, NoiseOption, read_model_and_data
 from retrograd.cli.model import ModelArgument
 from retrograd.cli.outputs import require_writable
@@ -43,6 +44,8 @@ def report(
     loaded, found = read_model_and_data(model, data, noise=noise)
     path = output or Path(f"{Path(model).stem}.html")
     require_writable(path, inputs=[Path(model), found.path])
-    content = page_of(loaded, found.table, name=found.name)
+    content = page_of(
+        loaded, found.table, name=found.name, program=f"retrograd {retrograd.__version__}"
+    )
     replace_file(path, [content.encode("utf-8")])
     typer.echo(f"report  {path}")

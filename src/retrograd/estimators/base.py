@@ -216,6 +216,13 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not 
         X = validate_data(self, X, accept_sparse=INPUTS, reset=False)
         return outputs(self._form(), self.coefs_, self.intercepts_, X)
 
+    def _as_network(self) -> Network:
+        """A network with the weights that are there now."""
+        check_is_fitted(self)
+        network = self._form().network(self.coefs_[0].dtype)
+        network.parameters.update(named(self.coefs_, self.intercepts_))
+        return network
+
     def _subject(self, X: Any, y: Any, sample_weight: Any = None) -> Subject:
         """The network, its loss and penalty, and these rows, to be looked at."""
         check_is_fitted(self)
@@ -237,7 +244,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not 
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=dtype, ensure_non_negative=True
             )
-        network = self._network()
+        network = self._as_network()
         rows = X if isinstance(X, np.ndarray) else SparseRows(X)
         weight = len(y) if sample_weight is None else max(float(sample_weight.sum()), 1.0)
         return Subject.of(
@@ -246,13 +253,6 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not 
             loss_of(self.loss, network),
             float(self.alpha) / weight,
         )
-
-    def _network(self) -> Network:
-        """The network with the weights that are there now."""
-        check_is_fitted(self)
-        network = self._form().network(self.coefs_[0].dtype)
-        network.parameters.update(named(self.coefs_, self.intercepts_))
-        return network
 
     def _has_partial_fit(self) -> bool:
         if self.solver in STOCHASTIC:

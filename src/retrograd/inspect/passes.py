@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from retrograd.arrays import Array
 from retrograd.autodiff.gradient import gradient
@@ -23,6 +24,7 @@ from retrograd.training.statistics import places_of
 from retrograd.training.step import Objective, is_own_problem, objective
 
 Z, A, DELTA, E = "z", "a", "delta", "e"
+MODES = ("train", "predict")
 J, LOSS, OUTPUT = "J", "loss", "output"
 
 
@@ -64,14 +66,41 @@ def passes(
 
     Those of a network like a former one are kept, as the steps of training are.
     """
-    network, target = subject.network, subject.rows.target
-    is_known = is_own_problem(network, subject.loss)
-    make = _kept if is_known else _passes
+    is_known = is_own_problem(subject.network, subject.loss)
+    made = _kept if is_known else _passes
+    form = subject.network.architecture if is_known else subject.network
+    return _made(made, form, subject, is_still=is_still, frozen=frozen)
+
+
+def fresh_passes(
+    subject: Subject,
+    *,
+    dtype: DTypeLike | None = None,
+    is_still: bool = False,
+    frozen: frozenset[str] = frozenset(),
+) -> Passes:
+    """The same built anew, in the network's dtype or another."""
+    form = subject.network.architecture
+    if dtype is not None:
+        form = replace(form, dtype=np.dtype(dtype))
+    return _made(_passes, form, subject, is_still=is_still, frozen=frozen)
+
+
+def _made(
+    make: Callable[..., Passes],
+    form: Network | Architecture,
+    subject: Subject,
+    *,
+    is_still: bool,
+    frozen: frozenset[str],
+) -> Passes:
+    target = subject.rows.target
+    dtype = form.dtype if target.dtype.kind == "f" else target.dtype
     return make(
-        network.architecture if is_known else network,
+        form,
         subject.loss,
         target.shape,
-        target.dtype,
+        dtype,
         is_weighted=subject.weights is not None,
         is_penalised=subject.l2 > 0,
         is_still=is_still,

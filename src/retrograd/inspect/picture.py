@@ -48,9 +48,10 @@ def picture(what: object, *, level: str = AUTO) -> Picture:
         return draw([what], level=level)
     if isinstance(what, Sequence) and what and all(isinstance(node, Node) for node in what):
         return draw(what, level=level)
-    network = network_of(what)
-    if network is not None:
-        return of_network(network.architecture, level=level)
-    raise OptionError(
-        f"picture: expected a node, a trace, a network or a fitted estimator, got {what!r}"
-    )
+    try:
+        network = network_of("picture", what)
+    except OptionError:
+        raise OptionError(
+            f"picture: expected a node, a trace, a network or a fitted estimator, got {what!r}"
+        ) from None
+    return of_network(network.architecture, level=level)

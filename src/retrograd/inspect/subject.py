@@ -60,12 +60,12 @@ class Subject:
 class Inspectable(Protocol):
     """A fitted model that is a network inside: an estimator."""
 
-    def _subject(self, X: Any, y: Any, sample_weight: Any = None) -> Subject:
-        """The network, its loss and penalty, and these rows as it takes them."""
+    def _as_network(self) -> Network:
+        """The network with its weights."""
         ...
 
-    def _network(self) -> Network:
-        """The network with the weights that are there now."""
+    def _subject(self, X: Any, y: Any, sample_weight: Any = None) -> Subject:
+        """The network, its loss and penalty, and these rows as it takes them."""
         ...
 
 
@@ -104,20 +104,31 @@ def subject_of(
         _require_own_loss(owner, loss, model)
         found = model._subject(X, Y, sample_weight)
     else:
-        raise OptionError(
-            f"{owner}: expected a network (rg.MLP, rg.Network), a fitted estimator or a table "
-            f"model, got {type(model).__name__}"
-        )
+        raise _no_model(owner, model)
     return found if l2 is None else replace(found, l2=float(l2))
 
 
-def network_of(model: Any) -> Network | None:
-    """The network inside of a user's model; None for what has none."""
+def network_of(owner: str, model: Any) -> Network:
+    """The network in a model; OptionError for what is none."""
     if isinstance(model, Network):
         return model
     if isinstance(model, TableModel):
         return model.network
-    return model._network() if isinstance(model, Inspectable) else None
+    if isinstance(model, Inspectable):
+        return model._as_network()
+    raise _no_model(owner, model)
+
+
+def rows_of(model: Any, X: Any) -> Any:
+    """What goes into the network for a user's X: of a table model the columns of a table."""
+    return model.columns.transform(X) if isinstance(model, TableModel) else X
+
+
+def _no_model(owner: str, model: Any) -> OptionError:
+    return OptionError(
+        f"{owner}: expected a network (rg.MLP, rg.Network), a fitted estimator or a table "
+        f"model, got {type(model).__name__}"
+    )
 
 
 def dense(rows: Rows) -> Array:

@@ -16,6 +16,7 @@ from retrograd.graph.shape import show
 from retrograd.graph.text import label
 from retrograd.inspect.frames import as_lines, as_rich, data_frame
 from retrograd.inspect.layers import NetworkTrace, traced
+from retrograd.inspect.passes import MODES
 from retrograd.inspect.subject import subject_of
 from retrograd.inspect.sweep import shares, sweep
 from retrograd.nn.losses import LossChoice
@@ -180,9 +181,6 @@ def trace(subject: Any, X: Any = None, Y: ArrayLike | None = None, /, **options:
             raise GraphError("trace: of a node, give values for variables and nothing else")
         return _of_node(subject, X)
     return _of_model(subject, X, Y, **options)
-
-
-MODES = ("train", "predict")
 
 
 def _of_model(

@@ -68,8 +68,8 @@ class Diagnosis:
         """A header, then a line for each verdict."""
         rows = [("ailment", "where", "figure", "threshold", "verdict")]
         for x in self.verdicts:
-            numbers = f"{x.figure:.3g}", f"{x.threshold:.3g}"
-            rows.append((x.ailment, x.where, *numbers, "FOUND" if x.is_found else "no"))
+            numbers = f"{x.figure:.4g}", f"{x.threshold:.4g}"
+            rows.append((x.ailment, x.where, *numbers, "FOUND" if x.is_found else "ok"))
         return [*rows, *((name, "", "", "", f"not judged: {why}") for name, why in self.not_judged)]
 
     def to_frame(self) -> Any:

@@ -88,12 +88,7 @@ def plot_weights(model: Any, *, title: str = "") -> Figure:
     >>> rg.plot_weights(rg.MLP([3, 8, 2])).axes[0].get_title()
     'W1 (3, 8)'
     """
-    network = network_of(model)
-    if network is None:
-        raise OptionError(
-            "plot_weights: expected a network, a fitted estimator or a table model, "
-            f"got {type(model).__name__}"
-        )
+    network = network_of("plot_weights", model)
     matrices = {name: W for name, W in network.parameters.items() if W.ndim == 2}
     columns = min(len(matrices), PER_ROW)
     rows = -(-len(matrices) // columns)

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retrograd import __version__
 from retrograd.errors import DataError
 from retrograd.files.table import Table, is_text, missing
 from retrograd.inspect.check import check_gradient
 from retrograd.inspect.layers import NetworkTrace
-from retrograd.inspect.subject import subject_of
 from retrograd.inspect.trace import trace
 from retrograd.inspect.verdicts import diagnose
 from retrograd.pictures import layout
@@ -30,7 +28,6 @@ from retrograd.tabular.model import TableModel
 from retrograd.tabular.target import ClassTarget
 from retrograd.training.history import History
 from retrograd.training.scores import r2
-from retrograd.training.step import objective
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,13 +37,13 @@ MOST_CLASSES = 30  # with a confusion matrix that can be read
 TRACED, CHECKED, ENTRIES = 256, 32, 40  # rows, and entries of each parameter
 
 
-def report(model: TableModel, data: Table, *, name: str = "") -> str:
+def report(model: TableModel, data: Table, *, name: str = "", program: str = "retrograd") -> str:
     """The report of a model on rows with its target, as one HTML page.
 
     Args:
         model: what `retrograd train` wrote.
         data: a table with the model's columns and its target; rows without the target are left out.
-        name: of the data.
+        name: of the data. program: who writes, with its version.
 
     Returns:
         A page that loads nothing: pictures are inside, there is no script.
@@ -68,7 +65,7 @@ def report(model: TableModel, data: Table, *, name: str = "") -> str:
         f"retrograd: {title}",
         [
             html.heading(title),
-            html.text(f"A report of retrograd {__version__} on the data {name}."),
+            html.text(f"A report of {program} on the data {name}."),
             _scores(model, rows, name),
             _data(model, data, rows, name),
             _network(model, found),
@@ -76,7 +73,7 @@ def report(model: TableModel, data: Table, *, name: str = "") -> str:
             _verdicts(model, some),
             _inside(model, found),
             _gradients(model, rows),
-            _again(model),
+            _again(model, program),
         ],
     )
 
@@ -223,12 +220,8 @@ def _inside(model: TableModel, found: NetworkTrace) -> str:
 
 
 def _gradients(model: TableModel, rows: Table) -> str:
-    found = subject_of("report", model, rows.take(_evenly(rows.n_rows, CHECKED)))
-    made = objective(model.network, found.loss, found.rows.target, is_still=True)
-    values: dict[Any, Any] = {made.inputs["x"]: found.X, made.inputs["y"]: found.y}
-    values |= {made.l2: found.l2}
-    values |= {made.parameters[name]: value for name, value in found.parameters.items()}
-    check = check_gradient(made.J, list(made.trained.values()), values, entries=ENTRIES)
+    some = rows.take(_evenly(rows.n_rows, CHECKED))
+    check = check_gradient(model, some, entries=ENTRIES)
     lines = [
         (x.name, _shape(x.shape), x.entries, f"{x.max_relative_error:.1e}") for x in check.variables
     ]
@@ -237,7 +230,7 @@ def _gradients(model: TableModel, rows: Table) -> str:
         "Gradient check",
         html.text(
             f"Backpropagation {verdict} with numbers from {check.passes} forward passes on "
-            f"{len(found.X)} rows: the largest relative error is {check.max_relative_error:.1e}, "
+            f"{some.n_rows} rows: the largest relative error is {check.max_relative_error:.1e}, "
             f"the tolerance {check.tolerance:.0e}.",
             "good" if check.ok else "bad",
         ),
@@ -246,13 +239,13 @@ def _gradients(model: TableModel, rows: Table) -> str:
     )
 
 
-def _again(model: TableModel) -> str:
+def _again(model: TableModel, program: str) -> str:
     settings = {
         name: value for name, value in model.settings.items() if name not in ("curves", "command")
     }
     lines = [(name, _said(value)) for name, value in settings.items()]
     versions = {each: version(each) for each in ("numpy", "scipy", "llvmlite")}
-    lines += [("retrograd", __version__), ("Python", platform.python_version())]
+    lines += [("written by", program), ("Python", platform.python_version())]
     lines += versions.items()
     lines.append(("machine", f"{platform.system()} {platform.machine()}"))
     command = model.settings.get("command")

@@ -14,7 +14,7 @@ from retrograd.graph.node import CONSTANT, Node
 from retrograd.graph.order import order
 from retrograd.graph.shape import has_rows
 from retrograd.graph.text import label
-from retrograd.nn.layer import Layer
+from retrograd.nn.layer import Layer, place_name
 from retrograd.training.statistics import places_of
 from retrograd.training.step import Objective
 
@@ -101,7 +101,7 @@ def replayed(
     for phase, wanted in results.items():
         nodes[phase] = set(order(wanted)) - seen
         seen |= nodes[phase]
-    found = {}
+    found: dict[Node, str] = {}
 
     def claim(wanted: Iterable[Node], place: str) -> None:
         for node in order(wanted):
@@ -115,8 +115,8 @@ def replayed(
     for number, (place, layer, _) in reversed([*enumerate(places)]):
         claim([slopes[2 * number + 1]], above)
         claim([slopes[2 * number]], place)
-        names = [f"{name}{place}" for name in layer.shapes]
-        claim([own[name] for name in names if name in own], place)
+        own_names = {place_name(name, place) for name in layer.shapes}
+        claim([slope for name, slope in own.items() if name in own_names], place)
         above = place
     claim(slopes, above)
     for name, node in updates.items():
