@@ -32,8 +32,8 @@ class Figures:
 def figures(array: Array) -> Figures:
     """The figures of an array of numbers.
 
-    >>> figures(np.array([[3.0, -4.0]]))
-    Figures(shape=(1, 2), norm=5.0, rms=3.5355339059327378, low=-4.0, high=3.0)
+    >>> figures(np.array([[3.0, -4.0, 0.0, 0.0]]))
+    Figures(shape=(1, 4), norm=5.0, rms=2.5, low=-4.0, high=3.0)
     """
     if not array.size:
         return Figures(array.shape, 0.0, 0.0, float("nan"), float("nan"))

@@ -244,6 +244,7 @@ def train(
                 descent,
             )
         finally:
+            session.engine.release()
             parameters = session.parameters()
             if all(
                 map(is_finite, parameters.values())
