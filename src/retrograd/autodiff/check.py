@@ -165,16 +165,18 @@ class _Look:
     def result(self, limit: float) -> CheckedVariable:
         """The variable's line."""
         worst: CheckedEntry | None = None
+        errors: dict[int, float] = {}
         for found, place, error in zip(self.numeric, self.places, self.errors(limit), strict=True):
             analytic = float(self.slope.flat[place])
             if found.is_kink and np.isfinite(analytic):
                 continue
+            errors[place] = error
             if worst is None or error > worst.relative_error:
                 index = tuple(int(i) for i in np.unravel_index(place, self.slope.shape))
                 worst = CheckedEntry(self.name, index, analytic, found.value, error)
         kinks = sum(found.is_kink for found in self.numeric)
         return CheckedVariable(
-            self.name, self.slope.shape, len(self.places), kinks, self.largest, worst
+            self.name, self.slope.shape, len(self.places), kinks, self.largest, worst, errors
         )
 
 

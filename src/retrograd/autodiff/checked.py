@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from retrograd.graph.shape import show
@@ -44,6 +45,7 @@ class CheckedVariable:
       derivative to compare with.
     - `largest`: the largest entry of its gradient, by magnitude.
     - `worst`: the entry with the largest relative error; None if none could be compared.
+    - `errors`: the relative error of each entry that was compared, by its number in the array.
     """
 
     name: str
@@ -52,6 +54,7 @@ class CheckedVariable:
     kinks: int
     largest: float
     worst: CheckedEntry | None
+    errors: Mapping[int, float] = field(default_factory=dict, repr=False)
 
     @property
     def max_relative_error(self) -> float:

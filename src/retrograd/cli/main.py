@@ -22,6 +22,7 @@ from retrograd.cli.doctor import doctor
 from retrograd.cli.explain import explain
 from retrograd.cli.lecture import lecture
 from retrograd.cli.predict import predict
+from retrograd.cli.report import report
 from retrograd.cli.train import train
 from retrograd.errors import RetrogradError, unknown_name
 
@@ -48,7 +49,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, predict, check, doctor, explain, lecture):
+for command in (train, predict, check, doctor, report, explain, lecture):
     app.command()(command)
 
 

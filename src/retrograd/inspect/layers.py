@@ -9,6 +9,7 @@ from typing import Any
 from retrograd.arrays import Array, require_integer
 from retrograd.errors import OptionError, unknown_name
 from retrograd.graph.shape import show
+from retrograd.inspect.drawing import drawn
 from retrograd.inspect.figures import Figures, figures
 from retrograd.inspect.frames import as_lines, as_rich, data_frame
 from retrograd.inspect.passes import DELTA, A, E, Z, passes, run
@@ -16,6 +17,7 @@ from retrograd.inspect.subject import Subject
 from retrograd.nn.layer import Layer
 from retrograd.nn.normalisation import BatchNorm
 from retrograd.nn.summary import name_of
+from retrograd.pictures.picture import AUTO, Picture
 from retrograd.run import find_engine
 from retrograd.training.session import Rows
 
@@ -174,6 +176,13 @@ class NetworkTrace:
         """The table as rich prints it."""
         return as_rich(self.table(), right=4, title=self._title())
 
+    def picture(self, *, level: str = AUTO) -> Picture:
+        """The layers, or with level="nodes" the gates, with values and gradients; `rg.picture`."""
+        return drawn(self._subject, level=level, **self._options)
+
+    def _repr_svg_(self) -> str | None:
+        return self.picture()._repr_svg_()
+
     def _title(self) -> str:
         return f"{len(self.X)} rows, {self._subject.loss.name}, J {self.J:.6g}"
 
@@ -201,6 +210,7 @@ def traced(
         z, a, delta, e = (found[f"{name}{place}"] for name in (Z, A, DELTA, E))
         layers.append(LayerTrace(place, kind, layer, z, a, delta, e, own, slopes))
     options = {"is_still": is_still, "frozen": frozen, "seed": seed, "engine": engine}
+    options["first_row"] = first_row
     return NetworkTrace(
         subject.X,
         found["output"],

@@ -10,18 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retrograd.arrays import require_integer
-from retrograd.autodiff.gradient import gradient
 from retrograd.errors import GraphError, ShapeError, require_known
 from retrograd.graph.node import CONSTANT, VARIABLE, Node, describe
-from retrograd.graph.order import order
 from retrograd.graph.shape import show
-from retrograd.graph.text import as_dot, as_mermaid, label
+from retrograd.graph.text import label
 from retrograd.inspect.frames import as_lines, as_rich, data_frame
 from retrograd.inspect.layers import NetworkTrace, traced
 from retrograd.inspect.passes import MODES
 from retrograd.inspect.subject import subject_of
+from retrograd.inspect.sweep import shares, sweep
 from retrograd.nn.losses import LossChoice
-from retrograd.run import evaluate
+from retrograd.pictures.picture import AUTO, MOST_NODES, Picture, draw
 from retrograd.training.frozen import find_frozen
 
 
@@ -90,17 +89,32 @@ class Trace:
         """The table as rich prints it."""
         return as_rich(self.table())
 
-    def to_dot(self) -> str:
-        """The graph in the DOT language, with each node's value and gradient."""
-        return as_dot([self.output], text=self._label)
+    def picture(self, *, level: str = AUTO) -> Picture:
+        """The graph with values and gradients at its edges; see `rg.picture`."""
+        is_small = len(self.nodes) <= MOST_NODES
+        return draw(
+            [self.output],
+            level=level,
+            values=self._values,
+            gradients=self._gradients,
+            shares=shares(self.nodes, self._values, self._gradients) if is_small else None,
+            title=f"values and gradients of {describe(self.output)}",
+        )
 
-    def to_mermaid(self) -> str:
-        """The graph as a Mermaid flowchart, with each node's value and gradient."""
-        return as_mermaid([self.output], text=self._label)
+    def to_svg(self, *, level: str = AUTO) -> str:
+        """The picture as SVG."""
+        return self.picture(level=level).to_svg()
 
-    def _label(self, node: Node) -> str:
-        value, slope = summary(self.value(node)), summary(self.gradient(node))
-        return f"{label(node)}\nvalue {value}\ngradient {slope}"
+    def to_dot(self, *, level: str = AUTO) -> str:
+        """The picture in the DOT language."""
+        return self.picture(level=level).to_dot()
+
+    def to_mermaid(self, *, level: str = AUTO) -> str:
+        """The picture as a Mermaid flowchart."""
+        return self.picture(level=level).to_mermaid()
+
+    def _repr_svg_(self) -> str | None:
+        return self.picture()._repr_svg_()
 
 
 @overload
@@ -141,10 +155,11 @@ def trace(subject: Any, X: Any = None, Y: ArrayLike | None = None, /, **options:
 
     Returns:
         Of a node a trace `t`: `t.value(node)` and `t.gradient(node)` for every node that `output`
-        needs, `t.to_dot()` and `t.to_mermaid()` for pictures. Of a model a trace with
+        needs. Of a model a trace with
         `t.layer(2).delta` and z, a, e, W, dW, b, db; `t.example(3)` for one row alone. Each is a
         table when it is printed (with rich too), `.arrays()` are all its arrays by name,
-        `.to_frame()` is a data frame.
+        `.to_frame()` is a data frame, `.picture()` the graph with what the trace found at its
+        edges, which a notebook shows.
 
     >>> w, x, y, z = (rg.variable(n, v) for n, v in dict(w=5.0, x=3.0, y=2.0, z=4.0).items())
     >>> print(rg.trace((w + x * y) * z))
@@ -199,14 +214,7 @@ def _of_node(output: Node, values: Mapping[Node, ArrayLike] | None = None) -> Tr
             f"trace: {describe(output)} is not a scalar, so it has no one gradient; "
             "trace a scalar made of it: rg.sum(output), or one entry"
         )
-    nodes = order([output])
-    floating = [node for node in nodes if node.dtype.kind == "f"]
-    found = evaluate([*nodes, *gradient(output, floating)], values, engine="numpy")
-    kept = dict(zip(nodes, found, strict=False))
-    # No gradient flows into indices and conditions.
-    gradients = {node: np.zeros(np.shape(value))[()] for node, value in kept.items()}
-    gradients |= dict(zip(floating, found[len(nodes) :], strict=True))
-    return Trace(output, tuple(nodes), kept, gradients)
+    return Trace(output, *sweep(output, values))
 
 
 def summary(value: ArrayLike) -> str:
