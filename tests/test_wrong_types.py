@@ -32,7 +32,13 @@ WRONG = {
     "a class": dict,
 }
 NEVER_RIGHT = {"text", "object", "a class"}
-TAKES_ANY = {("constant", "name"), ("variable", "name"), ("plot_learning_rates", "title")}
+TAKES_ANY = {
+    ("constant", "name"),
+    ("variable", "name"),
+    ("plot_learning_rates", "title"),
+    ("Recorder", "X"),  # looked at with the network
+    ("Recorder", "Y"),
+}
 ROOMS = ("retrograd.gates", "retrograd.nn.nonlinearities")  # of functions of nodes
 
 X = np.linspace(-1.0, 1.0, 8)[:, None]
@@ -80,6 +86,32 @@ def keyed(**right: Any) -> Callable[[], dict[str, Any]]:
 
 
 WRAPPERS = [rg.EMA, rg.SWA, rg.Lookahead, rg.SAM, rg.Accumulate, rg.Decay]
+
+
+def trace_of_node(output, values=None):
+    return rg.trace(output, values)
+
+
+def trace_of_model(
+    model, X, Y, loss="auto", l2=None, sample_weight=None, frozen=(), mode="train", seed=0,
+    engine="numpy",
+):  # fmt: skip
+    return rg.trace(
+        model, X, Y, loss=loss, l2=l2, sample_weight=sample_weight, frozen=frozen, mode=mode,
+        seed=seed, engine=engine,
+    )  # fmt: skip
+
+
+def diagnose_model(
+    model, X, Y, history=None, optimizer=None, loss="auto", l2=None, sample_weight=None, seed=0,
+    engine="numpy",
+):  # fmt: skip
+    return rg.diagnose(
+        model, X, Y, history=history, optimizer=optimizer, loss=loss, l2=l2,
+        sample_weight=sample_weight, seed=seed, engine=engine,
+    )  # fmt: skip
+
+
 RIGHT: dict[Any, Callable[[], dict[str, Any]]] = {
     **{kind: keyed() for kind in (*OPTIMIZERS.values(), *LOSSES.values())},
     rg.SGD: keyed(momentum=0.9),
@@ -157,7 +189,13 @@ RIGHT: dict[Any, Callable[[], dict[str, Any]]] = {
     rg.evaluate: keyed(outputs=V * V),
     rg.compile: keyed(outputs=[V * V], inputs=[V], engine="numpy"),
     rg.check_gradient: keyed(output=V * V),
-    rg.trace: keyed(output=V * V),
+    trace_of_node: keyed(output=V * V),
+    trace_of_model: lambda: dict(model=network(), X=X, Y=X),
+    diagnose_model: lambda: dict(model=network(), X=X, Y=X),
+    rg.sensitivity: lambda: dict(model=network(), X=X),
+    rg.integrated_gradients: lambda: dict(model=network(), X=X),
+    rg.nudges: keyed(f=V * V),
+    rg.Recorder: lambda: dict(X=X, Y=X, every=1),
     rg.train: lambda: dict(network=network(), X=X, Y=X, epochs=1, engine="numpy"),
     rg.learning_rate_range: lambda: dict(network=network(), X=X, Y=X, steps=5, engine="numpy"),
     rg.unit_variance: lambda: dict(network=network(), X=X),

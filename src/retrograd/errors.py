@@ -63,17 +63,19 @@ class UnknownNameError(OptionError):
 class DivergenceError(RetrogradError, ArithmeticError):
     """Training left the finite numbers.
 
-    `epoch` and `step` count from 1: the first step of the first epoch is (1, 1).
+    `epoch` and `step` count from 1: the first step of the first epoch is (1, 1). `origin`: where
+    the first NaN or infinity came from, layer, gate and operand; None where it was not found.
     """
 
-    def __init__(self, message: str, *, epoch: int, step: int) -> None:
+    def __init__(self, message: str, *, epoch: int, step: int, origin: Any = None) -> None:
         super().__init__(message)
         self.epoch = epoch
         self.step = step
+        self.origin = origin
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # An exception is pickled as its positional arguments; these two go by keyword.
-        return partial(type(self), epoch=self.epoch, step=self.step), self.args
+        # An exception is pickled as its positional arguments; these go by keyword.
+        return partial(type(self), epoch=self.epoch, step=self.step, origin=self.origin), self.args
 
 
 class FitDivergenceError(DivergenceError, ValueError):

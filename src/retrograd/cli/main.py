@@ -1,6 +1,7 @@
 """The command `retrograd`: its commands, and errors as one line each.
 
-Exit codes: 0 done; 1 a check found a wrong number; 2 an error, told in one line on standard error;
+Exit codes: 0 done; 1 a check found a wrong number, or the doctor an
+ailment; 2 an error, told in one line on standard error;
 130 interrupted; 141 nobody reads the output any more, as a shell reports it.
 """
 
@@ -17,9 +18,11 @@ from typer.core import TyperGroup
 
 import retrograd
 from retrograd.cli.check import check
+from retrograd.cli.doctor import doctor
 from retrograd.cli.explain import explain
 from retrograd.cli.lecture import lecture
 from retrograd.cli.predict import predict
+from retrograd.cli.report import report
 from retrograd.cli.train import train
 from retrograd.errors import RetrogradError, unknown_name
 
@@ -46,7 +49,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, predict, check, explain, lecture):
+for command in (train, predict, check, doctor, report, explain, lecture):
     app.command()(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from copy import copy
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -19,6 +20,7 @@ from retrograd.estimators.descent import Held, OptimizerState, descend, hold_out
 from retrograd.estimators.form import Form, initial, named, outputs
 from retrograd.estimators.losses import loss_of
 from retrograd.estimators.quasi_newton import minimise
+from retrograd.inspect.subject import Subject
 from retrograd.nn.losses import Target
 from retrograd.nn.network import Network
 from retrograd.training.rows import Rows
@@ -213,6 +215,44 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not 
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=INPUTS, reset=False)
         return outputs(self._form(), self.coefs_, self.intercepts_, X)
+
+    def _as_network(self) -> Network:
+        """A network with the weights that are there now."""
+        check_is_fitted(self)
+        network = self._form().network(self.coefs_[0].dtype)
+        network.parameters.update(named(self.coefs_, self.intercepts_))
+        return network
+
+    def _subject(self, X: Any, y: Any, sample_weight: Any = None) -> Subject:
+        """The network, its loss and penalty, and these rows, to be looked at."""
+        check_is_fitted(self)
+        dtype = self.coefs_[0].dtype
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=INPUTS,
+            multi_output=True,
+            y_numeric=self._is_numeric,
+            dtype=dtype,
+            reset=False,
+        )
+        like_partial_fit = copy(self)  # a batch may lack a class
+        like_partial_fit.warm_start = False
+        target = like_partial_fit._targets(y, dtype=dtype, is_partial=True).target
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=dtype, ensure_non_negative=True
+            )
+        network = self._as_network()
+        rows = X if isinstance(X, np.ndarray) else SparseRows(X)
+        weight = len(y) if sample_weight is None else max(float(sample_weight.sum()), 1.0)
+        return Subject.of(
+            network,
+            Rows(rows, target, sample_weight),
+            loss_of(self.loss, network),
+            float(self.alpha) / weight,
+        )
 
     def _has_partial_fit(self) -> bool:
         if self.solver in STOCHASTIC:

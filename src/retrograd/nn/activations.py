@@ -38,6 +38,18 @@ ACTIVATIONS: dict[str, Callable[[Node], Node]] = {
 }
 """Each with its usual numbers; with others it is a function, `partial(rg.elu, alpha=2.0)`."""
 
+BOUNDS = {
+    "hard_sigmoid": (0.0, 1.0),
+    "hard_tanh": (-1.0, 1.0),
+    "sigmoid": (0.0, 1.0),
+    "softsign": (-1.0, 1.0),
+    "tanh": (-1.0, 1.0),
+}
+"""Activations that lie between two numbers: near them their slope is about 0."""
+
+HALF_LINEAR = ("relu", "relu6")
+"""Activations whose slope is 0 for every z below 0."""
+
 
 def find_activation(activation: Activation) -> Callable[[Node], Node]:
     """The function of a name, or the function itself."""

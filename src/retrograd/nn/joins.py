@@ -85,7 +85,7 @@ class Join(Layer):
         return self.nodes(x, parameters).z
 
     def nodes(self, x: Node, parameters: Mapping[str, Node]) -> LayerNodes:
-        """What comes out in predictions, and the result of each branch."""
+        """What comes out in predictions, the nodes of the layers inside, each branch's result."""
         return self._pass(x, parameters, None, "")
 
     def in_training(
@@ -111,6 +111,7 @@ class Join(Layer):
     ) -> LayerNodes:
         results: list[Node] = []
         updates: dict[str, Node] = {}
+        inside: list[LayerNodes] = []
         number = 0
         for begin, branch in zip(self.taken(x), self.branches, strict=True):
             a = begin
@@ -122,10 +123,11 @@ class Join(Layer):
                 else:
                     made = layer.in_training(a, own, training, f"{place}.{number}")
                 updates |= {place_name(n, f".{number}"): y for n, y in made.updates.items()}
+                inside.append(made)
                 a = made.a
             results.append(a)
         z = self.joined(x, results)
-        return LayerNodes(z, z, updates, tuple(results))
+        return LayerNodes(z, z, updates, tuple(inside), tuple(results))
 
 
 @dataclass(frozen=True, init=False)

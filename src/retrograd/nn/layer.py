@@ -20,14 +20,15 @@ from retrograd.nn.noise import Noise
 
 @dataclass(frozen=True, eq=False)
 class LayerNodes:
-    """The nodes of one layer: z and a, (rows, O).
+    """The nodes of one layer: z and a, (rows, O); `updates`: of its statistics, while training.
 
-    `updates`: of its statistics, while training. `results`: of each list of layers that it holds.
+    `inside`: those of the layers that it holds; `results`: of each list of them.
     """
 
     z: Node
     a: Node
     updates: Mapping[str, Node] = field(default_factory=dict)
+    inside: tuple[LayerNodes, ...] = ()
     results: tuple[Node, ...] = ()
 
 

@@ -6,22 +6,31 @@ import numpy as np
 
 from retrograd.errors import DivergenceError
 from retrograd.optim.clip import Clip
+from retrograd.training.origin import Origin
 from retrograd.training.session import TrainingSession
 
 SCALED = 10.0  # numbers of standardised columns are seldom larger
 
 
 def diverged(
-    session: TrainingSession, epoch: int, step: int, of: str, J: float, broken: str | None
+    session: TrainingSession,
+    epoch: int,
+    step: int,
+    of: str,
+    J: float,
+    broken: str | None,
+    origin: Origin | None,
 ) -> DivergenceError:
     """The error for a step that left the finite numbers.
 
     `of`: how many steps the epoch has, in words. `broken`: a state variable that is not finite.
+    `origin`: the gate where the first NaN or infinity came from, if it was found.
     """
     what = f"J is {J:g}" if broken is None else f"J is {J:g}, the next {broken} is not finite"
-    return _error(
-        session, epoch, step, f"training diverged at epoch {epoch}, step {step}{of}", what
-    )
+    if origin is not None:
+        what += f"; {origin}"
+    where = f"training diverged at epoch {epoch}, step {step}{of}"
+    return _error(session, epoch, step, where, what, origin)
 
 
 def at_the_edge(session: TrainingSession, epoch: int, step: int, J: float) -> DivergenceError:
@@ -35,12 +44,18 @@ def at_the_edge(session: TrainingSession, epoch: int, step: int, J: float) -> Di
 
 
 def _error(
-    session: TrainingSession, epoch: int, step: int, where: str, what: str
+    session: TrainingSession,
+    epoch: int,
+    step: int,
+    where: str,
+    what: str,
+    origin: Origin | None = None,
 ) -> DivergenceError:
     return DivergenceError(
         f"{where}: {what}; the network keeps the last finite weights. {_advice(session)}",
         epoch=epoch,
         step=step,
+        origin=origin,
     )
 
 

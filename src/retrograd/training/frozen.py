@@ -29,6 +29,6 @@ def find_frozen(
         if not fits:
             raise unknown_name("frozen parameter", pattern, names)
         found.update(fits)
-    if network.statistics.union(found).issuperset(names):
+    if found and network.statistics.union(found).issuperset(names):
         raise OptionError(f"{owner}: frozen leaves nothing to train of {', '.join(names)}")
     return frozenset(found)

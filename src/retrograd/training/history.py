@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from retrograd.arrays import Array
+from retrograd.training.statistics import BETWEEN
 
 STOPPED = {
     "epochs": "all epochs were run",
@@ -61,6 +62,10 @@ class History:
       score, or -J), NaN for a start that diverged; the history is that of the best.
     - `l2`, `effective_parameters`: with Bayesian regularisation the penalty that it chose, and the
       number of parameters that the data determine, after each epoch; else empty.
+    - `statistics`: of the last step of each epoch, where `rg.train` was asked to record them; else
+      empty. `statistics["gradient_norm"]["W1"]` is a list with one entry for each epoch; so are
+      "norm" and "update_norm" of each parameter, "delta_norm" of each layer by its place ("1",
+      "2.1"), "dead_share" of layers of relu, and "saturated_share" of bounded activations.
     """
 
     J: list[float] = field(default_factory=list)
@@ -77,6 +82,7 @@ class History:
     effective_parameters: list[float] = field(default_factory=list)
     J_of: dict[str, list[float]] = field(default_factory=dict)
     validation_J_of: dict[str, list[float]] = field(default_factory=dict)
+    statistics: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
 
     @property
@@ -92,6 +98,12 @@ class History:
             if isinstance(getattr(self, each.name), list | dict)
         }
         return replace(self, checkpoint=None, **lists)
+
+    def record(self, statistics: Mapping[str, float]) -> None:
+        """Append the statistics of an epoch, by names such as "gradient_norm of W1"."""
+        for name, value in statistics.items():
+            what, _, of = name.partition(BETWEEN)
+            self.statistics.setdefault(what, {}).setdefault(of, []).append(value)
 
     def __repr__(self) -> str:
         figures = [f"{self.epochs} epochs"]

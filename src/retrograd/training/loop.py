@@ -16,6 +16,7 @@ from retrograd.errors import DivergenceError
 from retrograd.optim.plateau import ReduceOnPlateau
 from retrograd.training.divergence import at_the_edge, diverged
 from retrograd.training.history import History
+from retrograd.training.origin import find_origin
 from retrograd.training.scores import Score, as_figure
 from retrograd.training.session import Epoch, Means, TrainingSession
 from retrograd.training.stopping import Rules, Watch
@@ -76,6 +77,7 @@ class Run:
             history.J_of.setdefault(head, []).append(J)
         history.gradient_norm.append(epoch.gradient_norm)
         history.learning_rate.append(epoch.learning_rate)
+        history.record(epoch.statistics)
         if len(self.job.validation_rows):
             self._validate()
         history.seconds.append(self._spent + time.perf_counter() - self._begin)
@@ -154,7 +156,7 @@ def retrace(
     return replay(
         session,
         start,
-        (partial(session.epoch, batch, batch_size, never) for batch in batches),
+        ((batch, partial(session.epoch, batch, batch_size, never)) for batch in batches),
         epoch,
         of=f" of {len(batches)}",
     )
@@ -163,7 +165,7 @@ def retrace(
 def replay(
     session: TrainingSession,
     start: Snapshot,
-    steps: Iterable[Callable[[], Epoch]],
+    steps: Iterable[tuple[Array, Callable[[], Epoch]]],
     epoch: int,
     *,
     first: int = 1,
@@ -173,16 +175,19 @@ def replay(
 
     Where none does, as rounding may differ from that of the whole epoch, it is left after the last.
 
-    `first`: the number of the first of them in its epoch. `of`: how many that has, in words.
+    `steps`: the rows of each, and what runs it. The one that diverges is run once more on the
+    reference engine, to find the gate where the first NaN or infinity came from. `first`: the
+    number of the first of them in its epoch. `of`: how many that has, in words.
     """
     session.engine.restore(start)
-    for step, run in enumerate(steps, start=first):
+    for step, (rows, run) in enumerate(steps, start=first):
         before = session.engine.snapshot()
         J = float(run().J[0])
         broken = session.engine.not_finite()
         if not np.isfinite(J) or broken:
             session.engine.restore(before)
-            return diverged(session, epoch, step, of, J, broken)
+            origin = find_origin(session.replayed(rows), rows, epoch, step)
+            return diverged(session, epoch, step, of, J, broken, origin)
     return at_the_edge(session, epoch, step, J)
 
 

@@ -30,7 +30,8 @@ class Objective:
 
     `parameters` are all of the network's, `trained` those that follow J's gradient.
     `reported` is J, unless the loss reports another than the one it descends on.
-    `forward` and `per_row` are those of predictions: random layers are still. J has their noise.
+    `forward` and `per_row` are those of predictions: random layers are still. J has their noise,
+    as have `noisy`, the pass that it is made of, and `noisy_per_row`, its losses.
     `updates`: the next value of each statistic of the batches that the network keeps.
     With heads, J and `per_row` are sums weighted by `weights`, scalars by their names; each head's
     own are in `J_of` (as reported) and `per_row_of`. "" is the one head of a network without.
@@ -44,6 +45,8 @@ class Objective:
     per_row: Node
     J: Node
     reported: Node
+    noisy: Forward
+    noisy_per_row: Node
     noise: Noise | None = None
     updates: Mapping[str, Node] = field(default_factory=dict)
     weights: Mapping[str, Node] = field(default_factory=dict)
@@ -63,12 +66,14 @@ def objective(
     *,
     weighted: Collection[str] = (),
     is_penalised: bool = True,
+    is_still: bool = False,
     frozen: frozenset[str] = frozenset(),
 ) -> Objective:
     """J = mean over the batch's rows of the loss + l2/2 * the sum of squares of the weights.
 
     With sample weights w the mean is sum(w * loss) / sum(w). Biases are not penalised, nor what is
-    frozen. Where l2 is 0 anyway, `is_penalised=False` leaves the penalty's gates out.
+    frozen. Where l2 is 0 anyway, `is_penalised=False` leaves the penalty's gates out. `is_still`:
+    J is of the pass of predictions too, without noise, batch normalisation by its estimates.
     With heads the mean is a weighted sum of theirs. `weighted`: the heads that have sample weights.
     """
     dtype = network.dtype
@@ -83,7 +88,7 @@ def objective(
     fixed = network.statistics | frozen
     trained = {name: w for name, w in parameters.items() if name not in fixed}
     forward, noise = network.forward(x, parameters), network.noise()
-    is_still = noise is None and not network.statistics
+    is_still = is_still or (noise is None and not network.statistics)
     noisy = forward if is_still else network.forward(x, parameters, Training(noise, frozen))
     weights = {of(WEIGHT, head): variable(of(WEIGHT, head), shape=()) for head in losses.weights}
 
@@ -108,7 +113,8 @@ def objective(
         return total(means) + _penalty(trained, l2) if is_penalised else total(means)
 
     per_row = per_row_of(forward)
-    means = mean_of(per_row if is_still else per_row_of(noisy))
+    noisy_per_row = per_row if is_still else per_row_of(noisy)
+    means = mean_of(noisy_per_row)
     J, reported = J_of(means), means
     if any(loss.reported for loss in losses.by_head.values()):
         reported = mean_of(per_row_of(noisy, is_reported=True))
@@ -121,6 +127,8 @@ def objective(
         total(per_row),
         J,
         J if reported is means else J_of(reported),
+        noisy,
+        total(noisy_per_row),
         noise,
         noisy.updates,
         weights,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,16 +19,18 @@ from retrograd.nn.network import Network
 from retrograd.nn.noise import SEED, SEEN
 from retrograd.optim.base import Optimizer, Rate, at, rates
 from retrograd.run import find_engine
-from retrograd.training.objective import L2, WEIGHT, of
+from retrograd.training.objective import L2, WEIGHT, objective, of
+from retrograd.training.origin import Replay, replayed
 from retrograd.training.rows import Rows
-from retrograd.training.step import COUNT, initial_state, steps_of
+from retrograd.training.step import COUNT, descent_steps, initial_state, steps_of
 
 
 @dataclass(frozen=True)
 class Epoch:
     """The figures of one epoch, as far as it ran: J of each batch, and of its last step.
 
-    `J_of`: that of each head, where there are some.
+    `J_of`: that of each head, where there are some. `statistics`: of the last step, by name, where
+    they are recorded.
     """
 
     J: Array
@@ -35,6 +38,7 @@ class Epoch:
     learning_rate: float
     n_rows: int
     J_of: Mapping[str, Array] = field(default_factory=dict)
+    statistics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class TrainingSession:
 
     The weight of a batch is its number of rows, or the sum of their sample weights.
     `is_mixed`: products in bfloat16, all else in float32. `is_least_squares`: without an optimizer,
-    the steps of the residuals in place of J's gradient.
+    the steps of the residuals in place of J's gradient. `is_recorded`: an epoch's last step tells
+    statistics of parameters and layers.
     `seed`: of the random layers, below 2**53. `frozen`: parameters that stay as they are.
     `names`: of all parameters; `trained`: of those that follow the gradient.
     `rows`: those that it runs over.
@@ -72,6 +77,7 @@ class TrainingSession:
         engine: str | Engine = "auto",
         is_mixed: bool = False,
         is_least_squares: bool = False,
+        is_recorded: bool = False,
         seed: int = 0,
         frozen: frozenset[str] = frozenset(),
     ) -> None:
@@ -101,9 +107,19 @@ class TrainingSession:
             is_penalised=callable(l2) or l2 > 0,
             is_mixed=is_mixed,
             is_least_squares=is_least_squares,
+            is_recorded=is_recorded,
             frozen=frozen,
         )
-        self._steps = steps
+        self._steps, self._layers = steps, network.layers
+        self._make_objective = partial(
+            objective,
+            network.architecture,
+            loss,
+            rows.target,
+            weighted=tuple(rows.weights),
+            is_penalised=callable(l2) or l2 > 0,
+            frozen=frozen,
+        )
         self._reads_others = "read" in steps  # the optimizer predicts with others than it trains
         state: Mapping[str, Array] = network.parameters
         self._copies: dict[str, list[str]] = {name: [] for name in self.names}  # of a parameter
@@ -133,27 +149,52 @@ class TrainingSession:
         n_batches = -(-len(order) // batch_size)
         # Where the last batch begins, if it is one of its own.
         split = (n_batches - 1) * batch_size if is_observed else len(order)
+        numbers = self._scalars(order, batch_size)
+        names = ["J", *(of("J", head) for head in self.heads)]
+        found = {name: np.empty(0) for name in names}
+        last = {"gradient_norm": np.full(1, np.nan)}
+        if split:
+            most = _part(numbers, slice(0, -1)) if is_observed else numbers
+            found = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)
+        if is_observed and (not split or (len(found["J"]) == n_batches - 1 and not stop())):
+            last = self.engine.run("observe", order[split:], _part(numbers, slice(-1, None)))
+            found = {name: np.concatenate([found[name], last.pop(name)]) for name in names}
+        norm, J = float(last.pop("gradient_norm")[0]), found["J"]
+        rate = numbers.get("learning_rate", float("nan"))
+        rate = rate[len(J) - 1] if isinstance(rate, np.ndarray) else rate
+        return Epoch(
+            J,
+            norm,
+            float(rate),
+            n_rows=min(len(J) * batch_size, len(order)),
+            J_of={head: found[of("J", head)] for head in self.heads},
+            statistics={name: float(value[0]) for name, value in last.items()},
+        )
+
+    def _scalars(self, order: Array, batch_size: int) -> dict[str, float | Array]:
+        """The scalars of the next steps, over these rows: a number, or one for each batch."""
+        assert self.optimizer is not None
+        n_batches = -(-len(order) // batch_size)
         numbers: dict[str, float | Array] = self._numbers_of_J(order, batch_size)
         if self._numbers is None or self._numbers[0] is not self.optimizer:
             self._numbers = self.optimizer, self.optimizer.numbers()
         for name, value in self._numbers[1].items():
             done = int(self.engine.read(COUNT)) if callable(value) else 0
             numbers[name] = rates(value, done, n_batches)
-        names = ["J", *(of("J", head) for head in self.heads)]
-        found, norm = {name: np.empty(0) for name in names}, float("nan")
-        if split:
-            most = _part(numbers, slice(0, -1)) if is_observed else numbers
-            found = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)
-        if is_observed and (not split or (len(found["J"]) == n_batches - 1 and not stop())):
-            last = self.engine.run("observe", order[split:], _part(numbers, slice(-1, None)))
-            norm = float(last["gradient_norm"][0])
-            found = {name: np.concatenate([found[name], last[name]]) for name in names}
-        J = found["J"]
-        rate = numbers.get("learning_rate", float("nan"))
-        rate = rate[len(J) - 1] if isinstance(rate, np.ndarray) else rate
-        n_rows = min(len(J) * batch_size, len(order))
-        J_of = {head: found[of("J", head)] for head in self.heads}
-        return Epoch(J, norm, float(rate), n_rows, J_of)
+        return numbers
+
+    def replayed(self, order: Array) -> Replay:
+        """The next step over these rows with every value kept; the session stays where it is."""
+        assert self.optimizer is not None
+        made = self._make_objective()
+        steps = descent_steps(made, self.optimizer)
+        step, scalars = steps["train"], self._scalars(order, len(order))
+        given = {name: value.take(order, axis=0) for name, value in self.rows.named().items()}
+        given |= {name: np.asarray(value).ravel()[0] for name, value in scalars.items()}
+        given |= self.engine.snapshot()
+        named = {**step.inputs, **step.scalars, **step.state}
+        values = {node: np.asarray(given[name], node.dtype) for name, node in named.items()}
+        return replayed(made, self._layers, step.updates, values, len(order))
 
     def means(self, epoch: Epoch, order: Array, batch_size: int) -> Means:
         """The means over rows: each batch counts by its rows, or by their sample weights."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import FunctionType
@@ -12,12 +12,14 @@ import numpy as np
 
 from retrograd import gates
 from retrograd.arrays import Array
+from retrograd.autodiff.gradient import gradient
 from retrograd.errors import OptionError
 from retrograd.graph.node import FLOATS, variable
 from retrograd.graph.order import rebuild, variables
 from retrograd.graph.shape import with_rows
 from retrograd.graph.step import Step
 from retrograd.nn.architecture import Architecture
+from retrograd.nn.layer import Layer
 from retrograd.nn.losses import Formula, JointLoss, Loss, Target, Targets
 from retrograd.nn.losses.targets import Form
 from retrograd.nn.network import Network
@@ -35,16 +37,20 @@ from retrograd.training.objective import (
     of,
 )
 from retrograd.training.residual_steps import residual_steps
+from retrograd.training.statistics import places_of, statistics
 
 COUNT = "t"  # the state variable that counts steps
 
 
-def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step]:
+def training_steps(
+    objective: Objective, optimizer: Optimizer, layers: Sequence[Layer] | None = None
+) -> dict[str, Step]:
     """The steps "train" (J; updates), "observe" (the gradient's norm too) and "score".
 
     "observe" computes and updates the same as "train"; the loop runs it for the last batch of an
-    epoch, so that a history of the norm costs nothing in the others. Where the optimizer reads
-    other weights out than it trains, "score" is of those, and the step "read" gives them.
+    epoch, so that a history of the norm costs nothing in the others. With `layers`, the network's,
+    it tells `statistics` too. Where the optimizer reads other weights out than it trains, "score"
+    is of those, and the step "read" gives them.
     """
     parameters, slopes = objective.trained, gradients(objective)
     t = variable(COUNT, shape=())
@@ -72,9 +78,14 @@ def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step
     J = {"J": objective.reported}
     if objective.weights:
         J |= {of("J", head): node for head, node in objective.J_of.items()}
+    observed = {**J, "gradient_norm": joint_norm(slopes)}
+    if layers is not None:
+        nodes = [x.z for _, _, x in places_of(layers, objective.noisy.layers)]
+        deltas = dict(zip(nodes, gradient(objective.J, nodes), strict=True))
+        observed |= statistics(layers, objective.noisy, deltas, parameters, slopes, updates)
     steps = {
         "train": Step(outputs=J, **common),
-        "observe": Step(outputs={**J, "gradient_norm": joint_norm(slopes)}, **common),
+        "observe": Step(outputs=observed, **common),
         "score": score_step(objective),
     }
     read = optimizer.read(parameters, slots, scalars)
@@ -112,10 +123,12 @@ def reading_steps(
     }
 
 
-def descent_steps(objective: Objective, optimizer: Optimizer | None) -> dict[str, Step]:
+def descent_steps(
+    objective: Objective, optimizer: Optimizer | None, layers: Sequence[Layer] | None = None
+) -> dict[str, Step]:
     """The steps that a run opens: those of an optimizer, or where a solver asks for gradients."""
     if optimizer is not None:
-        steps = training_steps(objective, optimizer)
+        steps = training_steps(objective, optimizer, layers)
     elif objective.updates:
         raise OptionError(
             "train: solvers of full batches take no rg.BatchNorm, whose running estimates follow "
@@ -182,23 +195,17 @@ def steps_of(
     is_penalised: bool = True,
     is_mixed: bool = False,
     is_least_squares: bool = False,
+    is_recorded: bool = False,
     frozen: frozenset[str] = frozenset(),
 ) -> Mapping[str, Step]:
     """The steps that a run opens; a problem like a former one gets those that were made for it.
 
     `is_mixed`: products in bfloat16, but for scores. `is_least_squares`: those of residuals.
+    `is_recorded`: "observe" tells the statistics of parameters and layers.
     Steps are kept where all that they are made of is the package's own. A user's activation, loss,
     optimizer or layer is asked anew each time: it may build another graph than the last time.
     """
-    layers = network.layers
-    functions = [f for layer in layers for f in layer.functions]
-    functions += [head.output for head in network.architecture.outputs.values()]
-    formulas = [
-        f for loss in losses.by_head.values() for f in (loss.per_row, loss.reported, loss.residuals)
-    ]
-    kinds = {type(network)}.union(*(layer.kinds() for layer in layers))
-    kinds |= optimizer.kinds() if optimizer is not None else set()
-    is_known = all(map(is_own, [*functions, *formulas, *kinds]))
+    is_known = is_own_problem(network, losses, optimizer)
     make = _kept_steps if is_known else _steps
     return make(
         network.architecture if is_known else network,
@@ -209,8 +216,24 @@ def steps_of(
         is_penalised=is_penalised,
         is_mixed=is_mixed,
         is_least_squares=is_least_squares,
+        is_recorded=is_recorded,
         frozen=frozen,
     )
+
+
+def is_own_problem(
+    network: Network, losses: Loss | JointLoss, optimizer: Optimizer | None = None
+) -> bool:
+    """Whether all that a problem's graphs are made of is the package's own (see `is_own`)."""
+    layers = network.layers
+    functions = [f for layer in layers for f in layer.functions]
+    functions += [head.output for head in network.architecture.outputs.values()]
+    formulas = [
+        f for loss in losses.by_head.values() for f in (loss.per_row, loss.reported, loss.residuals)
+    ]
+    kinds = {type(network)}.union(*(layer.kinds() for layer in layers))
+    kinds |= optimizer.kinds() if optimizer is not None else set()
+    return all(map(is_own, [*functions, *formulas, *kinds]))
 
 
 def _steps(
@@ -221,14 +244,16 @@ def _steps(
     *,
     is_mixed: bool,
     is_least_squares: bool,
+    is_recorded: bool,
     **options: Any,
 ) -> Mapping[str, Step]:
     # Of their variables; the numbers are the session's.
     parts = Targets({head: Target(np.empty(0), shape, dtype) for head, shape, dtype in targets})
     made = objective(form, losses, parts, **options)
-    steps = (
-        least_squares_steps(made, losses) if is_least_squares else descent_steps(made, optimizer)
-    )
+    if is_least_squares:
+        steps = least_squares_steps(made, losses)
+    else:
+        steps = descent_steps(made, optimizer, form.layers if is_recorded else None)
     if not is_mixed:
         return steps
     return {name: s if name == "score" else in_bfloat16(s) for name, s in steps.items()}

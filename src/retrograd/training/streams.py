@@ -180,7 +180,7 @@ def _pass(run: Run, session: TrainingSession, job: Job, stream: Stream) -> str |
         reason = None if is_last else job.halted()
         is_looked_at = is_last or reason is not None or len(kept) == KEPT
         if not is_finite(epoch.J) or (is_looked_at and session.engine.not_finite()):
-            again = (partial(_step, session, batch) for batch in kept)
+            again = ((np.arange(len(x)), partial(_step, session, x)) for x in kept)
             raise replay(session, start, again, number, first=len(done) - len(kept) + 1)
         if reason:
             return reason

@@ -70,6 +70,7 @@ def train(
     random_starts: int = 1,
     seed: int | None = 0,
     callbacks: Sequence[Callback] = (),
+    statistics: bool = False,
     progress: bool = False,
     resume: History | None = None,
     engine: str | Engine = "auto",
@@ -143,6 +144,8 @@ def train(
             it is that of the first run; 0 and None stand for it.
         callbacks: each is called as `callback(network, history)` between epochs, with the network
             up to date, and may assign parameters; the run stops if one returns True.
+        statistics: record norms of parameters, gradients and updates, and of each layer's delta, in
+            the last step of each epoch: see `History.statistics`, and `rg.diagnose`.
         progress: show a progress bar on standard error.
         resume: the history of a former call with the same rows, optimizer, seed and split:
             training goes on where it stopped, and the history returned has the epochs of both. 5
@@ -183,12 +186,15 @@ def train(
     require_known("precision", precision, PRECISIONS)
     require_flag("train", "shuffle", shuffle)
     require_flag("train", "progress", progress)
+    require_flag("train", "statistics", statistics)
     require_number("train", "l2", l2)
     rules = Rules(epochs, tolerance, patience, gradient_tolerance, max_seconds)
     if patience is not None and tolerance is None and validation is None:
         raise OptionError("train: patience needs validation rows, or a tolerance in J")
     chosen_loss, chosen_optimizer = find_loss(loss, network), find_optimizer(optimizer)
     score_name, score_function = find_score(score, chosen_loss)
+    if statistics and isinstance(chosen_optimizer, FullBatch):
+        raise OptionError(f"train: {chosen_optimizer.name} has no statistics of steps to record")
     beginning = begin(
         resume, chosen_optimizer, random_starts, seed, validates=validation is not None
     )
@@ -233,6 +239,7 @@ def train(
             engine=engine,
             is_mixed=is_mixed,
             is_least_squares=is_least_squares,
+            is_recorded=statistics,
             frozen=find_frozen(network, frozen),
             seed=int(beginning.stream(NOISE).integers(2**53)),
         )
