@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retrograd.arrays import Array, as_matrix, as_numbers, cast, require_integer, require_number
+from retrograd.arrays import Array, as_numbers, cast, require_integer, require_number
 from retrograd.autodiff.gradient import gradient
 from retrograd.errors import GraphError, OptionError, ShapeError
 from retrograd.gates import sum as total
@@ -18,6 +18,7 @@ from retrograd.graph.order import variables
 from retrograd.graph.shape import rows
 from retrograd.inspect.frames import as_lines, as_rich, data_frame
 from retrograd.inspect.subject import network_of, rows_of
+from retrograd.nn.named import as_x
 from retrograd.nn.network import Network
 from retrograd.run import Function, compile, evaluate
 
@@ -51,7 +52,8 @@ def sensitivity(model: Any, X: Any, *, output: int | None = None, engine: str = 
 
     Args:
         model: a network, a fitted estimator, or a table model with X a table.
-        X: (B, I). output: the number of one output; None for all.
+        X: (B, I), or a dict where the inputs have names; their columns, and those of heads, stand
+            side by side in the result. output: the number of one output; None for all.
         engine: "numpy" or "cpu".
 
     Returns:
@@ -262,7 +264,7 @@ def _is_plain(row: Any) -> bool:
 
 def _prepared(owner: str, model: Any, X: Any) -> tuple[Network, Array]:
     network = network_of(owner, model)
-    x = as_matrix(rows_of(model, X), "X", n_columns=network.n_inputs, dtype=network.dtype)
+    x = as_x(rows_of(model, X), network.inputs, network.n_inputs, dtype=network.dtype)
     return network, x
 
 

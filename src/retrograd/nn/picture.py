@@ -19,7 +19,7 @@ def of_network(network: Architecture, *, level: str = AUTO) -> Picture:
     x = variable("X", shape=(rows, network.n_inputs), dtype=network.dtype)
     forward = network.forward(x, network.variables())
     return draw(
-        [forward.output],
+        [head.output for head in _heads(forward)],
         level=LAYERS if level == AUTO else level,
         layers=layers_of(network, forward),
         title="network",
@@ -31,10 +31,10 @@ def layers_of(network: Architecture, forward: Forward, *outputs: Node) -> Layers
 
     A layer's title is its line in the network's summary: its number and what it is.
     """
-    *lines, output, _ = network.summary().lines
-    ends = [layer.a for layer in forward.layers]
+    lines = network.summary().lines[:-1]  # the last is the sum
+    ends = [layer.a for layer in forward.layers] + [head.output for head in _heads(forward)]
     parts = [([end], f"{line.name}: {line.kind}") for line, end in zip(lines, ends, strict=True)]
-    parts += [([forward.output], f"output: {output.kind}"), (list(outputs), "loss")]
+    parts.append((list(outputs), "loss"))
     number: dict[Node, int] = {}
     titles: list[str] = []
     for nodes, title in parts:
@@ -43,3 +43,7 @@ def layers_of(network: Architecture, forward: Forward, *outputs: Node) -> Layers
             number |= dict.fromkeys(fresh, len(titles))
             titles.append(title)
     return Layers(number, tuple(titles))
+
+
+def _heads(forward: Forward) -> list[Forward]:
+    return [*forward.heads.values()] or [forward]
