@@ -11,10 +11,17 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from retrograd.arrays import Array, SparseRows
 from retrograd.errors import OptionError, ShapeError
+from retrograd.estimators.border import (
+    checked,
+    plainly,
+    require_finite_outputs,
+    require_unmasked,
+    weights_in,
+)
 from retrograd.estimators.descent import Held, OptimizerState, descend, hold_out
 from retrograd.estimators.form import Form, initial, named, outputs
 from retrograd.estimators.losses import loss_of
@@ -24,8 +31,8 @@ from retrograd.nn.network import Network
 from retrograd.training.session import Rows
 
 STOCHASTIC = ("sgd", "adam")
-INPUTS = "csr"  # the sparse form that is taken as it is; others are brought to it
 FLOATS = (np.float64, np.float32)
+HISTORY = ("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_")
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +123,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not 
     validation_scores_: Any
     best_validation_score_: Any
     _no_improvement_count: int
+    _dtype: np.dtype[Any]
     _optimizer: OptimizerState
 
     @abstractmethod
@@ -133,21 +141,22 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, is_partial: bool) -> Self:
         hidden = _hidden_sizes(self.hidden_layer_sizes)
         is_first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
-        X, y = validate_data(
+        X, y = checked(
             self,
             X,
             y,
-            accept_sparse=INPUTS,
             multi_output=True,
             y_numeric=self._is_numeric,
             dtype=FLOATS,
             reset=is_first,
         )
-        # A model that goes on keeps the precision of its weights.
-        dtype = X.dtype if is_first else self.coefs_[0].dtype
+        # A model that goes on keeps the precision of its first fit.
+        dtype = X.dtype if is_first else self._dtype
         X = X.astype(dtype, copy=False)
-        targets = self._targets(y, dtype=dtype, is_partial=is_partial)
+        with plainly():
+            targets = self._targets(y, dtype=dtype, is_partial=is_partial)
         if sample_weight is not None:
+            require_unmasked(sample_weight, "sample_weight")
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=dtype, ensure_non_negative=True
             )
@@ -155,6 +164,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not 
         sizes = (X.shape[1], *hidden, targets.n_outputs)
         if is_first:
             self._begin(sizes, rng, dtype)
+        self._begin_history()
         form = self._form()
         if form.sizes != sizes:
             raise ShapeError(
@@ -164,7 +174,7 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not 
         if self.early_stopping and is_partial:
             raise OptionError("partial_fit does not support early_stopping=True")
         network = form.network(dtype)
-        network.parameters.update(named(self.coefs_, self.intercepts_))
+        network.parameters.update(named(*self._weights()))
         rows = X if isinstance(X, np.ndarray) else SparseRows(X)
         data, loss = Rows(rows, targets.target, sample_weight), loss_of(self.loss, network)
         if self.solver not in STOCHASTIC:
@@ -185,16 +195,31 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not 
         self.n_iter_ = self.t_ = 0
         self.n_layers_, self.n_outputs_ = len(sizes), sizes[-1]
         self.out_activation_ = self._output_activation()
+        self._dtype = dtype
         form = Form(sizes, self.activation, self.out_activation_)
-        self.coefs_, self.intercepts_ = initial(form, rng, dtype)
+        try:
+            self.coefs_, self.intercepts_ = initial(form, rng, dtype)
+        except (MemoryError, ValueError) as error:
+            raise OptionError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}: weights of the shapes "
+                f"{form.shapes} are more than fit in memory"
+            ) from error
+        for name in HISTORY:
+            if hasattr(self, name):
+                delattr(self, name)
+
+    def _begin_history(self) -> None:
+        """Begin what this kind of fit takes down, where no fit before it has."""
         if self.solver not in STOCHASTIC:
             return
-        self.loss_curve_ = []
-        self._no_improvement_count = 0
-        is_early = self.early_stopping
-        self.best_loss_ = None if is_early else np.inf
-        self.validation_scores_ = [] if is_early else None
-        self.best_validation_score_ = -np.inf if is_early else None
+        if not hasattr(self, "loss_curve_"):
+            self.loss_curve_ = []
+            self.best_loss_ = self.validation_scores_ = self.best_validation_score_ = None
+            self._no_improvement_count = 0
+        if self.early_stopping and self.validation_scores_ is None:
+            self.validation_scores_, self.best_validation_score_ = [], -np.inf
+        elif not self.early_stopping and self.best_loss_ is None:
+            self.best_loss_ = np.inf
 
     def _hold_out(
         self, data: Rows, targets: Targets, rng: np.random.RandomState
@@ -205,14 +230,21 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not 
 
     def _form(self) -> Form:
         """The form of the network with the weights that are there now."""
-        sizes = (len(self.coefs_[0]), *(coef.shape[1] for coef in self.coefs_))
+        coefs, _ = self._weights()
+        sizes = (len(coefs[0]), *(coef.shape[1] for coef in coefs))
         return Form(sizes, self.activation, self.out_activation_)
+
+    def _weights(self) -> tuple[list[Array], list[Array]]:
+        """The weights that are there now, assigned ones too, in the precision of the fit."""
+        return weights_in(self.coefs_, self.intercepts_, self._dtype)
 
     def _outputs(self, X: Any) -> Array:
         """The network's output for a user's X: (n, n_outputs_)."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=INPUTS, reset=False)
-        return outputs(self._form(), self.coefs_, self.intercepts_, X)
+        X = checked(self, X, reset=False)
+        found = outputs(self._form(), *self._weights(), X)
+        require_finite_outputs(found)
+        return found
 
     def _has_partial_fit(self) -> bool:
         if self.solver in STOCHASTIC:
@@ -230,12 +262,14 @@ class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not 
 
 def network_of(model: BaseMLP) -> Network:
     """The network of a fitted estimator, its weights 0: what is computed, not with what."""
-    return model._form().network(model.coefs_[0].dtype)
+    return model._form().network(model._dtype)
 
 
 def _hidden_sizes(value: Any) -> list[int]:
     """Units of each hidden layer, from a number or a sequence of them."""
     sizes = list(value) if hasattr(value, "__iter__") else [value]
-    if any(not isinstance(size, Integral) or size < 1 for size in sizes):
-        raise OptionError(f"hidden_layer_sizes must be > 0 and integers, got {sizes}.")
+    if not all(isinstance(size, Integral) for size in sizes):
+        raise OptionError(f"hidden_layer_sizes must be integers, got {sizes}.")
+    if any(size < 1 for size in sizes):
+        raise OptionError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return [int(size) for size in sizes]

@@ -17,6 +17,7 @@ from retrograd.arrays import Array
 from retrograd.errors import DataError
 from retrograd.estimators import serial
 from retrograd.estimators.base import BaseMLP, Targets
+from retrograd.estimators.border import plainly
 from retrograd.estimators.losses import LOG_LOSS
 from retrograd.graph.shape import rows
 from retrograd.nn.losses import Target
@@ -132,9 +133,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
 
         `classes`: all labels that will come, needed in the first call. Else as in `fit`.
         """
-        if _check_partial_fit_first_call(self, classes):
-            is_multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
+        with plainly():
+            if _check_partial_fit_first_call(self, classes):
+                is_multilabel = type_of_target(y).startswith("multilabel")
+                self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
         return self._fit(X, y, sample_weight, is_partial=True)
 
     def predict(self, X: Any) -> Any:

@@ -31,6 +31,11 @@ DIVERGED = (
     "need to be preprocessed."
 )
 
+INFINITE_LOSS = (
+    "Solver produced a loss that is not finite. The input data or the targets may contain large "
+    "values and need to be preprocessed."
+)
+
 
 @dataclass(frozen=True)
 class OptimizerState:
@@ -59,14 +64,18 @@ class OptimizerState:
         """The rate of `invscaling` falls with the rows seen; the others stay."""
         if self.schedule != "invscaling":
             return self
-        return self.at(self.first_rate / (rows_seen + 1) ** self.power_t)
+        with np.errstate(over="ignore"):  # an infinite power leaves next to no rate
+            rate = self.first_rate / np.float_power(rows_seen + 1, self.power_t)
+        return self.at(max(float(rate), float(np.finfo(np.float64).tiny)))
 
 
 def start(model: BaseMLP) -> OptimizerState:
     """The optimizer that an estimator's parameters describe, at rest."""
     first = float(model.learning_rate_init)
     if model.solver == "adam":
-        adam = ScikitLearnAdam(first, model.beta_1, model.beta_2, model.epsilon)
+        # Where a gradient is 0 its square is too: the engine flushes what is smaller to 0.
+        epsilon = max(float(model.epsilon), float(np.finfo(model._dtype).tiny))
+        adam = ScikitLearnAdam(first, model.beta_1, model.beta_2, epsilon)
         return OptimizerState(adam, first_rate=first)
     sgd = ScikitLearnSGD(first, model.momentum, model.nesterovs_momentum)
     return OptimizerState(sgd, model.learning_rate, model.power_t, first)
@@ -119,6 +128,13 @@ def descend(
             run.hand_over()
     if is_broken_off or interrupted():
         warnings.warn("Training interrupted by user.", stacklevel=4)
+    if held is None and not np.isfinite(run.J).all():
+        step = int(np.argmin(np.isfinite(run.J))) + 1
+        raise FitDivergenceError(
+            f"{INFINITE_LOSS} It is {run.J[step - 1]} at epoch {model.n_iter_}, step {step}.",
+            epoch=model.n_iter_,
+            step=step,
+        )
 
 
 class _Run:
@@ -137,6 +153,7 @@ class _Run:
         self.model, self.session, self.held = model, session, held
         self.order, self.batch_size, self.is_partial = order, batch_size, is_partial
         self.last = self.best = session.engine.snapshot()
+        self.J: Array = np.zeros(0)  # of each batch of the last epoch
 
     def epochs(self, rng: np.random.RandomState, interrupted: Callable[[], bool]) -> None:
         """Run epochs until a rule says stop."""
@@ -160,6 +177,7 @@ class _Run:
             if epoch.n_rows < len(self.order):
                 self.last = now
                 return
+            self.J = epoch.J
             self._note(float(np.average(epoch.J, weights=sizes)))
             if not is_finite:
                 warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 5)

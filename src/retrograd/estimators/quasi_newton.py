@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retrograd.errors import FitDivergenceError
-from retrograd.estimators.descent import DIVERGED
+from retrograd.estimators.descent import DIVERGED, INFINITE_LOSS
 from retrograd.estimators.form import listed
 from retrograd.nn.losses import Loss
 from retrograd.nn.network import Network
@@ -60,6 +60,8 @@ def minimise(model: BaseMLP, network: Network, data: Rows, *, loss: Loss) -> Non
         warnings.warn("Training interrupted by user.", stacklevel=4)
     f.move_to(best)
     model.coefs_, model.intercepts_ = listed(session.parameters())
+    if not np.isfinite(model.loss_):
+        raise FitDivergenceError(INFINITE_LOSS, epoch=max(model.n_iter_, 1), step=1)
 
 
 def _not_converged(model: BaseMLP, result: Any) -> str:

@@ -12,10 +12,11 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, cast, require_finite
 from retrograd.errors import DataError
 from retrograd.estimators import serial
 from retrograd.estimators.base import BaseMLP, Targets
+from retrograd.estimators.border import require_numbers
 from retrograd.estimators.losses import POISSON, SQUARED_ERROR
 from retrograd.graph.shape import rows
 from retrograd.nn.losses import Target
@@ -149,10 +150,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
     def _targets(self, y: Any, *, dtype: np.dtype[Any], is_partial: bool) -> Targets:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        require_numbers(y, "y")
+        require_finite(y, "y")  # objects are numbers only now
         if self.loss == POISSON and (y < 0).any():
             raise DataError(f"loss='poisson' needs y >= 0, the least is {y.min():g}")
-        target = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
+        target = np.ascontiguousarray(cast(y.reshape(len(y), -1), "y", dtype))
         return Targets(Target(target, (rows, target.shape[1]), dtype), target.shape[1], target)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = self.loss == POISSON
+        return tags
 
     def _output_activation(self) -> str:
         return "exp" if self.loss == POISSON else "identity"

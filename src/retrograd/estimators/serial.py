@@ -46,14 +46,14 @@ def save(model: BaseMLP, path: str | PathLike[str]) -> None:
     figures = {
         name: to_json(getattr(model, name), name) for name in FIGURES if hasattr(model, name)
     }
-    weights = named(model.coefs_, model.intercepts_)
+    weights = named(*model._weights())
     arrays = dict(weights)
     for name in CURVES:
         if getattr(model, name, None) is not None:
             arrays[name] = np.array(getattr(model, name), np.float64)
     header = {
         "params": params,
-        "network": model._form().network(model.coefs_[0].dtype).to_json(),
+        "network": model._form().network(model._dtype).to_json(),
         "preprocessing": {
             "n_features": int(model.n_features_in_),
             "feature_names": _feature_names(model),
@@ -87,6 +87,7 @@ def _restored(
     weights = {name: value for name, value in arrays.items() if name[0] in "Wb"}
     network = Network.from_json(header["network"], weights)
     model.coefs_, model.intercepts_ = listed({name: weights[name] for name in network.parameters})
+    model._dtype = network.dtype
     if model._form().network(network.dtype).to_json() != header["network"]:
         raise ModelFileError("its network is not the one that its parameters describe")
     model.n_layers_, model.n_outputs_ = len(model.coefs_) + 1, network.n_outputs
