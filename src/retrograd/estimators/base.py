@@ -23,6 +23,13 @@ from sklearn.utils.validation import (
 from retrograd.arrays import Array, SparseRows
 from retrograd.errors import DataError, DivergenceError, OptionError, ShapeError
 from retrograd.estimators import inputs, options
+from retrograd.estimators.border import (
+    checked,
+    plainly,
+    require_finite_outputs,
+    require_unmasked,
+    weights_in,
+)
 from retrograd.estimators.callbacks import Calls
 from retrograd.estimators.descent import descend
 from retrograd.estimators.form import Form, Place, activations_of, initial, named, outputs
@@ -45,7 +52,14 @@ from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.training.session import Rows, TrainingSession
 from retrograd.training.train import MIXED
 
-INPUTS = "csr"  # the sparse form that is taken as it is; others are brought to it
+HISTORY = (
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "validation_loss_curve_",
+    "is_stopped_",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +141,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     precision: str
     n_threads: int | None
     random_starts: int
-    label_smoothing = 0.0  # a parameter of the classifier
 
     # Attributes, set by fit.
     coefs_: list[Array]
@@ -146,6 +159,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     validation_loss_curve_: Any
     is_stopped_: bool
     _no_improvement_count: int
+    _dtype: np.dtype[Any]
     _optimizer: OptimizerState
     _best_weights: Mapping[str, Array] | None = None
     _inputs: Inputs | None = None
@@ -160,7 +174,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         """The checked y as targets."""
 
     @abstractmethod
-    def _weights(self, y: Any, sample_weight: Array | None, *, is_partial: bool) -> Array | None:
+    def _row_weights(
+        self, y: Any, sample_weight: Array | None, *, is_partial: bool
+    ) -> Array | None:
         """The weights of rows, with those of their classes."""
 
     @abstractmethod
@@ -182,16 +198,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         is_first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
         calls = Calls(self, X, y, {"sample_weight": sample_weight})
         X, y = self._checked(X, y, is_first=is_first)
-        # A model that goes on keeps the precision of its weights.
-        dtype = X.dtype if is_first else self.coefs_[0].dtype
+        # A model that goes on keeps the precision of its first fit.
+        dtype = X.dtype if is_first else self._dtype
         X = X.astype(dtype, copy=False)
-        self._meet(y, is_first=is_first, is_partial=is_partial)
-        targets = self._targets(y, dtype=dtype)
+        with plainly():
+            self._meet(y, is_first=is_first, is_partial=is_partial)
+            targets = self._targets(y, dtype=dtype)
         if sample_weight is not None:
+            require_unmasked(sample_weight, "sample_weight")
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=dtype, ensure_non_negative=True
             )
-        sample_weight = self._weights(y, sample_weight, is_partial=is_partial)
+        sample_weight = self._row_weights(y, sample_weight, is_partial=is_partial)
         rng = check_random_state(self.random_state)
         sizes = (X.shape[1], *hidden, targets.n_outputs)
         if is_first:
@@ -209,27 +227,31 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         network = form.network(dtype, options.rates_of(self.dropout, len(hidden)))
         rows = X if isinstance(X, np.ndarray) else SparseRows(X)
         data = Rows(rows, targets.target, sample_weight)
-        loss = loss_of(self.loss, network, self.label_smoothing)
+        loss = loss_of(self.loss, network, getattr(self, "label_smoothing", 0.0))
         order, held = np.arange(len(data)), None
         if given is not None:
             data, held = self._append(data, given, loss)
         elif self.early_stopping and is_stochastic(self.solver):
             order, held = hold_out(self, data, targets, rng=rng, score=self._score_by(loss))
         n_starts = self.random_starts if is_first else 1
-        self._best_of(n_starts, sizes, network, data, loss, order, held, rng, calls, is_partial)
+        self._best_of(
+            n_starts, sizes, network, data, loss, order, held, rng, calls, is_partial=is_partial
+        )
         calls.end()
         return self
 
     def _checked(self, X: Any, y: Any = None, *, is_first: bool) -> tuple[Any, Any]:
         """X and y checked, X as the network takes it."""
         is_encoded = self.encode_columns
-        facts: dict[str, Any] = {
-            "accept_sparse": INPUTS,
-            "dtype": options.dtypes_of(self.precision),
-        }
         if not is_encoded:
-            X, y = validate_data(
-                self, X, y, multi_output=True, y_numeric=self._is_numeric, reset=is_first, **facts
+            X, y = checked(
+                self,
+                X,
+                y,
+                multi_output=True,
+                y_numeric=self._is_numeric,
+                dtype=options.dtypes_of(self.precision),
+                reset=is_first,
             )
         else:
             validate_data(self, X, reset=is_first, skip_check_array=True)
@@ -285,6 +307,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         held: Held | None,
         rng: np.random.RandomState,
         calls: Calls,
+        *,
         is_partial: bool,
     ) -> None:
         """Train from each start in turn; the model is left as the best of them left it."""
@@ -293,7 +316,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         for number in range(n_starts):
             if number:
                 self._begin(sizes, rng, data.X.dtype)
-            network.parameters.update(named(self.coefs_, self.intercepts_))
+            network.parameters.update(named(*self._weights()))
             try:
                 self._train(network, data, loss, order, held, rng, calls, is_partial=is_partial)
             except DivergenceError as error:
@@ -351,10 +374,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
             after_epoch=calls.after_epoch(),
             best=getattr(self, "_best_weights", None) if is_partial else None,
         )
-        if held is not None and getattr(self, "validation_scores_", None) is None:
-            self._begin_validation()
-        if getattr(self, "best_loss_", 0.0) is None and not (held is not None and held.stops):
-            self.best_loss_ = np.inf  # the loss counts now, after a call with early stopping
+        self._begin_history(held)
         if is_by_batches:
             if goes_on:
                 own = session.engine.snapshot()
@@ -374,28 +394,42 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         self.n_iter_ = self.t_ = 0
         self.n_layers_, self.n_outputs_ = len(sizes), sizes[-1]
         self.out_activation_ = self._output_activation()
+        self._dtype = dtype
         form = Form(sizes, activations_of(self.activation, len(sizes) - 2), self.out_activation_)
-        self.coefs_, self.intercepts_ = initial(form, rng, dtype, self.activation)
+        try:
+            self.coefs_, self.intercepts_ = initial(form, rng, dtype, self.activation)
+        except (MemoryError, ValueError) as error:
+            raise OptionError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}: weights of the shapes "
+                f"{form.shapes} are more than fit in memory"
+            ) from error
         self._best_weights = None
-        for name in ("validation_loss_curve_", "is_stopped_"):  # there where rows validate
-            self.__dict__.pop(name, None)
-        if self.solver == SCIKIT_LEARN_LBFGS:
-            return
-        self.loss_curve_ = []
-        self._no_improvement_count = 0
-        self.best_loss_ = None if self.early_stopping else np.inf
-        self.validation_scores_ = self.best_validation_score_ = None
-        if self.early_stopping:
-            self._begin_validation()
+        for name in HISTORY:
+            if hasattr(self, name):
+                delattr(self, name)
 
-    def _begin_validation(self) -> None:
-        self.validation_scores_, self.validation_loss_curve_ = [], []
-        self.best_validation_score_ = -np.inf
+    def _begin_history(self, held: Held | None) -> None:
+        """Begin what this kind of fit takes down, where no fit before it has."""
+        is_silent = self.solver == SCIKIT_LEARN_LBFGS
+        if not (is_silent or hasattr(self, "loss_curve_")):
+            self.loss_curve_ = []
+            self.best_loss_ = self.validation_scores_ = self.best_validation_score_ = None
+            self._no_improvement_count = 0
+        if held is not None and getattr(self, "validation_scores_", None) is None:
+            self.validation_scores_, self.validation_loss_curve_ = [], []
+            self.best_validation_score_ = -np.inf
+        if not is_silent and self.best_loss_ is None and not (held is not None and held.stops):
+            self.best_loss_ = np.inf
 
     def _form(self) -> Form:
         """The form of the network with the weights that are there now."""
-        sizes = (len(self.coefs_[0]), *(coef.shape[1] for coef in self.coefs_))
+        coefs, _ = self._weights()
+        sizes = (len(coefs[0]), *(coef.shape[1] for coef in coefs))
         return Form(sizes, activations_of(self.activation, len(sizes) - 2), self.out_activation_)
+
+    def _weights(self) -> tuple[list[Array], list[Array]]:
+        """The weights that are there now, assigned ones too, in the precision of the fit."""
+        return weights_in(self.coefs_, self.intercepts_, self._dtype)
 
     def _place(self) -> Place:
         return Place(self.engine, self.n_threads)
@@ -407,13 +441,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
             validate_data(self, X, reset=False, skip_check_array=True)
         else:
             dtype = "numeric" if self.precision == "auto" else options.dtypes_of(self.precision)
-            X = validate_data(self, X, accept_sparse=INPUTS, dtype=dtype, reset=False)
+            X = checked(self, X, dtype=dtype, reset=False)
         return self._encoded(X)
 
     def _outputs(self, X: Any) -> Array:
         """The network's output for a user's X: (n, n_outputs_)."""
         X = self._rows_for(X)
-        return outputs(self._form(), self.coefs_, self.intercepts_, X, self._place())
+        found = outputs(self._form(), *self._weights(), X, self._place())
+        require_finite_outputs(found)
+        return found
 
     def _has_partial_fit(self) -> bool:
         if is_stochastic(self.solver):

@@ -18,8 +18,16 @@ from retrograd.graph.function import GateFunction
 from retrograd.graph.node import variable
 from retrograd.graph.shape import rows
 from retrograd.nn.losses import LOSSES
-from retrograd.optim import accumulate, averages, clip, groups, plateau, schedules, sharpness
-from retrograd.optim import scikit_learn
+from retrograd.optim import (
+    accumulate,
+    averages,
+    clip,
+    groups,
+    plateau,
+    schedules,
+    scikit_learn,
+    sharpness,
+)
 from retrograd.optim.names import OPTIMIZERS
 
 OF_FUNCTIONS = "activation"  # the parameter whose functions are written as their gates

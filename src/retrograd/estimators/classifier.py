@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from numbers import Real
+from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,6 +20,7 @@ from retrograd.arrays import Array
 from retrograd.errors import DataError, OptionError
 from retrograd.estimators import serial
 from retrograd.estimators.base import BaseMLP, Targets
+from retrograd.estimators.border import plainly
 from retrograd.estimators.losses import LABELLED, LOG_LOSS, OF_CLASSES, name_of
 from retrograd.estimators.validation import given
 from retrograd.graph.shape import rows
@@ -222,9 +223,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         `n_iter_no_change` calls the best weights are brought back and `is_stopped_` is True;
         further calls with validation rows change nothing.
         """
-        if _check_partial_fit_first_call(self, classes):
-            is_multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
+        with plainly():
+            if _check_partial_fit_first_call(self, classes):
+                is_multilabel = type_of_target(y).startswith("multilabel")
+                self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
         validation = given(X_val, y_val, sample_weight_val)
         return self._fit(X, y, sample_weight, validation, is_partial=True)
 
@@ -281,7 +283,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
                 f"'y' has {found}."
             )
 
-    def _weights(self, y: Any, sample_weight: Array | None, *, is_partial: bool) -> Array | None:
+    def _row_weights(
+        self, y: Any, sample_weight: Array | None, *, is_partial: bool
+    ) -> Array | None:
         if self.class_weight is None:
             return sample_weight
         if is_partial and self.class_weight == "balanced":

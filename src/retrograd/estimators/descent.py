@@ -28,6 +28,10 @@ DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
     "need to be preprocessed."
 )
+INFINITE_LOSS = (
+    "Solver produced a loss that is not finite. The input data or the targets may contain large "
+    "values and need to be preprocessed."
+)
 
 
 def descend(
@@ -55,6 +59,13 @@ def descend(
             run.hand_over()
     if is_broken_off or interrupted():
         warnings.warn("Training interrupted by user.", stacklevel=5)
+    if notes.held is None and not np.isfinite(run.J).all():
+        step = int(np.argmin(np.isfinite(run.J))) + 1
+        raise FitDivergenceError(
+            f"{INFINITE_LOSS} It is {run.J[step - 1]} at epoch {model.n_iter_}, step {step}.",
+            epoch=model.n_iter_,
+            step=step,
+        )
 
 
 class _Run:
@@ -73,6 +84,7 @@ class _Run:
         self.model, self.session, self.notes = model, session, notes
         self.order, self.batch_size, self.is_partial = order, batch_size, is_partial
         self.last: Snapshot = session.engine.snapshot()
+        self.J: Array = np.zeros(0)  # of each batch of the last epoch
         self.spare: Snapshot | None = None  # memory for the next snapshot
 
     def epochs(self, rng: np.random.RandomState, interrupted: Callable[[], bool]) -> None:
@@ -97,6 +109,7 @@ class _Run:
             if epoch.n_rows < len(self.order):
                 self.last = now
                 return
+            self.J = epoch.J
             self.notes.epoch(float(np.average(epoch.J, weights=sizes)))
             if not is_finite:
                 warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 6)

@@ -117,10 +117,6 @@ def _entries(column: Any) -> Any:
     """The entries of a column, None where missing; categories as words, whatever they are."""
     kind = str(getattr(column, "dtype", ""))
     if hasattr(column, "isna"):  # pandas, whose own missing value cannot be compared
-        words = column.astype(object)
-        absent = column.isna()
-        values = words.where(~absent, None)
-        return (
-            values.map(str, na_action="ignore").tolist() if kind == "category" else values.tolist()
-        )
+        values = column.astype(object).where(~column.isna(), None)
+        return (values.map(str, na_action="ignore") if kind == "category" else values).tolist()
     return np.asarray(column).tolist()

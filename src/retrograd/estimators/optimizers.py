@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from retrograd.arrays import Array
 from retrograd.errors import OptionError
 from retrograd.optim.base import Optimizer, at
@@ -48,7 +50,9 @@ class OptimizerState:
         """The rate of `invscaling` falls with the rows seen; the others stay."""
         if self.schedule != "invscaling":
             return self
-        return self.at(self.first_rate / (rows_seen + 1) ** self.power_t)
+        with np.errstate(over="ignore"):  # an infinite power leaves next to no rate
+            rate = self.first_rate / np.float_power(rows_seen + 1, self.power_t)
+        return self.at(max(float(rate), float(np.finfo(np.float64).tiny)))
 
 
 def is_stochastic(solver: Any) -> bool:
@@ -74,7 +78,9 @@ def start(model: BaseMLP) -> OptimizerState:
     schedule = "constant"
     made: Optimizer | FullBatch
     if model.solver == "adam":
-        made = ScikitLearnAdam(rate, model.beta_1, model.beta_2, model.epsilon)
+        # Where a gradient is 0 its square is too: the engine flushes what is smaller to 0.
+        epsilon = max(float(model.epsilon), float(np.finfo(model._dtype).tiny))
+        made = ScikitLearnAdam(rate, model.beta_1, model.beta_2, epsilon)
     elif model.solver == "sgd":
         made = ScikitLearnSGD(rate, model.momentum, model.nesterovs_momentum)
         schedule = "constant" if callable(own) else own

@@ -9,7 +9,7 @@ import numpy as np
 
 from retrograd.arrays import Array
 from retrograd.errors import FitDivergenceError
-from retrograd.estimators.descent import DIVERGED
+from retrograd.estimators.descent import DIVERGED, INFINITE_LOSS
 from retrograd.estimators.form import listed
 from retrograd.estimators.notes import Notes
 from retrograd.training.session import TrainingSession
@@ -26,7 +26,7 @@ def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Arra
     Raises FitDivergenceError where J is not finite at the initial weights.
     """
     from scipy.optimize import minimize
-    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.utils.optimize import _check_optimize_result
 
     # All coefficients, then all intercepts: sums of products round as scikit-learn's do.
     names = sorted(session.names, key=lambda name: name[0])
@@ -59,18 +59,12 @@ def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Arra
         if notes.held is None:
             model.loss_ = float(result.fun)
         best = result.x
-        if not (result.success or is_stopped):
-            warnings.warn(_not_converged(model, result), ConvergenceWarning, stacklevel=4)
+        if not is_stopped:
+            _check_optimize_result("lbfgs", result, model.max_iter)  # warns if it did not converge
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=4)
     f.move_to(best)
     parameters = session.parameters() if notes.best is None else notes.best
     model.coefs_, model.intercepts_ = listed(parameters)
-
-
-def _not_converged(model: BaseMLP, result: Any) -> str:
-    return (
-        f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
-        f"{result.message}. Increase max_iter={model.max_iter} or max_fun={model.max_fun}, or "
-        "scale the data as in https://scikit-learn.org/stable/modules/preprocessing.html"
-    )
+    if not np.isfinite(model.loss_):
+        raise FitDivergenceError(INFINITE_LOSS, epoch=max(model.n_iter_, 1), step=1)

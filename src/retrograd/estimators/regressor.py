@@ -7,16 +7,17 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.metrics import r2_score
 from sklearn.callback import with_callbacks
+from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, cast, require_finite
 from retrograd.errors import DataError, OptionError
 from retrograd.estimators import serial
 from retrograd.estimators.base import BaseMLP, Targets
+from retrograd.estimators.border import require_numbers
 from retrograd.estimators.inputs import Scale
 from retrograd.estimators.losses import (
     OF_NUMBERS,
@@ -77,7 +78,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         dropout: in [0, 1): the rate at which units of the hidden layers drop out while training;
             one for all, or one for each.
         clip_norm: > 0: gradients are cut to this Euclidean norm, that of all of them together.
-        standardize: inputs, and the targets of losses of an error, are scaled to mean 0 and deviation 1.
+        standardize: inputs, and the targets of losses of an error, are scaled to mean 0 and
+            deviation 1.
         encode_columns: X may be a data frame with words: each becomes one input a category;
             numbers are standardised, and a column with missing ones gets a second input that says
             so.
@@ -269,6 +271,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        require_numbers(y, "y")
+        require_finite(y, "y")  # objects are numbers only now
         if is_first:
             is_scaled = self.standardize and name_of(self.loss) in SCALABLE
             self._target_scale = Scale.of(y.reshape(len(y), -1)) if is_scaled else None
@@ -276,13 +280,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
         if self.loss == POISSON and (y < 0).any():
             raise DataError(f"loss='poisson' needs y >= 0, the least is {y.min():g}")
-        truth = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
+        truth = np.ascontiguousarray(cast(y.reshape(len(y), -1), "y", dtype))
         scaled = truth if self._target_scale is None else self._target_scale.apply(truth)
         target = Target(scaled, (rows, truth.shape[1]), dtype)
         return Targets(target, truth.shape[1] * outputs_each(self.loss), truth)
 
-    def _weights(self, y: Any, sample_weight: Array | None, *, is_partial: bool) -> Array | None:
+    def _row_weights(
+        self, y: Any, sample_weight: Array | None, *, is_partial: bool
+    ) -> Array | None:
         return sample_weight
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = output_of(self.loss) == "exp"
+        return tags
 
     def _output_activation(self) -> str:
         return output_of(self.loss)

@@ -51,7 +51,7 @@ def save(model: BaseMLP, path: str | PathLike[str]) -> None:
     figures = {
         name: to_json(getattr(model, name), name) for name in FIGURES if hasattr(model, name)
     }
-    weights = named(model.coefs_, model.intercepts_)
+    weights = named(*model._weights())
     arrays = dict(weights)
     for name in CURVES:
         if getattr(model, name, None) is not None:
@@ -59,7 +59,7 @@ def save(model: BaseMLP, path: str | PathLike[str]) -> None:
     arrays |= {BEST + name: value for name, value in (model._best_weights or {}).items()}
     header = {
         "params": params,
-        "network": model._form().network(model.coefs_[0].dtype).to_json(),
+        "network": model._form().network(model._dtype).to_json(),
         "preprocessing": {
             "n_features": int(model.n_features_in_),
             "feature_names": _feature_names(model),
@@ -95,6 +95,7 @@ def _restored(
     weights = {name: value for name, value in arrays.items() if PARAMETER.fullmatch(name)}
     network = Network.from_json(header["network"], weights)
     model.coefs_, model.intercepts_ = listed({name: weights[name] for name in network.parameters})
+    model._dtype = network.dtype
     if model._form().network(network.dtype).to_json() != header["network"]:
         raise ModelFileError("its network is not the one that its parameters describe")
     model.n_layers_, model.n_outputs_ = len(model.coefs_) + 1, network.n_outputs
@@ -112,9 +113,11 @@ def _restored(
         model.feature_names_in_ = np.array(header["preprocessing"]["feature_names"], object)
     _labels_from_json(model, header["preprocessing"]["labels"], arrays)
     _optimizer_from_json(model, header["optimizer"], arrays)
-    if hasattr(model, "best_loss_"):  # a stochastic fit
-        for name in CURVES:
-            setattr(model, name, arrays[name].tolist() if name in arrays else None)
+    if hasattr(model, "best_loss_"):  # scikit-learn has it so where nothing validates
+        model.validation_scores_ = None
+    for name in CURVES:
+        if name in arrays:
+            setattr(model, name, arrays[name].tolist())
     return model
 
 
