@@ -26,7 +26,7 @@ def minimise(model: BaseMLP, network: Network, data: Rows, *, loss: Loss) -> Non
     J is not finite at the initial weights.
     """
     from scipy.optimize import minimize
-    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.utils.optimize import _check_optimize_result
 
     alpha = float(model.alpha)
     session = TrainingSession(
@@ -54,19 +54,10 @@ def minimise(model: BaseMLP, network: Network, data: Rows, *, loss: Loss) -> Non
             f, best, method="L-BFGS-B", jac=True, options=options, callback=after_iteration
         )
         best, model.loss_ = result.x, float(result.fun)
-        if not result.success:
-            warnings.warn(_not_converged(model, result), ConvergenceWarning, stacklevel=4)
+        _check_optimize_result("lbfgs", result, model.max_iter)  # warns where it did not converge
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=4)
     f.move_to(best)
     model.coefs_, model.intercepts_ = listed(session.parameters())
     if not np.isfinite(model.loss_):
         raise FitDivergenceError(INFINITE_LOSS, epoch=max(model.n_iter_, 1), step=1)
-
-
-def _not_converged(model: BaseMLP, result: Any) -> str:
-    return (
-        f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
-        f"{result.message}. Increase max_iter={model.max_iter} or max_fun={model.max_fun}, or "
-        "scale the data as in https://scikit-learn.org/stable/modules/preprocessing.html"
-    )
