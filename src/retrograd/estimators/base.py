@@ -349,7 +349,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         is_by_batches, full_batch = is_stochastic(self.solver), None
         if is_by_batches and not goes_on:
             self._optimizer = start(self)
-        elif self.solver != SCIKIT_LEARN_LBFGS and not is_by_batches:
+        elif not is_by_batches:
             full_batch = full_batch_of(self)
         noise = network.noise()
         session = TrainingSession(
