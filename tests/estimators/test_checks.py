@@ -16,6 +16,12 @@ VARIANTS = [
     rg.MLPClassifier((10,), solver="lbfgs", alpha=1.0, max_iter=50),
     rg.MLPRegressor(hidden_layer_sizes=(10,), solver="lbfgs", max_iter=30),
     rg.MLPClassifier((10,), "tanh", solver="sgd", learning_rate_init=0.1, max_iter=50),
+    rg.MLPRegressor(hidden_layer_sizes=(10,), solver="sgd", learning_rate_init=0.01, max_iter=50),
+    rg.MLPRegressor("poisson", (10,), learning_rate_init=0.01, max_iter=100),
+    rg.MLPRegressor(
+        "poisson", (10,), solver="sgd", learning_rate_init=0.005, alpha=1.0, max_iter=100
+    ),
+    rg.MLPRegressor("poisson", (10,), solver="lbfgs", max_iter=50),
 ]
 
 
