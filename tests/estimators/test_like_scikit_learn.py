@@ -53,10 +53,13 @@ def assert_same_model(ours, theirs, tolerance):
         assert relative(a, b) < tolerance
 
 
+@pytest.mark.parametrize("engine", ["cpu", "numpy"])
 @pytest.mark.parametrize("name", DESCENTS)
-def test_the_loss_curve_over_50_epochs_is_scikit_learns(task, name):
+def test_the_loss_curve_over_50_epochs_is_scikit_learns(task, name, engine):
     params = {"max_iter": 50, "batch_size": 48, **DESCENTS[name]}
-    ours, theirs = (model.fit(task.X, task.y) for model in task.pair(**params))
+    ours, theirs = task.pair(**params)
+    ours.set_params(engine=engine).fit(task.X, task.y)
+    theirs.fit(task.X, task.y)
     assert relative(ours.loss_curve_, theirs.loss_curve_) < CURVE
     assert (ours.n_iter_, ours.t_) == (theirs.n_iter_, theirs.t_)
     assert_same_model(ours, theirs, 1e-9)

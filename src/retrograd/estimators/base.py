@@ -501,6 +501,8 @@ def network_of(model: BaseMLP) -> Network:
 def _hidden_sizes(value: Any) -> list[int]:
     """Units of each hidden layer, from a number or a sequence of them."""
     sizes = list(value) if hasattr(value, "__iter__") else [value]
-    if any(not isinstance(size, Integral) or size < 1 for size in sizes):
-        raise OptionError(f"hidden_layer_sizes must be > 0 and integers, got {sizes}.")
+    if not all(isinstance(size, Integral) for size in sizes):
+        raise OptionError(f"hidden_layer_sizes must be integers, got {sizes}.")
+    if any(size < 1 for size in sizes):
+        raise OptionError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return [int(size) for size in sizes]
