@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
 
 from retrograd.arrays import Array, SparseRows
 from retrograd.errors import DataError, DivergenceError, OptionError, ShapeError
-from retrograd.estimators import inputs, options
+from retrograd.estimators import inputs, look, options
 from retrograd.estimators.border import (
     checked,
     plainly,
@@ -349,7 +349,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         is_by_batches, full_batch = is_stochastic(self.solver), None
         if is_by_batches and not goes_on:
             self._optimizer = start(self)
-        elif self.solver != SCIKIT_LEARN_LBFGS and not is_by_batches:
+        elif not is_by_batches:
             full_batch = full_batch_of(self)
         noise = network.noise()
         session = TrainingSession(
@@ -446,6 +446,33 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
             dtype = "numeric" if self.precision == "auto" else options.dtypes_of(self.precision)
             X = checked(self, X, dtype=dtype, reset=False)
         return self._encoded(X)
+
+    def activations(self, X: Any, layer: int) -> Array:
+        """What a layer gives out for each row of X: (n, units of the layer).
+
+        `layer`: 1 is the first hidden one, `n_layers_ - 1` the output; -1 is the last, too.
+
+        >>> X = np.linspace(-1.0, 1.0, 21)[:, None]
+        >>> model = rg.MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs").fit(X, X.ravel())
+        >>> model.activations(X, 1).shape
+        (21, 8)
+        """
+        X = self._rows_for(X)
+        n = len(self.coefs_)
+        is_number = isinstance(layer, Integral) and not isinstance(layer, bool)
+        if not is_number or not (1 <= layer <= n or -n <= layer <= -1):
+            raise OptionError(
+                f"activations: layer is from 1 (the first hidden one) to {n} (the output), or "
+                f"counts from the end as -1; got {layer!r}"
+            )
+        number = int(layer) if layer > 0 else n + 1 + int(layer)
+        return look.activations(self._form(), *self._weights(), X, number, self._place())
+
+    def _input_gradients(self, X: Any) -> Array:
+        """d(output)/d(column of X) for each row: (n, n_outputs, n_features)."""
+        X = self._rows_for(X)
+        found = look.input_gradients(self._form(), *self._weights(), X, self._place())
+        return found if self._inputs is None else self._inputs.of_features(found)
 
     def _outputs(self, X: Any) -> Array:
         """The network's output for a user's X: (n, n_outputs_)."""

@@ -245,6 +245,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(p, out=p))
 
+    def input_gradients(self, X: Any) -> Array:
+        """How each probability of `predict_proba` moves with each column of X, row by row.
+
+        (n, n_classes, n_features), in the columns' own units.
+        """
+        found = self._input_gradients(X)
+        return np.concatenate([-found, found], axis=1) if self.n_outputs_ == 1 else found
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted classifier to one file, whole or not at all; `rg.load` reads it back."""
         serial.save(self, path)

@@ -58,7 +58,7 @@ def descend(
         finally:
             run.hand_over()
     if is_broken_off or interrupted():
-        warnings.warn("Training interrupted by user.", stacklevel=5)
+        warnings.warn("Training interrupted by user.", stacklevel=8)
     if notes.held is None and not np.isfinite(run.J).all():
         step = int(np.argmin(np.isfinite(run.J))) + 1
         raise FitDivergenceError(
@@ -112,7 +112,7 @@ class _Run:
             self.J = epoch.J
             self.notes.epoch(float(np.average(epoch.J, weights=sizes)))
             if not is_finite:
-                warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 6)
+                warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 9)
                 return
             self.last, self.spare = now, self.last
             is_asked = self.notes.asks_to_stop()
@@ -124,7 +124,7 @@ class _Run:
             f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the "
             "optimization hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=6,
+            stacklevel=9,
         )
 
     def _is_over(self) -> bool:
@@ -193,6 +193,6 @@ def _batch_size(model: BaseMLP, n_rows: int) -> int:
     if model.batch_size > n_rows:
         warnings.warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=6,
+            stacklevel=9,
         )
     return int(min(model.batch_size, n_rows))

@@ -65,11 +65,11 @@ def solve(
             found = session.parameters() if notes.best is None else notes.best
             model.coefs_, model.intercepts_ = listed(found)
     if stopped == "interrupted":
-        warnings.warn("Training interrupted by user.", stacklevel=5)
+        warnings.warn("Training interrupted by user.", stacklevel=8)
     if stopped == "epochs":
         warnings.warn(
             f"{solver.name}: Maximum iterations ({model.max_iter}) reached and the optimization "
             "hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=8,
         )

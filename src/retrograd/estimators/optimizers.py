@@ -61,11 +61,13 @@ def is_stochastic(solver: Any) -> bool:
     return not issubclass(kind, FullBatch)
 
 
-def full_batch_of(model: BaseMLP) -> FullBatch:
-    """The package's solver of full batches that the parameters describe."""
+def full_batch_of(model: BaseMLP) -> FullBatch | None:
+    """The solver of full batches that the parameters describe; None for scikit-learn's own."""
     require_own_rate(model)
     if model.clip_norm is not None:
         raise OptionError(f"clip_norm: {model.solver!r} takes no steps along a gradient to clip")
+    if model.solver == SCIKIT_LEARN_LBFGS:
+        return None
     found = find_optimizer(model.solver)
     assert isinstance(found, FullBatch)
     return found

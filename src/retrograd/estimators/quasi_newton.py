@@ -56,13 +56,11 @@ def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Arra
         result = minimize(
             f, best, method="L-BFGS-B", jac=True, options=options, callback=after_iteration
         )
-        if notes.held is None:
-            model.loss_ = float(result.fun)
-        best = result.x
+        best, model.loss_ = result.x, float(result.fun)
         if not is_stopped:
             _check_optimize_result("lbfgs", result, model.max_iter)  # warns if it did not converge
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=4)
+        warnings.warn("Training interrupted by user.", stacklevel=8)
     f.move_to(best)
     parameters = session.parameters() if notes.best is None else notes.best
     model.coefs_, model.intercepts_ = listed(parameters)

@@ -247,6 +247,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
             std if self._target_scale is None else std * self._target_scale.scale
         )
 
+    def input_gradients(self, X: Any) -> Array:
+        """How each prediction moves with each column of X, row by row, in their own units.
+
+        (n, n_features), or (n, n_targets, n_features) for several targets.
+        """
+        found = self._input_gradients(X)
+        slopes = np.stack([self._estimates_of(each) for each in np.moveaxis(found, 2, 0)], axis=2)
+        if self._target_scale is not None:
+            slopes = slopes * self._target_scale.scale[:, None]
+        return slopes[:, 0] if slopes.shape[1] == 1 else slopes
+
     def _quantiles_exist(self) -> bool:
         if quantiles_of(self.loss):
             return True
@@ -311,12 +322,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
 
     def _estimates(self, output: Array) -> Array:
         """The outputs that estimate targets, in the targets' own unit: (n, n_targets)."""
+        means = self._estimates_of(output)
+        return means if self._target_scale is None else self._target_scale.undo(means)
+
+    def _estimates_of(self, output: Array) -> Array:
+        """The outputs that estimate targets: (n, n_targets)."""
         quantiles = quantiles_of(self.loss)
         if quantiles:
             middle = int(np.abs(np.subtract(quantiles, 0.5)).argmin())
-            return self._by_target(output, len(quantiles))[:, :, middle]
-        means = output[:, : output.shape[1] // 2] if is_gaussian(self.loss) else output
-        return means if self._target_scale is None else self._target_scale.undo(means)
+            return output[:, middle :: len(quantiles)]
+        return output[:, : output.shape[1] // 2] if is_gaussian(self.loss) else output
 
     def _by_target(self, output: Array, n_quantiles: int) -> Array:
         """Quantiles in the targets' own unit: (n, n_targets, n_quantiles)."""
