@@ -34,19 +34,19 @@ class Notes:
         session: TrainingSession,
         held: Held | None,
         *,
-        rows_of_epoch: int,
         after_epoch: AfterEpoch | None = None,
         best: Mapping[str, Array] | None = None,
     ) -> None:
         self.model, self.session, self.held = model, session, held
-        self._rows_of_epoch, self._after_epoch = rows_of_epoch, after_epoch
+        self.rows_of_epoch = 0
+        self._after_epoch = after_epoch
         self.best = best
 
     def epoch(self, loss: float) -> None:
         """Take down the figures of an epoch, and whether it was better than those before."""
         model = self.model
         model.n_iter_ += 1
-        model.t_ += self._rows_of_epoch
+        model.t_ += self.rows_of_epoch
         model.loss_ = loss
         model.loss_curve_.append(loss)
         if model.verbose:

@@ -47,6 +47,7 @@ def save(model: BaseMLP, path: str | PathLike[str]) -> None:
     that JSON cannot hold; FileError if the file cannot be written.
     """
     check_is_fitted(model)
+    model._settle()
     params = {name: to_json(value, name) for name, value in model.get_params(deep=False).items()}
     figures = {
         name: to_json(getattr(model, name), name) for name in FIGURES if hasattr(model, name)
