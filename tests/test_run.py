@@ -213,7 +213,7 @@ def test_a_compiled_function_shows_its_stages_as_text():
 
 
 def test_a_stage_is_made_only_when_it_is_asked_for(monkeypatch):
-    from retrograd.engines.cpu import listing
+    from retrograd.engines.cpu.run import listing
 
     made = []
     emit = listing.emit

@@ -373,14 +373,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
             is_least_squares=isinstance(full_batch, LevenbergMarquardt),
             seed=0 if noise is None else int(rng.randint(2**31 - 1)),
         )
+        self._begin_history(held)
+        best = self._best_weights if is_partial else None
+        if best is None and held is not None and self.best_validation_score_ == -np.inf:
+            best = session.parameters()  # no score may be better than none, as where all are NaN
         notes = Notes(
             self,
             session,
             held,
             after_epoch=calls.after_epoch(),
-            best=getattr(self, "_best_weights", None) if is_partial else None,
+            best=best,
         )
-        self._begin_history(held)
         if is_by_batches:
             if goes_on:
                 own = session.engine.snapshot()
