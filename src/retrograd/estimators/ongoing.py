@@ -75,6 +75,7 @@ class Ongoing:
                 model.coefs_, model.intercepts_ = listed(session.parameters())
         if interrupted():
             warnings.warn("Training interrupted by user.", stacklevel=4)
+        run.require_finite_loss()
 
     def settle(self) -> None:
         """Give the model the optimizer's state, for whoever goes on from it without the session."""
