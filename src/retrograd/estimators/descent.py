@@ -85,8 +85,11 @@ class Run:
     def begin(self, order: Array, batch_size: int) -> None:
         """Take the rows to train on, in batches of this size."""
         self.order, self.batch_size = order, batch_size
-        self.last = self.session.engine.snapshot(into=self.last)
         self.notes.rows_of_epoch = len(order)
+
+    def mark(self) -> None:
+        """Take the session's state as the last one: weights may have been assigned."""
+        self.last = self.session.engine.snapshot(into=self.last)
 
     def epochs(self, rng: np.random.RandomState, interrupted: Callable[[], bool]) -> None:
         """Run epochs until a rule says stop."""
@@ -117,8 +120,8 @@ class Run:
                 return
             self.last, self.spare = now, self.last
             is_asked = self.notes.asks_to_stop()
-            if self.notes.calls_back:  # weights may have been assigned
-                self.last = self.session.engine.snapshot(into=self.last)
+            if self.notes.calls_back:
+                self.mark()
             if self._is_over() or self.is_partial or interrupted() or is_asked:
                 return
         warnings.warn(

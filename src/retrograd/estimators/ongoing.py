@@ -7,6 +7,7 @@ takes this way where it can be told in a few microseconds that the checks would 
 from __future__ import annotations
 
 import warnings
+from numbers import Integral
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,12 @@ class Ongoing:
         self._run, self._target = run, target
         self._names = tuple(model._parameter_constraints)
         self._parameters = self._parameters_of(model)
+        # An integer seeds each call anew, which takes longer than a step: its state is kept.
+        self._rng = check_random_state(model.random_state)
+        self._seeded = None
+        if isinstance(model.random_state, Integral):
+            self._seeded = self._rng.get_state(legacy=False)
+        self._keep_weights(model)
 
     @property
     def session(self) -> TrainingSession:
@@ -64,15 +71,22 @@ class Ongoing:
     def go(self, model: BaseMLP, rows: Rows) -> None:
         """One epoch over these rows."""
         run, session = self._run, self._run.session
-        session.assign(named(*model._weights()))
+        if not self._has_weights(model):
+            session.assign(named(*model._weights()))
+            run.mark()
         session.feed(rows)
         run.begin(np.arange(len(rows)), batch_size_of(model, len(rows)))
+        if self._seeded is not None:
+            self._rng.set_state(self._seeded)
         with Interrupt() as interrupted:
             try:
-                run.epochs(check_random_state(model.random_state), interrupted)
-            finally:
+                run.epochs(self._rng, interrupted)
+            except BaseException:
                 session.engine.restore(run.last)
+                raise
+            finally:
                 model.coefs_, model.intercepts_ = listed(session.parameters())
+                self._keep_weights(model)
         if interrupted():
             warnings.warn("Training interrupted by user.", stacklevel=4)
         run.require_finite_loss()
@@ -80,6 +94,18 @@ class Ongoing:
     def settle(self) -> None:
         """Give the model the optimizer's state, for whoever goes on from it without the session."""
         self._run.keep_state()
+
+    def _keep_weights(self, model: BaseMLP) -> None:
+        self._given = [*model.coefs_, *model.intercepts_]
+        self._copies = [array.copy() for array in self._given]
+
+    def _has_weights(self, model: BaseMLP) -> bool:
+        """Whether the model's weights are those that it was given, none assigned or changed."""
+        own = [*model.coefs_, *model.intercepts_]
+        return len(own) == len(self._given) and all(
+            a is b and np.array_equal(a, c)
+            for a, b, c in zip(own, self._given, self._copies, strict=True)
+        )
 
     def _parameters_of(self, model: BaseMLP) -> list[Any]:
         own = model.__dict__
