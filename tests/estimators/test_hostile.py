@@ -88,3 +88,34 @@ def test_numbers_count_and_not_how_they_lie_in_memory(row):
 
 def test_the_table_has_at_least_120_rows_of_different_names():
     assert len({row.name for row in hostile.ROWS}) == len(hostile.ROWS) >= 120
+
+
+DATA = (
+    *(hostile.VALUES, hostile.DTYPES, hostile.SHAPES, hostile.LAYOUTS, hostile.SPARSE),
+    *(hostile.FRAMES, hostile.TARGETS, hostile.WEIGHTS),
+)
+DATA_CASES = [
+    (row, kind)
+    for table in DATA
+    for row in (make(n) for n, make in table.items())
+    for kind in row.kinds
+]
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names")
+@pytest.mark.parametrize("row, kind", DATA_CASES, ids=[f"{r.name}, {k}" for r, k in DATA_CASES])
+def test_an_open_session_meets_what_is_hostile_as_the_first_call_does(row, kind):
+    """After calls of partial_fit that went well, and left something open for the next."""
+    innocent, call = hostile.Call(kind), changed(row, kind)
+    model = KINDS[kind](hidden_layer_sizes=(5,), random_state=0)
+    classes = {"classes": [0, 1]} if kind == "classifier" else {}
+    for _ in range(2):
+        model.partial_fit(innocent.X, innocent.y, **classes)
+    try:
+        model.partial_fit(call.X, call.y, call.sample_weight)
+    except (ValueError, TypeError) as error:
+        assert not type(error).__module__.startswith(RAW)
+    else:
+        assert_good(model, innocent.X)
+    model.partial_fit(innocent.X, innocent.y)
+    assert_good(model, innocent.X)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, is_finite
 from retrograd.engines.base import Snapshot
 from retrograd.errors import DivergenceError, FitDivergenceError
 from retrograd.estimators.form import listed
@@ -60,13 +60,7 @@ def descend(
             run.hand_over()
     if is_broken_off or interrupted():
         warnings.warn("Training interrupted by user.", stacklevel=8)
-    if notes.held is None and not np.isfinite(run.J).all():
-        step = int(np.argmin(np.isfinite(run.J))) + 1
-        raise FitDivergenceError(
-            f"{INFINITE_LOSS} It is {run.J[step - 1]} at epoch {model.n_iter_}, step {step}.",
-            epoch=model.n_iter_,
-            step=step,
-        )
+    run.require_finite_loss()
     return run
 
 
@@ -171,6 +165,17 @@ class Run:
     def _say(self, line: str) -> None:
         if self.model.verbose:
             print(line)
+
+    def require_finite_loss(self) -> None:
+        """Raise FitDivergenceError if J left the finite numbers in the last epoch."""
+        if self.notes.held is None and not is_finite(self.J):
+            step = int(np.argmin(np.isfinite(self.J))) + 1
+            epoch = self.model.n_iter_
+            raise FitDivergenceError(
+                f"{INFINITE_LOSS} It is {self.J[step - 1]} at epoch {epoch}, step {step}.",
+                epoch=epoch,
+                step=step,
+            )
 
     def _divergence(self) -> FitDivergenceError:
         found: DivergenceError = retrace(

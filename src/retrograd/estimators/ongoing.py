@@ -89,6 +89,7 @@ class Ongoing:
                 self._keep_weights(model)
         if interrupted():
             warnings.warn("Training interrupted by user.", stacklevel=4)
+        run.require_finite_loss()
 
     def settle(self) -> None:
         """Give the model the optimizer's state, for whoever goes on from it without the session."""
