@@ -12,16 +12,17 @@ BIN := $(VENV)/bin
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(1)/bin/pytest -n $(JOBS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format test-lowest vocabulary bench wheel clean FORCE
+.PHONY: help demo test lint format test-lowest vocabulary lectures bench wheel clean FORCE
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo "With another Python: make PYTHON=python3.12 ..."
 	@echo "A short look: make bench BENCH_OPTIONS=--quick"
 
-demo: $(VENV)/.demo ## train on the handwritten digits, print the test accuracy, draw the loss
+demo: $(VENV)/.demo ## train on the handwritten digits, print the test accuracy, write a report
 	@mkdir -p demo
 	@$(BIN)/retrograd train digits --output demo/digits.model
+	@$(BIN)/retrograd report demo/digits.model digits --output demo/digits.html
 
 test: lint $(VENV)/.dev ## everything that CI runs: lint, tests, doctests, the wheel in a clean venv
 	$(call PYTEST,$(VENV))
@@ -41,6 +42,9 @@ test-lowest: $(LOWEST)/.test ## run the tests on the oldest dependencies allowed
 
 vocabulary: $(VENV)/.dev ## write docs/vocabulary.md anew, from the docstrings and the tests
 	$(BIN)/python docs/make_vocabulary.py
+
+lectures: $(VENV)/.dev ## run the essays of docs/lectures, and write what they print and draw
+	$(BIN)/python docs/make_lectures.py
 
 bench: $(BENCH)/.bench ## measure beside JAX, PyTorch, onnxruntime, scikit-learn, NumPy (an hour)
 	$(BENCH)/bin/python -m benchmarks $(BENCH_OPTIONS)
@@ -81,7 +85,7 @@ define INSTALL
 endef
 
 $(VENV)/.demo: $(VENV)/.made pyproject.toml
-	$(call INSTALL,plots)
+	$(call INSTALL,plots$(comma)pictures)
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
 	$(call INSTALL,dev)

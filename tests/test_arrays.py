@@ -191,3 +191,8 @@ def test_a_range_may_have_its_upper_end_or_not_its_lower():
 def test_an_integer_must_be_one(value):
     with pytest.raises(OptionError, match="train: epochs must be an integer of at least 1, got"):
         require_integer("train", "epochs", value)
+
+
+def test_a_single_number_that_is_not_finite_is_named_without_a_place():
+    with pytest.raises(DataError, match=r"^a: is nan, not a finite number$"):
+        require_finite(np.array(np.nan), "a")

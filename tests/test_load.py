@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.errors import FileError, ModelFileError
+from retrograd.errors import FileError, ModelFileError, OptionError
 from retrograd.files import container
+from retrograd.files.tables import read_table
 from retrograd.nn.activations import ACTIVATIONS
 
 X = np.random.default_rng(2).normal(size=(6, 3))
@@ -116,3 +117,10 @@ def test_no_file_is_a_file_error(tmp_path):
 def test_saving_into_no_folder_is_a_file_error(tmp_path):
     with pytest.raises(FileError):
         rg.MLP([2, 1]).save(tmp_path / "none" / "a.model")
+
+
+@pytest.mark.parametrize("path", [None, 3, ["a"], b"a.model"])
+def test_what_is_no_path_is_an_option_error(path):
+    for use in (rg.load, rg.MLP([2, 1]).save, read_table):
+        with pytest.raises(OptionError, match="expected a text or a pathlib"):
+            use(path)

@@ -17,11 +17,14 @@ OTHERS = """
 Accumulate Adadelta Adafactor Adagrad Adam AdamW Adamax BatchNorm Clip Concatenate ConjugateGradient
 CrossEntropy Decay Dense Dropout EMA Embedding Focal GaussianNLL Groups History Huber LAMB LBFGS
 LayerNorm LeastSquaresFit LevenbergMarquardt Lion Lookahead MLP MLPClassifier MLPRegressor Muon
-NAdam Network Node PReLU Periodic PiecewiseLinear Quantile RAdam RMSprop RateRange Residual Rprop
-SAM SGD SWA Scale ScaledConjugateGradient ScheduleFreeAdamW Select Tweedie celu check_gradient
-compile constant elu errors evaluate gelu gelu_tanh gradient hard_sigmoid hard_swish hard_tanh
-identity initializers leaky_relu learning_rate_range least_squares load mish plot_learning_rates
-prelu relu6 rows schedules selu silu softsign trace train unit_variance variable
+NAdam Network Node PReLU Periodic PiecewiseLinear Quantile RAdam RMSprop RateRange Recorder Residual
+Rprop SAM SGD SWA Scale ScaledConjugateGradient ScheduleFreeAdamW Select Tweedie celu check_gradient
+compile constant diagnose elu errors evaluate gelu gelu_tanh gradient hard_sigmoid hard_swish
+hard_tanh identity initializers integrated_gradients leaky_relu learning_rate_range least_squares
+load mish nudges picture plot_boundary plot_confusion plot_distributions plot_errors
+plot_gradient_check plot_history plot_learning_rates plot_loss_surface plot_norms plot_regression
+plot_roc plot_weights prelu relu6 rows schedules selu sensitivity silu softsign trace train
+unit_variance variable
 """.split()
 
 
@@ -68,7 +71,9 @@ def test_importing_retrograd_imports_nothing_heavy():
 
 
 def test_importing_retrograd_imports_no_room_or_module_that_only_some_programs_need():
-    rooms = "cli datasets engines.cpu estimators files inspect nn optim plots tabular training"
+    rooms = (
+        "cli datasets engines.cpu estimators files inspect nn optim pictures plots tabular training"
+    )
     modules = "csv difflib hashlib json numpy.random pathlib secrets tempfile zipfile".split()
     loaded = imported_by("import retrograd")
     assert "retrograd.graph.node" in loaded

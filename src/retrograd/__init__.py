@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from retrograd.estimators.classifier import MLPClassifier
     from retrograd.estimators.regressor import MLPRegressor
     from retrograd.inspect.check import check_gradient
+    from retrograd.inspect.picture import picture
+    from retrograd.inspect.recorder import Recorder
+    from retrograd.inspect.sensitivity import integrated_gradients, nudges, sensitivity
     from retrograd.inspect.trace import trace
+    from retrograd.inspect.verdicts import diagnose
     from retrograd.nn import initializers
     from retrograd.nn.embeddings import Embedding, Periodic, PiecewiseLinear, Select
     from retrograd.nn.joins import Concatenate, Residual
@@ -57,10 +61,18 @@ if TYPE_CHECKING:
     from retrograd.optim.sgd import SGD
     from retrograd.optim.sharpness import SAM
     from retrograd.optim.signs import Lion, Rprop
+    from retrograd.plots.boundary import plot_boundary
+    from retrograd.plots.checks import plot_gradient_check
+    from retrograd.plots.classes import plot_confusion, plot_roc
+    from retrograd.plots.layers import plot_distributions, plot_weights
+    from retrograd.plots.losses import plot_history
+    from retrograd.plots.norms import plot_norms
     from retrograd.plots.rates import plot_learning_rates
-    from retrograd.training.fit import LeastSquaresFit
+    from retrograd.plots.regression import plot_errors, plot_regression
+    from retrograd.plots.surface import plot_loss_surface
     from retrograd.training.history import History
     from retrograd.training.least_squares import least_squares
+    from retrograd.training.least_squares_fit import LeastSquaresFit
     from retrograd.training.rate_range import RateRange, learning_rate_range
     from retrograd.training.solvers.unit_variance import unit_variance
     from retrograd.training.train import train
@@ -115,6 +127,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "RAdam",
     "RMSprop",
     "RateRange",
+    "Recorder",
     "Residual",
     "Rprop",
     "Scale",
@@ -126,6 +139,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "check_gradient",
     "compile",
     "constant",
+    "diagnose",
     "elu",
     "errors",
     "evaluate",
@@ -137,17 +151,32 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "hard_tanh",
     "identity",
     "initializers",
+    "integrated_gradients",
     "leaky_relu",
     "learning_rate_range",
     "least_squares",
     "load",
     "mish",
+    "nudges",
+    "picture",
+    "plot_boundary",
+    "plot_confusion",
+    "plot_distributions",
+    "plot_errors",
+    "plot_gradient_check",
+    "plot_history",
     "plot_learning_rates",
+    "plot_loss_surface",
+    "plot_norms",
+    "plot_regression",
+    "plot_roc",
+    "plot_weights",
     "prelu",
     "relu6",
     "rows",
     "schedules",
     "selu",
+    "sensitivity",
     "silu",
     "softsign",
     "trace",
@@ -184,7 +213,7 @@ _LAZY = {
     "LAMB": "retrograd.optim.norms",
     "LBFGS": "retrograd.optim.lbfgs",
     "LayerNorm": "retrograd.nn.normalisation",
-    "LeastSquaresFit": "retrograd.training.fit",
+    "LeastSquaresFit": "retrograd.training.least_squares_fit",
     "LevenbergMarquardt": "retrograd.optim.levenberg_marquardt",
     "Lion": "retrograd.optim.signs",
     "Lookahead": "retrograd.optim.averages",
@@ -201,6 +230,7 @@ _LAZY = {
     "RAdam": "retrograd.optim.adam",
     "RMSprop": "retrograd.optim.rms",
     "RateRange": "retrograd.training.rate_range",
+    "Recorder": "retrograd.inspect.recorder",
     "Residual": "retrograd.nn.joins",
     "Rprop": "retrograd.optim.signs",
     "SAM": "retrograd.optim.sharpness",
@@ -213,6 +243,7 @@ _LAZY = {
     "Tweedie": "retrograd.nn.losses",
     "celu": "retrograd.nn.nonlinearities",
     "check_gradient": "retrograd.inspect.check",
+    "diagnose": "retrograd.inspect.verdicts",
     "elu": "retrograd.nn.nonlinearities",
     "gelu": "retrograd.nn.nonlinearities",
     "gelu_tanh": "retrograd.nn.nonlinearities",
@@ -221,15 +252,30 @@ _LAZY = {
     "hard_tanh": "retrograd.nn.nonlinearities",
     "identity": "retrograd.nn.nonlinearities",
     "initializers": "retrograd.nn.initializers",
+    "integrated_gradients": "retrograd.inspect.sensitivity",
     "leaky_relu": "retrograd.nn.nonlinearities",
     "learning_rate_range": "retrograd.training.rate_range",
     "least_squares": "retrograd.training.least_squares",
     "mish": "retrograd.nn.nonlinearities",
+    "nudges": "retrograd.inspect.sensitivity",
+    "picture": "retrograd.inspect.picture",
+    "plot_boundary": "retrograd.plots.boundary",
+    "plot_confusion": "retrograd.plots.classes",
+    "plot_distributions": "retrograd.plots.layers",
+    "plot_errors": "retrograd.plots.regression",
+    "plot_gradient_check": "retrograd.plots.checks",
+    "plot_history": "retrograd.plots.losses",
     "plot_learning_rates": "retrograd.plots.rates",
+    "plot_loss_surface": "retrograd.plots.surface",
+    "plot_norms": "retrograd.plots.norms",
+    "plot_regression": "retrograd.plots.regression",
+    "plot_roc": "retrograd.plots.classes",
+    "plot_weights": "retrograd.plots.layers",
     "prelu": "retrograd.nn.nonlinearities",
     "relu6": "retrograd.nn.nonlinearities",
     "schedules": "retrograd.optim.schedules",
     "selu": "retrograd.nn.nonlinearities",
+    "sensitivity": "retrograd.inspect.sensitivity",
     "silu": "retrograd.nn.nonlinearities",
     "softsign": "retrograd.nn.nonlinearities",
     "trace": "retrograd.inspect.trace",

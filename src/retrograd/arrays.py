@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -158,6 +159,8 @@ def require_finite(array: Array, name: str) -> None:
     bad = np.argwhere(~np.isfinite(array))
     if not len(bad):
         return
+    if not array.ndim:
+        raise DataError(f"{name}: is {array}, not a finite number")
     where = ", ".join(
         f"{axis} {index}" for axis, index in zip(("row", "column", "entry"), bad[0], strict=False)
     )
@@ -225,12 +228,36 @@ def require_number(
 
     >>> require_number("SGD", "dampening", 1.0, high=1.0, closed_high=True)
     """
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    is_end = (open_low and value == low) or (not closed_high and value == high)  # that is not in
-    if is_number and low <= value <= high and not is_end:  # type: ignore[operator]  # a number
-        return
+    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        is_end = (open_low and value == low) or (not closed_high and value == high)
+        if low <= value <= high and not is_end and is_float(value):
+            return
     left, right = "(" if open_low else "[", "]" if closed_high else ")"
     raise OptionError(f"{owner}: {name} must be in {left}{low:g}, {high:g}{right}, got {value!r}")
+
+
+def is_float(value: int | float | np.integer[Any] | np.floating[Any]) -> bool:
+    """Whether a number fits a float64; Python's integers have no bound."""
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True
+
+
+def require_several(owner: str, name: str, value: object, what: str) -> tuple[Any, ...]:
+    """The entries of a list, tuple or array; OptionError for a text, a number, or what is no list.
+
+    `what`: which list is meant, as in "a list of steps such as [100, 200]".
+
+    >>> require_several("MultiStep", "steps", [10, 15], "a list of steps")
+    (10, 15)
+    """
+    if isinstance(value, np.ndarray) and value.ndim:
+        return tuple(value)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return tuple(value)
+    raise OptionError(f"{owner}: {name} is {what}, got {value!r}")
 
 
 def require_flag(owner: str, name: str, value: object) -> None:

@@ -27,7 +27,7 @@ A message names what was wrong and what would be right.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -63,17 +63,19 @@ class UnknownNameError(OptionError):
 class DivergenceError(RetrogradError, ArithmeticError):
     """Training left the finite numbers.
 
-    `epoch` and `step` count from 1: the first step of the first epoch is (1, 1).
+    `epoch` and `step` count from 1: the first step of the first epoch is (1, 1). `origin`: where
+    the first NaN or infinity came from, layer, gate and operand; None where it was not found.
     """
 
-    def __init__(self, message: str, *, epoch: int, step: int) -> None:
+    def __init__(self, message: str, *, epoch: int, step: int, origin: Any = None) -> None:
         super().__init__(message)
         self.epoch = epoch
         self.step = step
+        self.origin = origin
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # An exception is pickled as its positional arguments; these two go by keyword.
-        return partial(type(self), epoch=self.epoch, step=self.step), self.args
+        # An exception is pickled as its positional arguments; these go by keyword.
+        return partial(type(self), epoch=self.epoch, step=self.step, origin=self.origin), self.args
 
 
 class FitDivergenceError(DivergenceError, ValueError):
@@ -96,15 +98,141 @@ class MissingDependencyError(RetrogradError, ImportError):
     """An optional dependency is not installed."""
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameError:
-    """The error for an unknown name: it lists the known ones and the nearest.
+def unknown_name(kind: str, name: object, known: Collection[str]) -> UnknownNameError:
+    """The error for an unknown name: it lists the known ones, and that which was meant.
 
     >>> str(unknown_name("activation", "rellu", ["relu", "tanh"]))
     "unknown activation 'rellu' (did you mean 'relu'?); known: relu, tanh"
+    >>> str(unknown_name("loss", "MSE", ["huber", "squared_error"]))
+    "unknown loss 'MSE' (did you mean 'squared_error'?); known: huber, squared_error"
     """
+    names = sorted(known)
+    meant = _meant(str(name), names)
+    hint = f" (did you mean {meant!r}?)" if meant else ""
+    return UnknownNameError(f"unknown {kind} {name!r}{hint}; known: {', '.join(names)}")
+
+
+def _meant(name: str, known: Collection[str]) -> str | None:
+    """The known name that is spelled alike, is called so elsewhere, or is the nearest."""
     from difflib import get_close_matches  # only an error needs it
 
-    names = sorted(known)
-    near = get_close_matches(str(name), names, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return UnknownNameError(f"unknown {kind} {name!r}{hint}; known: {', '.join(names)}")
+    word = _plain(name)
+    alike = [one for one in known if _plain(one) == word]
+    called = [one for one in ELSEWHERE.get(word, "").split() if one in known]
+    return next(iter([*alike, *called, *get_close_matches(name, known, n=1)]), None)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+ELSEWHERE = {
+    # arguments
+    "lr": "learning_rate",
+    "learningrateinit": "learning_rate",
+    "stepsize": "learning_rate every",
+    "eta": "learning_rate",
+    "betas": "beta1",
+    "b1": "beta1",
+    "b2": "beta2",
+    "eps": "epsilon",
+    "alpha": "rho l2",
+    "decay": "weight_decay",
+    "gamma": "factor",
+    "milestones": "steps",
+    "tmax": "steps",
+    "totalsteps": "steps",
+    "etamin": "final",
+    "infeatures": "fan_in",
+    "outfeatures": "fan_out",
+    "units": "fan_out",
+    "act": "activation",
+    "usebias": "bias",
+    "kernelinitializer": "initializer",
+    "p": "rate",
+    "numembeddings": "n_categories",
+    "embeddingdim": "units",
+    "normalizedshape": "units",
+    "numfeatures": "units",
+    "criterion": "loss",
+    "lossfn": "loss",
+    "optim": "optimizer",
+    "solver": "optimizer",
+    "maxiter": "epochs",
+    "nepochs": "epochs",
+    "numepochs": "epochs",
+    "validationsplit": "validation",
+    "validationdata": "validation",
+    "validationfraction": "validation",
+    "metrics": "score",
+    "earlystopping": "patience",
+    "niternochange": "patience",
+    "tol": "tolerance",
+    "randomstate": "seed",
+    "verbose": "progress",
+    "weightdecay": "l2",
+    "device": "engine",
+    "dtype": "precision",
+    # losses
+    "mse": "squared_error",
+    "mseloss": "squared_error",
+    "meansquarederror": "squared_error",
+    "l2": "squared_error",
+    "mae": "absolute_error",
+    "l1": "absolute_error",
+    "l1loss": "absolute_error",
+    "meanabsoluteerror": "absolute_error",
+    "smoothl1": "huber",
+    "smoothl1loss": "huber",
+    "crossentropyloss": "cross_entropy",
+    "categoricalcrossentropy": "cross_entropy",
+    "sparsecategoricalcrossentropy": "cross_entropy",
+    "binarycrossentropy": "cross_entropy",
+    "bce": "cross_entropy",
+    "bceloss": "cross_entropy",
+    "bcewithlogits": "cross_entropy",
+    "bcewithlogitsloss": "cross_entropy",
+    "nll": "cross_entropy",
+    "nllloss": "cross_entropy",
+    "logloss": "cross_entropy",
+    "categoricalhinge": "hinge",
+    "multimarginloss": "hinge",
+    "kl": "kl_divergence",
+    "kldiv": "kl_divergence",
+    "kldivloss": "kl_divergence",
+    "pinball": "quantile",
+    "cosinesimilarity": "cosine",
+    # activations
+    "swish": "silu",
+    "linear": "identity",
+    "none": "identity",
+    "logistic": "sigmoid",
+    "lrelu": "leaky_relu",
+    # optimizers
+    "momentum": "sgd",
+    "cg": "conjugate_gradient",
+    "scg": "scaled_conjugate_gradient",
+    "lm": "levenberg_marquardt",
+    # initializers
+    "xavier": "glorot glorot_uniform",
+    "xavieruniform": "glorot_uniform",
+    "xaviernormal": "glorot_normal",
+    "kaiming": "he he_uniform",
+    "kaiminguniform": "he_uniform",
+    "kaimingnormal": "he_normal",
+    "randomnormal": "normal",
+    "randomuniform": "uniform",
+}
+"""What PyTorch, Keras, scikit-learn or Optax call something, in small letters without signs, and
+its names here: the first that is known where it is asked for."""
+
+
+def require_known(kind: str, name: object, known: Collection[str]) -> str:
+    """The name, if it is one of those known; else `unknown_name`.
+
+    >>> require_known("shape", "linear", ["cosine", "linear"])
+    'linear'
+    """
+    if isinstance(name, str) and name in known:
+        return name
+    raise unknown_name(kind, name, known)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from retrograd.engines.base import Engine, Listed, Listing
 from retrograd.engines.numpy import NumpyEngine
-from retrograd.errors import DataError, GraphError, OptionError, unknown_name
+from retrograd.errors import DataError, GraphError, OptionError, require_known
 from retrograd.graph.node import VARIABLE, Array, Node, describe
 from retrograd.graph.order import order, variables
 from retrograd.graph.text import as_text
@@ -50,13 +50,10 @@ def find_engine(name: str | Engine = AUTO, *, n_threads: int | None = None) -> E
     >>> find_engine("auto").name
     'cpu'
     """
-    if name == AUTO:
-        return _best(n_threads)
     if isinstance(name, Engine) and not isinstance(name, type):
         return name
-    if not isinstance(name, str) or name not in ENGINES:
-        raise unknown_name("engine", name, [AUTO, *ENGINES])
-    return ENGINES[name](n_threads)
+    known = require_known("engine", name, [AUTO, *ENGINES])
+    return _best(n_threads) if known == AUTO else ENGINES[known](n_threads)
 
 
 class Function:
@@ -169,9 +166,8 @@ def compile(outputs: Sequence[Node], inputs: Sequence[Node], *, engine: str = AU
             raise GraphError(f"{describe(node)} needs a value: it was made without one")
     is_complex = any(node.dtype.kind == "c" for node in order(outputs))
     # The compiled engine takes real numbers only.
-    return Function(
-        outputs, inputs, find_engine(REFERENCE if engine == AUTO and is_complex else engine)
-    )
+    is_auto = isinstance(engine, str) and engine == AUTO
+    return Function(outputs, inputs, find_engine(REFERENCE if is_auto and is_complex else engine))
 
 
 @overload
@@ -208,11 +204,13 @@ def evaluate(
     >>> rg.evaluate(w * 2), rg.evaluate(w * 2, {w: 1.5})
     (10.0, 3.0)
     """
+    if values is not None and not isinstance(values, Mapping):
+        raise GraphError(f"evaluate: values is a dict of values by variable, got {values!r}")
     given = dict(values or {})
     if not isinstance(outputs, Node | Sequence):
         raise GraphError(f"evaluate: expected a node or a list of nodes, got {outputs!r}")
     many = [outputs] if isinstance(outputs, Node) else list(outputs)
     # What is run once is not worth compiling.
-    once = REFERENCE if engine == AUTO else engine
+    once = REFERENCE if isinstance(engine, str) and engine == AUTO else engine
     results = compile(many, list(given), engine=once)(*given.values())
     return results[0] if isinstance(outputs, Node) else results

@@ -262,6 +262,50 @@ def test_a_check_in_which_all_entries_lie_at_kinks_is_an_error():
         rg.check_gradient(rg.sum(rg.abs(x)))
 
 
+KINKED: dict[str, Callable[[Node], Node]] = {
+    "relu(x) - relu(-x)": lambda x: rg.relu(x) - rg.relu(-x),
+    "maximum(x, -x) + minimum(x, -x)": lambda x: rg.maximum(x, -x) + rg.minimum(x, -x),
+    "x as the sum of two relus": lambda x: rg.relu(2.0 * x) - 2.0 * rg.relu(-x),
+}
+
+
+@pytest.mark.parametrize("case", KINKED)
+def test_kinks_that_meet_and_cancel_raise_no_false_alarm(case):
+    x = rg.variable("x", [0.0, 1.5, 0.0, -2.0])
+    result = rg.check_gradient(rg.sum(KINKED[case](x) * [1.0, 2.0, 3.0, 4.0]))
+    assert result.ok, str(result)
+    assert result.variables[0].kinks in (0, 2)
+
+
+def test_a_wrong_rule_is_found_beside_kinks_that_cancel():
+    wrong = with_vjp(RELU, lambda dy, y, x: (RELU.vjp(dy, y, x)[0] * 1.01,))
+    x = rg.variable("x", [0.0, 1.5])
+    result = rg.check_gradient(rg.sum(apply(wrong, x) - apply(wrong, -x)))
+    assert not result.ok and result.variables[0].kinks == 0
+
+
+# The gate to blame.
+
+
+@pytest.mark.parametrize("activation", [rg.tanh, rg.relu])
+@pytest.mark.parametrize("gate", [TANH, RELU, MATMUL, ADD], ids=lambda gate: gate.name)
+def test_the_gate_whose_derivative_is_wrong_is_named(gate, activation):
+    def halved(dy, y, *inputs):
+        return tuple(0.5 * dx for dx in gate.vjp(dy, y, *inputs))
+
+    wrong = with_vjp(gate, halved)
+    x, W, V = (rg.variable(n, normal(3, 3, seed=i)) for i, n in enumerate("xWV"))
+    a = activation(x @ W + 0.1)
+    b = apply(wrong, a, V) if gate in (MATMUL, ADD) else apply(wrong, a)
+    result = rg.check_gradient(rg.mean(rg.square(rg.softplus(b) @ V)))
+    assert result.gates == (f"wrong_{gate.name}",)
+    assert str(result).endswith(f"wrong: the derivative of the gate wrong_{gate.name}")
+
+
+def test_of_a_right_gradient_no_gate_is_to_blame():
+    assert rg.check_gradient(network(rg.relu)[0]).gates == ()
+
+
 # The result, and the errors.
 
 
@@ -306,8 +350,8 @@ def test_a_gradient_of_another_shape_is_an_error():
     ("options", "error", "message"),
     [
         ({"method": "forward"}, UnknownNameError, "known: auto, central, complex"),
-        ({"entries": 0}, OptionError, "entries is at least 1, got 0"),
-        ({"tolerance": 0.0}, OptionError, "tolerance is above 0"),
+        ({"entries": 0}, OptionError, "entries must be an integer of at least 1, got 0"),
+        ({"tolerance": 0.0}, OptionError, "tolerance must be in"),
         ({"wrt": [rg.constant(1.0)]}, GraphError, "only floating variables"),
         ({"values": {"x": 1.0}}, GraphError, "values are for variables"),
         ({"gradients": {}}, DataError, "no derivative here"),

@@ -73,6 +73,16 @@ def test_the_model_is_never_written_over(run: Run):
     assert result.code == 2 and rg.load("iris.model").data == "iris"
 
 
+def test_a_category_that_training_had_not_is_told_in_one_line(run: Run, table: Path):
+    dropped = ("--drop", "part", "--drop", "passed")
+    run("train", table, "--target", "strength", *dropped, *QUICK)
+    Path("new.csv").write_text("size,alloy,age\n2,steel,3\n2,gold,3\n2,gold,3\n")
+    result = run("predict", "parts.model", "new.csv")
+    assert result.code == 0 and len(rows(result.out)) == 4
+    assert result.err.startswith("note: column 'alloy': 'gold' in 2 rows was not in training")
+    assert result.err.count("\n") == 1
+
+
 def test_words_that_look_like_numbers_stay_words(run: Run):
     body = [f"{'007' if i % 2 else 'x1'},{'01' if i % 2 else 'b'},{i}" for i in range(60)]
     Path("codes.csv").write_text("\n".join(["code,kind,n", *body]) + "\n")

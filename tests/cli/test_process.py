@@ -7,9 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -39,16 +37,47 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def on_a_terminal(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
+    """The process, and our end of the terminal that is its standard error."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env={**os.environ, "TERM": "xterm", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    return process, ours
+
+
+def read_until(terminal: int, wanted: bytes | None = None) -> bytes:
+    """What is shown until it has what is wanted, or to its end."""
+    shown = b""
+    while wanted is None or wanted not in shown:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:  # what Linux says when the other end is closed
+            part = b""
+        if not part:
+            os.close(terminal)
+            assert wanted is None, shown
+            return shown
+        shown += part
+    return shown
+
+
 @SIGNALS
 def test_ctrl_c_stops_training_and_the_model_is_written_and_scored(tmp_path: Path):
-    process = start(tmp_path, "train", "digits", "--epochs", "100000", "--validation", "0")
-    assert process.stdout is not None
-    while "network:" not in process.stdout.readline():
-        assert process.poll() is None
-    time.sleep(6)  # it trains for hours; the first epoch waits for the code to be made
+    process, terminal = on_a_terminal(
+        tmp_path, "train", "digits", "--epochs", "100000", "--validation", "0"
+    )
+    shown = read_until(terminal, b"J ")  # the bar shows J from the end of the first epoch on
     process.send_signal(signal.SIGINT)
-    code, out, err = finish(process)
-    assert (code, err) == (0, "")
+    shown += read_until(terminal)
+    out = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == 0 and b"Traceback" not in shown and b"retrograd:" not in shown
     assert "it was interrupted" in out and "test accuracy 0." in out
     model = rg.load(tmp_path / "digits.model")
     assert model.settings["stopped"] == "interrupted" and (tmp_path / "digits.png").exists()
@@ -88,34 +117,14 @@ def test_the_version_and_the_help_are_printed(tmp_path: Path):
 
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is asked for")
 def test_on_a_terminal_a_bar_is_drawn_on_standard_error(tmp_path: Path):
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "train", "iris", "--epochs", "30", "--picture", "none"],
-        cwd=tmp_path,
-        env={**os.environ, "TERM": "xterm", "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=theirs,
+    process, terminal = on_a_terminal(
+        tmp_path, "train", "iris", "--epochs", "30", "--picture", "none"
     )
-    os.close(theirs)
-    shown = _read_all(ours)
+    shown = read_until(terminal)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert b"training" in shown and b"30/30" in shown
     assert b"test accuracy" in out and b"training " not in out
-
-
-def _read_all(handle: Any) -> bytes:
-    shown = b""
-    while True:
-        try:
-            part = os.read(handle, 65536)
-        except OSError:  # what Linux says when the other end is closed
-            part = b""
-        if not part:
-            os.close(handle)
-            return shown
-        shown += part
 
 
 @SIGNALS

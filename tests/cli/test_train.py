@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.plots import losses
+from retrograd.plots import canvas
 
 Run = Callable[..., Any]
 
@@ -210,7 +210,7 @@ def test_the_picture_can_be_named_or_left_out(run: Run, tmp_path: Path):
 def test_without_matplotlib_training_goes_on_and_says_so(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    monkeypatch.setattr(losses, "is_available", lambda: False)
+    monkeypatch.setattr(canvas, "is_available", lambda: False)
     result = run("train", "iris", *QUICK)
     assert result.code == 0
     assert result.lines[-1] == 'picture: not drawn, install "retrograd[plots]"'

@@ -81,7 +81,7 @@ def test_the_reference_draws_the_same_for_any_split(dtype, split):
             np.testing.assert_array_equal(found[name], value, name)
 
 
-def test_every_processor_draws_the_bits_of_the_reference(dtype, target):  # noqa: F811
+def test_every_processor_draws_the_bits_of_the_reference(dtype, target):  # noqa: F811  # a fixture
     engine = CpuEngine(target, n_threads=1)
     require_same(run(engine, dtype, WHOLE), run(NumpyEngine(), dtype, WHOLE))
 

@@ -1,12 +1,11 @@
-"""A graph as text, DOT and Mermaid: golden texts."""
+"""A graph as text: golden texts."""
 
-import re
 import textwrap
 
 import numpy as np
 
 import retrograd as rg
-from retrograd.graph.text import as_dot, as_mermaid, as_text, label
+from retrograd.graph.text import as_text, label
 
 
 def node_of_the_lecture():
@@ -46,57 +45,6 @@ def test_the_text_shows_parameters_constants_and_rows():
         %9 = sum %5 axes=(0, 2) keepdims=False   (3,) float32
         %10 = divide %9 %8                       (3,) float32
     """)
-
-
-def test_the_dot_has_ellipses_for_gates_boxes_for_values_and_an_edge_for_each_use():
-    x = rg.variable("x", 2.0)
-    assert as_dot([x * x + 1.0]) == golden("""
-        digraph {
-          rankdir=LR
-          n0 [label="x" shape=box]
-          n1 [label="multiply" shape=ellipse]
-          n2 [label="1" shape=box]
-          n3 [label="add" shape=ellipse]
-          n0 -> n1
-          n0 -> n1
-          n1 -> n3
-          n2 -> n3
-        }
-    """)
-
-
-def test_the_mermaid_has_circles_for_gates_and_boxes_for_values():
-    x = rg.variable("x", 2.0)
-    assert as_mermaid([x * x + 1.0]) == golden("""
-        flowchart LR
-          n0["x"]
-          n1(("multiply"))
-          n2["1"]
-          n3(("add"))
-          n0 --> n1
-          n0 --> n1
-          n1 --> n3
-          n2 --> n3
-    """)
-
-
-NODE = re.compile(r'  n\d+ \[label="((?:[^"\\\n]|\\.)*)" shape=(box|ellipse)\]')
-EDGE = re.compile(r"  n\d+ -> n\d+")
-
-
-def test_the_dot_is_valid_whatever_a_variable_is_called():
-    for name in ['a "quoted" name', "back\\slash", "two\nlines", "w[0]", "Gewicht ü", "}", "<b>"]:
-        first, rank, *lines, last = as_dot([rg.variable(name, 1.0) * 2.0]).split("\n")
-        assert (first, rank, last) == ("digraph {", "  rankdir=LR", "}")
-        assert all(NODE.fullmatch(line) or EDGE.fullmatch(line) for line in lines)
-        assert sum(bool(NODE.fullmatch(line)) for line in lines) == 3
-
-
-def test_the_mermaid_has_one_line_a_node_whatever_a_variable_is_called():
-    for name in ['a "quoted" name', "two\nlines", "]", "#"]:
-        lines = as_mermaid([rg.variable(name, 1.0) * 2.0]).split("\n")
-        assert len(lines) == 1 + 3 + 2
-        assert all(line.count('"') in (0, 2) for line in lines)
 
 
 def test_a_label_is_a_name_a_small_constant_or_the_gate():

@@ -45,10 +45,10 @@ def test_printed_it_is_a_table_in_order(lecture):
 
 def test_the_pictures_carry_value_and_gradient(lecture):
     t = rg.trace(lecture["f"])
-    assert '  n4 [label="multiply\\nvalue 6\\ngradient 4" shape=ellipse]' in t.to_dot()
-    assert '  n4(("multiply<br/>value 6<br/>gradient 4"))' in t.to_mermaid()
-    assert "  n4 -> n5" in t.to_dot()
-    assert "  n4 --> n5" in t.to_mermaid()
+    assert '  n4 [label="×" shape=ellipse]' in t.to_dot()
+    assert '  n4 -> n5 [label="6\\ngradient 4"]' in t.to_dot()
+    assert '  n4 -->|"6<br/>gradient 4"| n5' in t.to_mermaid()
+    assert t.to_svg().startswith("<svg")
 
 
 def test_every_node_of_a_batch_is_kept_with_its_shape():

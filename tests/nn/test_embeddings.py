@@ -5,8 +5,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import DataError, OptionError, ShapeError
-from retrograd.nn.losses import find_loss
-from retrograd.training.step import objective
+from tests.networks import require_right_gradient
 
 RNG = np.random.default_rng(9)
 NUMBERS = RNG.normal(size=(40, 2))
@@ -97,11 +96,7 @@ def test_engines_agree_in_training_and_everything_learns():
 
 def test_the_gradient_is_right():
     network = net()
-    loss = find_loss("half_squared_error", network)
-    J = objective(network, loss, loss.target(Y, 1, X.dtype))
-    values = {J.inputs["x"]: X, J.inputs["y"]: Y, J.l2: 0.01}
-    values |= {J.parameters[name]: value for name, value in network.parameters.items()}
-    assert rg.check_gradient(J.J, list(J.trained.values()), values).ok
+    require_right_gradient(network, X, Y)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -110,7 +110,7 @@ def test_a_truncated_normal_stays_within_two_deviations():
         (rg.initializers.Normal(0.3), 0.0, 0.3),
         (rg.initializers.Uniform(-1.0, 3.0), 1.0, 4 / 12**0.5),
         (rg.initializers.Constant(0.25), 0.25, 0.0),
-        (rg.initializers.Scaled("lecun", gain=3.0), 0.0, 3.0 / I**0.5),
+        (rg.initializers.VarianceScaling("lecun", gain=3.0), 0.0, 3.0 / I**0.5),
     ],
 )
 def test_an_object_has_numbers_of_its_own(initializer, mean, deviation):
@@ -167,9 +167,15 @@ def test_a_file_from_before_there_were_initializers_of_biases_is_read():
         (lambda: rg.initializers.TruncatedNormal(0.0), "TruncatedNormal: deviation must be"),
         (lambda: rg.initializers.Uniform(1.0, 1.0), r"Uniform: high must be in \(1, inf\)"),
         (lambda: rg.initializers.Constant(np.inf), "Constant: value must be in"),
-        (lambda: rg.initializers.Scaled("xavier"), "unknown rule of an initializer 'xavier'"),
-        (lambda: rg.initializers.Scaled("he", "cauchy"), "unknown distribution 'cauchy'"),
-        (lambda: rg.initializers.Scaled("he", gain=0.0), "Scaled: gain must be in"),
+        (
+            lambda: rg.initializers.VarianceScaling("xavier"),
+            "unknown rule of an initializer 'xavier'",
+        ),
+        (lambda: rg.initializers.VarianceScaling("he", "cauchy"), "unknown distribution 'cauchy'"),
+        (
+            lambda: rg.initializers.VarianceScaling("he", gain=0.0),
+            "VarianceScaling: gain must be in",
+        ),
     ],
 )
 def test_what_is_no_initializer_is_an_option_error(make, message):
@@ -269,3 +275,17 @@ def test_a_network_with_an_initializer_of_the_users_is_saved_and_loaded(tmp_path
     network.save(tmp_path / "mine.model")
     loaded = rg.load(tmp_path / "mine.model")
     np.testing.assert_array_equal(loaded.parameters["W1"], network.parameters["W1"])
+
+
+def test_relu_by_its_name_and_as_a_function_begin_alike(tmp_path):
+    by_name, as_function = (rg.MLP([3, 4, 1], activation=f) for f in ("relu", rg.relu))
+    for name, w in by_name.parameters.items():
+        np.testing.assert_array_equal(w, as_function.parameters[name])
+    as_function.save(tmp_path / "a.model")
+    assert rg.load(tmp_path / "a.model").layers == by_name.layers
+
+
+def test_dir_shows_what_is_public():
+    assert dir(rg.initializers) == sorted(rg.initializers.__all__)
+    assert "Orthogonal" in dir(rg.initializers) and "np" not in dir(rg.initializers)
+    assert dir(rg.schedules) == sorted(rg.schedules.__all__)

@@ -7,8 +7,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import ModelFileError, OptionError, ShapeError
-from retrograd.nn.losses import find_loss
-from retrograd.training.step import objective
+from tests.networks import require_right_gradient, same
 
 RNG = np.random.default_rng(8)
 X, Y = RNG.normal(size=(40, 4)), RNG.normal(size=(40, 1))
@@ -29,10 +28,6 @@ def random_inside():
 def shared():
     dense = rg.Dense(6, 6, "tanh")
     return rg.Network([rg.Dense(4, 6), dense, rg.Residual([dense, rg.Dense(6, 6)]), rg.Dense(6, 1)])
-
-
-def same(a, b):
-    return all(np.array_equal(a.parameters[name], b.parameters[name]) for name in a.parameters)
 
 
 @pytest.mark.parametrize("engine", ["cpu", "numpy"])
@@ -84,14 +79,7 @@ def test_engines_agree_in_training(make):
 
 @pytest.mark.parametrize("make", [joined, shared, random_inside])
 def test_the_gradient_is_right(make):
-    network = make()
-    loss = find_loss("half_squared_error", network)
-    J = objective(network, loss, loss.target(Y, 1, X.dtype))
-    values = {J.inputs["x"]: X, J.inputs["y"]: Y, J.l2: 0.01}
-    if J.noise is not None:
-        values |= {J.noise.seed: 3, J.noise.seen: 40}
-    values |= {J.parameters[name]: value for name, value in network.parameters.items()}
-    assert rg.check_gradient(J.J, list(J.trained.values()), values).ok
+    require_right_gradient(make(), X, Y)
 
 
 @pytest.mark.parametrize("make", [joined, shared, random_inside])

@@ -196,7 +196,9 @@ def test_one_class_is_refused_by_training_and_not_by_scoring():
 
 def test_what_is_no_loss_is_an_error():
     net = rg.MLP([4, 3])
-    with pytest.raises(UnknownNameError, match="known: absolute_error, cosine, cross_entropy"):
+    with pytest.raises(
+        UnknownNameError, match="known: absolute_error, auto, cosine, cross_entropy"
+    ):
         find_loss("mse", net)
     with pytest.raises(OptionError, match="cross_entropy needs a network with output='softmax'"):
         find_loss("cross_entropy", net)
@@ -378,3 +380,17 @@ def test_a_gaussian_learns_its_variance():
     mean, log_variance = net.predict([[0.0]])[0]
     assert mean == pytest.approx(y.mean(), rel=1e-4)
     assert np.exp(log_variance) + 1e-6 == pytest.approx(y.var(), rel=1e-3)
+
+
+def test_cosine_learns_directions_and_leaves_the_length_free():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(40, 3))
+    y = x @ rng.normal(size=(3, 2))
+    nets = [rg.MLP([3, 2], bias=False) for _ in range(2)]
+    options = {"loss": "cosine", "optimizer": "lbfgs", "epochs": 200}
+    for net, targets in zip(nets, (y, 100.0 * y), strict=True):
+        assert rg.train(net, x, targets, **options).J[-1] < 1e-8
+    outputs = [net.predict(x) for net in nets]
+    np.testing.assert_allclose(*outputs, rtol=1e-6)  # 100 times the targets say the same
+    lengths = [np.linalg.norm(a, axis=1, keepdims=True) for a in (outputs[0], y)]
+    np.testing.assert_allclose(outputs[0] / lengths[0], y / lengths[1], atol=1e-3)

@@ -37,9 +37,6 @@ class Normalised(Optimizer):
     def read(self, w, state, scalars):
         return {name: 0.5 * (x + state[slot_name("begin", name)]) for name, x in w.items()}
 
-    def update(self, w, g, slots, scalars, t):
-        raise AssertionError
-
 
 def distance(a, b):
     return np.sqrt(sum(np.square(a[name] - b[name]).sum() for name in a))
@@ -92,7 +89,8 @@ def test_the_second_gradient_of_the_optimizer_within_is_clipped_too(limit):
 def test_there_is_no_second_gradient_of_several_batches():
     with pytest.raises(OptionError, match=r"second gradient.*rg.SAM\(rg.Accumulate"):
         rg.train(rg.MLP([3, 2]), X, Y, optimizer=rg.Accumulate(rg.SAM(rg.SGD(0.1))), epochs=1)
-    rg.train(rg.MLP([3, 2]), X, Y, optimizer=rg.SAM(rg.Accumulate(rg.SGD(0.1))), epochs=1)
+    outside = rg.SAM(rg.Accumulate(rg.SGD(0.1), every=2))
+    rg.train(rg.MLP([3, 2]), X, Y, optimizer=outside, epochs=2)
 
 
 def test_a_rate_is_replaced_where_it_stands_and_nowhere_else():
@@ -101,12 +99,62 @@ def test_a_rate_is_replaced_where_it_stands_and_nowhere_else():
     assert numbers == optimizer.numbers() | {"learning_rate": 0.7}
 
 
+@pytest.mark.parametrize("average", [rg.EMA, rg.SWA, rg.Lookahead])
+@pytest.mark.parametrize(
+    "within",
+    [
+        rg.ScheduleFreeAdamW(),
+        rg.Clip(rg.ScheduleFreeAdamW(), norm=1.0),
+        rg.Groups({"b*": rg.ScheduleFreeAdamW()}, default=rg.SGD(0.1)),
+        rg.Groups({"b*": rg.EMA(rg.SGD(0.1))}, default=rg.SGD(0.1)),
+        Normalised(),
+    ],
+)
+def test_an_average_of_what_reads_an_average_out_is_refused(average, within):
+    with pytest.raises(OptionError, match=f"^{average.__name__}: .* reads other weights out"):
+        average(within)
+
+
+def test_one_average_around_another_is_refused():
+    with pytest.raises(OptionError, match="one average is enough"):
+        rg.SWA(rg.EMA(rg.SGD(0.1)))
+    rg.Clip(rg.EMA(rg.SGD(0.1)), norm=1.0)
+
+
+def test_decay_around_groups_takes_the_rate_of_each_group():
+    outside, inside = rg.MLP([3, 4, 2]), rg.MLP([3, 4, 2])
+    groups = {"b*": rg.SGD(0.5), "W2": rg.Muon(0.3)}
+    decayed = {name: rg.Decay(x, weight_decay=0.2) for name, x in groups.items()}
+    default = rg.SGD(0.01)
+    options = {"epochs": 3, "batch_size": 4}
+    around = rg.Decay(rg.Groups(groups, default=default), weight_decay=0.2)
+    rg.train(outside, X, Y, optimizer=around, **options)
+    within = rg.Groups(decayed, default=rg.Decay(default, weight_decay=0.2))
+    rg.train(inside, X, Y, optimizer=within, **options)
+    assert distance(outside.parameters, inside.parameters) < 1e-14
+
+
+def test_decay_around_muon_takes_the_fallbacks_rate_for_biases():
+    wrapped, byhand = rg.MLP([3, 2]), rg.MLP([3, 2])
+    for net in (wrapped, byhand):
+        net.parameters["b1"] = np.array([1.0, -2.0])
+    muon = rg.Muon(0.3, fallback=rg.SGD(0.1))
+    options = {"epochs": 1, "batch_size": None}
+    rg.train(wrapped, X, Y, optimizer=rg.Decay(muon, weight_decay=0.5), **options)
+    rg.train(byhand, X, Y, optimizer=muon, **options)
+    decayed = byhand.parameters["b1"] - 0.1 * 0.5 * np.array([1.0, -2.0])
+    assert np.allclose(wrapped.parameters["b1"], decayed, rtol=1e-14, atol=0)
+
+
 def test_an_optimizer_without_a_rate_says_so():
     @dataclass(frozen=True)
     class Still(Normalised):
         learning_rate: None = None
 
     with pytest.raises(OptionError, match="Still has no learning rate"):
-        rg.EMA(Still()).with_rate(0.1)
+        rg.Clip(Still(), norm=1.0).with_rate(0.1)
+    within = rg.Groups({"b*": Still()}, default=rg.SGD(0.1))
+    with pytest.raises(OptionError, match="the optimizer of b1 has no learning rate"):
+        rg.train(rg.MLP([3, 2]), X, Y, optimizer=rg.Decay(within, weight_decay=0.1), epochs=1)
     with pytest.raises(OptionError, match="needs an optimizer with a learning rate"):
         rg.Decay(Still(), weight_decay=0.1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from retrograd.errors import DataError, FileError, MissingDependencyError, OptionError
-from retrograd.plots import losses
+from retrograd.plots import canvas
 from retrograd.plots.losses import BLUE, ORANGE, loss_curves, save
 
 J, V = [2.0, 1.0, 0.5, 0.1], [2.1, 1.2, 0.9, 1.0]
@@ -84,7 +84,7 @@ def test_what_cannot_be_written_is_a_typed_error(tmp_path: Path):
 
 
 def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(losses, "is_available", lambda: False)
+    monkeypatch.setattr(canvas, "is_available", lambda: False)
     with pytest.raises(MissingDependencyError, match=r"retrograd\[plots\]"):
         loss_curves(J)
 

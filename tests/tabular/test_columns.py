@@ -73,6 +73,18 @@ def test_an_unseen_and_a_missing_category_have_no_feature() -> None:
     np.testing.assert_array_equal(columns.transform(Table.of({"a": [None]})), np.zeros((1, 2)))
 
 
+def test_unseen_categories_are_named_once_a_column() -> None:
+    columns = fit_columns(Table.of({"a": ["x", "y"], "b": ["u", "v"], "n": [1, 2]}))
+    other = Table.of({"a": ["z", "x", "z"], "b": ["v", None, "u"], "n": [1, 2, 3]})
+    assert columns.unknown(other) == [
+        "column 'a': 'z' in 2 rows was not in training, and counts as missing; known: x, y"
+    ]
+    many = Table.of({"a": list("abcdefgh"), "b": ["new", *"uvuvuvu"], "n": range(8)})
+    first, second = columns.unknown(many)
+    assert "'a', 'b', 'c', 'd', 'e', ... in 8 rows were not" in first
+    assert "column 'b': 'new' in row 1 was not" in second
+
+
 def test_a_constant_column_has_scale_one_whatever_its_rounding() -> None:
     for value in (0.1, 1e300, -1e-300, 0.0):
         (column,) = fit_columns(Table.of({"a": np.full(999, value)})).columns

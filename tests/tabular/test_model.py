@@ -55,6 +55,15 @@ def test_numbers_are_answered_in_the_targets_own_unit(regression: TableModel):
     assert regression.predict(TABLE) == pytest.approx(standard * target.std() + target.mean())
 
 
+@pytest.mark.parametrize("ask", [TableModel.predict, TableModel.predict_proba])
+def test_a_category_that_training_had_not_is_answered_with_a_warning(ask):
+    model = model_of("ill")
+    other = Table.of({"age": [31.0, 31.0], "city": ["Rome", None]})
+    with pytest.warns(UserWarning, match="column 'city': 'Rome' in row 1 was not") as told:
+        answers = ask(model, other)
+    assert len(told) == 1 and np.array_equal(answers[0], answers[1])
+
+
 def test_a_regression_has_no_probabilities(regression: TableModel):
     with pytest.raises(DataError, match="'h', a number"):
         regression.predict_proba(TABLE)

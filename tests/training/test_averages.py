@@ -171,3 +171,19 @@ def test_what_does_not_average_has_no_step_to_read():
     read = training_steps(J, AVERAGING["schedule-free"])["read"]
     assert set(read.scalars) == {"beta1"}
     assert not read.updates
+
+
+def test_a_training_without_a_step_of_accumulate_says_so():
+    net, before = mlp(), dict(mlp().parameters)
+    optimizer = rg.Accumulate(rg.Adam(0.1), every=9)
+    with pytest.warns(UserWarning, match="Accumulate took no step: 4 batches came"):
+        history = rg.train(net, X, Y, optimizer=optimizer, epochs=2, batch_size=-(-len(X) // 2))
+    assert all(np.array_equal(w, net.parameters[name]) for name, w in before.items())
+    rg.train(net, X, Y, optimizer=optimizer, epochs=3, batch_size=-(-len(X) // 2), resume=history)
+    assert not np.array_equal(net.parameters["W1"], before["W1"])
+
+
+def test_a_group_that_accumulates_in_vain_says_so_too():
+    optimizer = rg.Groups({"b*": rg.Accumulate(rg.SGD(0.1), every=9)}, default=rg.SGD(0.1))
+    with pytest.warns(UserWarning, match="Accumulate took no step"):
+        rg.train(mlp(), X, Y, optimizer=optimizer, epochs=1, batch_size=None)

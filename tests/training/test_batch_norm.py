@@ -5,8 +5,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import ModelFileError, OptionError
-from retrograd.nn.losses import find_loss
-from retrograd.training.step import objective
+from tests.networks import require_right_gradient, same
 
 RNG = np.random.default_rng(5)
 X, Y = RNG.normal(1.0, 2.0, size=(50, 3)), RNG.normal(size=(50, 1))
@@ -22,10 +21,6 @@ def net(dtype=np.float64, **options):
 def train(network, **options):
     chosen = {"optimizer": rg.Adam(0.01), "epochs": 3, "batch_size": 16, "seed": 4, **options}
     return rg.train(network, X, Y, **chosen)
-
-
-def same(a, b):
-    return all(np.array_equal(a.parameters[name], b.parameters[name]) for name in a.parameters)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -135,11 +130,7 @@ def test_a_file_without_the_estimates_is_no_network():
 
 def test_the_gradient_through_the_mean_and_the_variance_of_the_batch_is_right():
     network = net()
-    loss = find_loss("half_squared_error", network)
-    J = objective(network, loss, loss.target(Y, 1, X.dtype))
-    values = {J.inputs["x"]: X, J.inputs["y"]: Y, J.l2: 0.01}
-    values |= {J.parameters[name]: value for name, value in network.parameters.items()}
-    assert rg.check_gradient(J.J, list(J.trained.values()), values).ok
+    J = require_right_gradient(network, X, Y)
     assert set(J.parameters) - set(J.trained) == set(J.updates) == set(STATISTICS)
 
 

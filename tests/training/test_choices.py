@@ -28,7 +28,7 @@ def train(**options):
 @pytest.mark.parametrize(
     "choice, known",
     [
-        ("loss", LOSSES),
+        ("loss", ["auto", *LOSSES]),
         ("optimizer", OPTIMIZERS),
         ("score", ["auto", "loss", *SCORES]),
         ("engine", ["auto", *ENGINES]),

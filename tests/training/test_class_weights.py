@@ -75,3 +75,44 @@ def test_sample_weights_are_multiplied():
 def test_what_cannot_be_weighed_is_an_option_error(options, message):
     with pytest.raises(OptionError, match=message):
         trained(**{"Y": LABELS, **options})
+
+
+def test_balanced_weights_do_not_count_a_validation_pair():
+    pair = (X[:7], np.ones(7, int))
+    seen = []
+    options = {"class_weight": "balanced", "callbacks": [lambda n, h: seen.append(h.J[-1])]}
+    trained(LABELS, validation=pair, **options)
+    trained(LABELS, **options)
+    assert seen[:3] == seen[3:]
+
+
+def test_balanced_weights_do_not_count_a_share_that_is_held_out():
+    seen = []
+
+    def kept(y, output):
+        seen.append(y)
+        return 0.0
+
+    options = {"shuffle": False, "batch_size": None, "validation": 0.4}
+    trained(LABELS, score=kept, **options)
+    rest = np.bincount(LABELS, minlength=3) - np.bincount(seen[0], minlength=3)
+    assert (rest != 0.6 * np.bincount(LABELS)).any()  # else all would be alike
+    byhand = {label: rest.sum() / (3 * n) for label, n in enumerate(rest)}
+    expected = trained(LABELS, class_weight=byhand, **options)
+    found = trained(LABELS, class_weight="balanced", **options)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("sides", [BINARY, 2 * BINARY - 1])
+@pytest.mark.parametrize("low", [-1, 0])
+def test_a_side_of_a_hinge_loss_is_called_minus_1_or_0(sides, low):
+    expected = trained(sides, "identity", 1, "hinge", sample_weight=np.where(BINARY, 1.0, 3.0))
+    found = trained(sides, "identity", 1, "hinge", class_weight={low: 3.0})
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_both_names_of_one_side_are_an_error():
+    with pytest.raises(OptionError, match="the labels -1 and 0, which are one class"):
+        trained(BINARY, "identity", 1, "hinge", class_weight={-1: 2.0, 0: 2.0})
+    with pytest.raises(OptionError, match="labels are integers from 0 to 1"):
+        trained(BINARY, "sigmoid", 1, class_weight={-1: 2.0})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import retrograd as rg
 from retrograd.errors import DivergenceError
+from retrograd.training.session import TrainingSession
 
 RNG = np.random.default_rng(16)
 X = RNG.normal(size=(23, 2))
@@ -88,3 +91,37 @@ def test_a_network_with_an_infinite_weight_is_refused_before_training():
     net.parameters["W1"][0, 0] = np.inf
     with pytest.raises(rg.errors.DataError, match="parameter W1: inf at row 0"):
         rg.train(net, X, Y)
+
+
+ADVICE = [
+    (1.0, 1.0, {}, "Try a smaller learning_rate, or gradients that are clipped, rg.Clip"),
+    (1e3, 1.0, {}, r"Try a smaller learning_rate, or scaled inputs \(the largest number of X is"),
+    (1.0, 1e3, {}, r"Try a smaller learning_rate, or scaled targets \(the largest number of Y is"),
+    (1.0, 1.0, {"optimizer": rg.Clip(rg.SGD(1e200), norm=1e200)}, "Try a smaller learning_rate$"),
+]
+
+
+@pytest.mark.parametrize("of_x, of_y, options, advice", ADVICE)
+def test_the_advice_fits_the_data(of_x, of_y, options, advice):
+    chosen = {"optimizer": rg.SGD(1e200), "epochs": 5, **options}
+    with pytest.raises(DivergenceError, match=advice) as caught:
+        rg.train(rg.MLP([2, 1]), of_x * X, of_y * Y, **chosen)
+    assert ("scaled inputs" in str(caught.value)) == (of_x > 1)
+    assert ("scaled targets" in str(caught.value)) == (of_y > 1)
+
+
+def test_an_epoch_that_is_finite_when_it_is_run_again_is_told(monkeypatch):
+    """As where rounding differs between an epoch in one go and step by step."""
+    whole = TrainingSession.epoch
+
+    def epoch(self, order, *arguments, **options):
+        found = whole(self, order, *arguments, **options)
+        return replace(found, J=found.J * np.inf) if len(order) == len(X) else found
+
+    monkeypatch.setattr(TrainingSession, "epoch", epoch)
+    net = rg.MLP([2, 1])
+    with pytest.raises(DivergenceError, match="diverged in epoch 1: run again step by step") as it:
+        rg.train(net, X, Y, batch_size=10)
+    assert (it.value.epoch, it.value.step) == (1, 3)
+    assert "at the edge of what float64 holds" in str(it.value)
+    assert np.isfinite(net.parameters["W1"]).all()

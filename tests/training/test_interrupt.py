@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
+from retrograd.engines.numpy import NumpyEngine
 from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.names import OPTIMIZERS
 from retrograd.training.interrupt import Interrupt
@@ -102,6 +103,26 @@ def test_ctrl_c_inside_an_iteration_keeps_the_accepted_point(name, monkeypatch):
     assert pytest.approx(history.J[-1], rel=1e-13) == J
 
 
+class Pressed(NumpyEngine):
+    """An engine in whose opening Ctrl-C is pressed, as where LLVM is loaded."""
+
+    def open(self, *arguments, **options):
+        signal.raise_signal(signal.SIGINT)
+        return super().open(*arguments, **options)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", *FULL_BATCH])
+def test_ctrl_c_while_an_engine_opens_waits_until_it_is_open(optimizer):
+    net, other = rg.MLP([3, 4, 1]), rg.MLP([3, 4, 1])
+    history = rg.train(net, X, Y, optimizer=optimizer, epochs=1000, engine=Pressed())
+    assert (history.stopped, history.epochs) == ("interrupted", 0)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    rg.train(net, X, Y, optimizer=optimizer, epochs=2, resume=history, engine="numpy")
+    rg.train(other, X, Y, optimizer=optimizer, epochs=2, engine="numpy")
+    if optimizer != "adam":  # which has made a step of its first epoch
+        np.testing.assert_array_equal(net.parameters["W1"], other.parameters["W1"])
+
+
 def test_ctrl_c_ends_the_remaining_starts():
     history = rg.train(rg.MLP([3, 4, 1]), X, Y, epochs=9, random_starts=5, callbacks=[press])
     assert history.stopped == "interrupted"
@@ -126,7 +147,10 @@ def test_the_handler_comes_back_and_a_foreign_one_is_left_alone():
         signal.raise_signal(signal.SIGINT)
         assert interrupted()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    mine = lambda number, frame: None  # noqa: E731
+
+    def mine(number, frame):
+        pass
+
     signal.signal(signal.SIGINT, mine)
     try:
         with Interrupt() as interrupted:

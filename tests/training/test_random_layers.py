@@ -6,9 +6,8 @@ import pytest
 import retrograd as rg
 from retrograd.engines.cpu.machine import compiled
 from retrograd.errors import OptionError
-from retrograd.nn.losses import find_loss
 from retrograd.nn.noise import Noise
-from retrograd.training.step import objective
+from tests.networks import require_right_gradient, same
 
 RNG = np.random.default_rng(2)
 X, Y = RNG.normal(size=(60, 3)), RNG.normal(size=(60, 1))
@@ -23,10 +22,6 @@ def net(rate=0.4, dtype=np.float64):
 def train(network, **options):
     chosen = {"optimizer": rg.Adam(0.01), "epochs": 3, "batch_size": 16, "seed": 4, **options}
     return rg.train(network, X, Y, **chosen)
-
-
-def same(a, b):
-    return all(np.array_equal(a.parameters[name], b.parameters[name]) for name in a.parameters)
 
 
 def noisy_outputs(rate, n_rows, n_seeds):
@@ -119,12 +114,7 @@ def test_float32_and_bfloat16_train_too():
 
 
 def test_the_gradient_of_a_network_that_drops_is_right():
-    network = net()
-    loss = find_loss("half_squared_error", network)
-    J = objective(network, loss, loss.target(Y, 1, X.dtype))
-    values = {J.inputs["x"]: X, J.inputs["y"]: Y, J.l2: 0.01, J.noise.seed: 7, J.noise.seen: 120}
-    values |= {J.parameters[name]: value for name, value in network.parameters.items()}
-    assert rg.check_gradient(J.J, list(J.parameters.values()), values).ok
+    require_right_gradient(net(), X, Y)
 
 
 def test_optimizers_that_look_twice_or_average_take_random_layers():

@@ -87,3 +87,16 @@ def test_what_cannot_be_tested_is_an_option_error(options):
 def test_a_burst_at_once_is_an_error_that_says_so():
     with pytest.raises(DataError, match="begin at a lower rate"):
         rg.learning_rate_range(mlp(), X, 1e150 * Y, optimizer="sgd", low=1e3, high=1e9)
+
+
+def test_frozen_parameters_do_not_move_with_the_rate():
+    net, tail = rg.MLP([1, 8, 1], activation="tanh"), rg.MLP([8, 1])
+    for name in ("W", "b"):
+        tail.parameters[f"{name}1"] = net.parameters[f"{name}2"]
+    x = np.linspace(-1.0, 1.0, 40)[:, None]
+    a = np.tanh(x @ net.parameters["W1"] + net.parameters["b1"])
+    found = rg.learning_rate_range(net, x, x**2, frozen=["*1"], high=0.1)
+    expected = rg.learning_rate_range(tail, a, x**2, high=0.1)
+    np.testing.assert_allclose(found.J, expected.J, rtol=1e-11)
+    with pytest.raises(rg.errors.OptionError, match="learning_rate_range: frozen leaves nothing"):
+        rg.learning_rate_range(net, x, x**2, frozen=["*"])

@@ -9,6 +9,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import OptionError
+from tests.networks import same
 
 RNG = np.random.default_rng(13)
 X, Y = RNG.normal(size=(30, 3)), RNG.normal(size=(30, 1))
@@ -34,10 +35,6 @@ VALIDATIONS = {"none": {}, "share": {"validation": 0.3}, "pair": {"validation": 
 
 def mlp():
     return rg.MLP([3, 6, 1], activation="tanh")
-
-
-def same(a, b):
-    return all(np.array_equal(a.parameters[name], b.parameters[name]) for name in a.parameters)
 
 
 @pytest.mark.parametrize("batch_size", [7, None])
@@ -167,3 +164,19 @@ def test_another_seed_than_the_first_runs_is_an_error_and_the_usual_one_stands_f
     rg.train(net, X, Y, epochs=1, resume=history, seed=5)
     rg.train(other, X, Y, epochs=1, resume=history)
     assert same(net, other)
+
+
+@pytest.mark.parametrize("others", [(X[:20], Y[:20]), (X + 1.0, Y), (X, Y[::-1])])
+def test_other_rows_than_the_first_runs_are_an_error(others):
+    net = mlp()
+    history = rg.train(net, X, Y, epochs=1)
+    with pytest.raises(OptionError, match="resume goes on with the rows of the first run"):
+        rg.train(net, *others, epochs=1, resume=history)
+    rg.train(net, X.astype(np.float32), Y, epochs=1, resume=history)
+
+
+def test_other_validation_rows_are_an_error_too():
+    net = mlp()
+    history = rg.train(net, X, Y, epochs=1, validation=(X[:5], Y[:5]))
+    with pytest.raises(OptionError, match="the validation rows are others now"):
+        rg.train(net, X, Y, epochs=1, validation=(X[:6], Y[:6]), resume=history)

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from retrograd.graph.shape import show
 
-TITLES = {"complex": "the complex step", "central": "central differences"}
+TITLES = {
+    "complex": "the complex step",
+    "central": "central differences",
+    "float64": "backpropagation in float64",
+}
 
 
 @dataclass(frozen=True)
 class CheckedEntry:
-    """One entry of a gradient, from backpropagation (`analytic`) and from numbers (`numeric`)."""
+    """One entry of a gradient, from backpropagation (`analytic`) and from numbers (`numeric`).
+
+    `layer`: the place of the layer that has the parameter, "2"; empty for other variables.
+    """
 
     variable: str
     index: tuple[int, ...]
     analytic: float
     numeric: float
     relative_error: float
+    layer: str = ""
 
     def __str__(self) -> str:
         index = f"[{', '.join(map(str, self.index))}]" if self.index else ""
+        layer = f" of layer {self.layer}" if self.layer else ""
         return (
-            f"{self.variable}{index}: analytic {self.analytic:.10g}, numeric {self.numeric:.10g}, "
-            f"relative error {self.relative_error:.1e}"
+            f"{self.variable}{index}{layer}: analytic {self.analytic:.10g}, "
+            f"numeric {self.numeric:.10g}, relative error {self.relative_error:.1e}"
         )
 
 
@@ -35,6 +45,7 @@ class CheckedVariable:
       derivative to compare with.
     - `largest`: the largest entry of its gradient, by magnitude.
     - `worst`: the entry with the largest relative error; None if none could be compared.
+    - `errors`: the relative error of each entry that was compared, by its number in the array.
     """
 
     name: str
@@ -43,6 +54,7 @@ class CheckedVariable:
     kinks: int
     largest: float
     worst: CheckedEntry | None
+    errors: Mapping[int, float] = field(default_factory=dict, repr=False)
 
     @property
     def max_relative_error(self) -> float:
@@ -54,14 +66,17 @@ class CheckedVariable:
 class GradientCheck:
     """The result of `check_gradient`; printed, it is a table.
 
-    - `method`: "complex" or "central"; `passes`: the forward passes that it took.
+    - `method`: "complex" or "central"; "float64" where an engine's gradient was compared with the
+      reference's. `passes`: the forward passes that it took.
     - `variables`: what was found, variable by variable.
+    - `gates`: where the gradient is wrong, the names of the gates whose own derivative is.
     """
 
     method: str
     tolerance: float
     passes: int
     variables: tuple[CheckedVariable, ...] = field(repr=False)
+    gates: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -86,11 +101,26 @@ class GradientCheck:
             error = f"{x.max_relative_error:.1e}{mark}"
             rows.append((x.name, show(x.shape), *counts, f"{x.largest:.4g}", error))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            [
-                f"the gradient {'agrees' if self.ok else 'DISAGREES'} with {TITLES[self.method]} "
-                f"(tolerance {self.tolerance:.0e}, {self.passes} forward passes)",
-                *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
-                f"worst: {self.worst}",
-            ]
+        lines = [
+            self.verdict,
+            *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
+            f"worst: {self.worst}",
+        ]
+        return "\n".join([*lines, self.blame] if self.gates else lines)
+
+    @property
+    def verdict(self) -> str:
+        """Whether it agrees, with what, in one line."""
+        passes = f"{self.passes} forward pass{'' if self.passes == 1 else 'es'}"
+        return (
+            f"the gradient {'agrees' if self.ok else 'DISAGREES'} with {TITLES[self.method]} "
+            f"(tolerance {self.tolerance:.0e}, {passes})"
         )
+
+    @property
+    def blame(self) -> str:
+        """Which gates are wrong, in one line; empty where none was found."""
+        if not self.gates:
+            return ""
+        many = "s" if len(self.gates) > 1 else ""
+        return f"wrong: the derivative of the gate{many} {', '.join(self.gates)}"

@@ -8,7 +8,7 @@ sec. 3.3; Rumelhart, Hinton & Williams 1986].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import overload
 
 from retrograd.errors import DtypeError, GraphError, ShapeError
@@ -52,6 +52,8 @@ def gradient(
     """
     if isinstance(wrt, Node):
         return _sweep(output, [wrt], seed)[0]
+    if not isinstance(wrt, Iterable):
+        raise GraphError(f"gradient: wrt is a node or a list of nodes, got {wrt!r}")
     return _sweep(output, list(wrt), seed)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from retrograd.arrays import require_number
 from retrograd.errors import OptionError, unknown_name
@@ -91,3 +94,19 @@ class Choices:
         if isinstance(made, FullBatch) or rate is None:
             return made
         return SGD(rate, momentum=0.9) if isinstance(made, SGD) else made.with_rate(rate)
+
+
+def command_line(data: str, choices: Choices, given: Mapping[str, Any]) -> str:
+    """The command that trains the same again, with every choice spelt out.
+
+    `given`: the other options by name; None and "auto" are left out.
+    """
+    options = {**given, **asdict(choices)}
+    hidden = choices.hidden
+    options["hidden"] = None if hidden is None else ",".join(map(str, hidden)) or "0"
+    words = ["retrograd", "train", data]
+    for name, value in options.items():
+        for one in value if isinstance(value, list) else [value]:
+            if one not in (None, "auto"):
+                words += [f"--{name.replace('_', '-')}", str(one)]
+    return shlex.join(words)

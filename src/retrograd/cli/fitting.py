@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -230,7 +231,7 @@ def fit(
     test, baseline, guess = _test(prepared, model)
     model = replace(
         model,
-        settings=_settings(prepared, choices, history),
+        settings=_settings(prepared, choices, history, observed),
         # A score that overflows is printed; a file holds finite numbers.
         scores={f"test {name}": value for name, value in test.items() if math.isfinite(value)},
     )
@@ -281,8 +282,11 @@ def _test(prepared: Prepared, model: TableModel) -> tuple[dict[str, float], dict
     return scores.scores(target, values, answers), scores.scores(target, values, guess), words
 
 
-def _settings(prepared: Prepared, choices: Choices, history: History) -> dict[str, Any]:
+def _settings(
+    prepared: Prepared, choices: Choices, history: History, losses: list[float]
+) -> dict[str, Any]:
     rows = prepared.rows
+    curves = {"J": losses or history.J, "validation_J": history.validation_J}
     return {
         "optimizer": choices.optimizer,
         "learning_rate": choices.learning_rate,
@@ -297,4 +301,6 @@ def _settings(prepared: Prepared, choices: Choices, history: History) -> dict[st
             "validation": len(rows.validation),
             "test": len(rows.test),
         },
+        # A file holds finite numbers: of a training that diverged there are no curves.
+        "curves": curves if all(map(math.isfinite, itertools.chain(*curves.values()))) else {},
     }

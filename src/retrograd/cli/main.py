@@ -1,6 +1,7 @@
 """The command `retrograd`: its commands, and errors as one line each.
 
-Exit codes: 0 done; 1 a check found a wrong number; 2 an error, told in one line on standard error;
+Exit codes: 0 done; 1 a check found a wrong number, or the doctor an
+ailment; 2 an error, told in one line on standard error;
 130 interrupted; 141 nobody reads the output any more, as a shell reports it.
 """
 
@@ -17,9 +18,11 @@ from typer.core import TyperGroup
 
 import retrograd
 from retrograd.cli.check import check
+from retrograd.cli.doctor import doctor
 from retrograd.cli.explain import explain
 from retrograd.cli.lecture import lecture
 from retrograd.cli.predict import predict
+from retrograd.cli.report import report
 from retrograd.cli.train import train
 from retrograd.errors import RetrogradError, unknown_name
 
@@ -46,7 +49,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, predict, check, explain, lecture):
+for command in (train, predict, check, doctor, report, explain, lecture):
     app.command()(command)
 
 
@@ -73,7 +76,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the program with its exit code."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell, as `>&-` does
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # for good
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # a stream that cannot be told so
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without our signs

@@ -43,7 +43,7 @@ def predict(
     """Predict the target for each row of DATA, as a CSV with a column named after it.
 
     The columns of training must be there, in any order; others are ignored. Where the target is
-    there too, the scores are printed on standard error.
+    there too, the scores are printed on standard error; so are categories that training had not.
 
     Example: retrograd predict strength.model new.csv --output answers.csv
     """
@@ -51,6 +51,8 @@ def predict(
     if output is not None:
         require_writable(output, inputs=[Path(model), found.path])
     outputs = loaded.outputs(found.table)
+    for told in loaded.columns.unknown(found.table):
+        typer.echo(f"note: {told}", err=True)
     answers = loaded.target.decode(outputs)
     columns: dict[str, NDArray[Any]] = {loaded.target.name: answers}
     if probabilities:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from retrograd.cli import summary
-from retrograd.cli.choices import Choices
+from retrograd.cli.choices import Choices, command_line
 from retrograd.cli.data import DataArgument, NoiseOption, read_data
 from retrograd.cli.fitting import fit, ready
 from retrograd.cli.options import (
@@ -27,10 +28,10 @@ from retrograd.cli.options import (
 )
 from retrograd.cli.outputs import require_writable
 from retrograd.errors import FileError, MissingDependencyError, OptionError
-from retrograd.plots import losses
+from retrograd.plots import canvas, losses
 
 NONE = "none"
-NOT_DRAWN = f"picture: not drawn, {losses.INSTALL}"
+NOT_DRAWN = f"picture: not drawn, {canvas.INSTALL}"
 
 
 def train(
@@ -128,7 +129,11 @@ def train(
         observe=picture_path is not None,
         progress=sys.stderr.isatty(),
     )
-    result.model.save(model_path)
+    given = {"target": target, "task": task, "drop": drop, "noise": noise}
+    held_out = {"validation": validation, "test": test}
+    again = command_line(data, choices, given | held_out)
+    model = replace(result.model, settings={**result.model.settings, "command": again})
+    model.save(model_path)
     is_drawn = picture_path is not None and result.history.epochs > 0
     if is_drawn:
         assert picture_path is not None
@@ -147,10 +152,10 @@ def train(
 
 def _picture_path(picture: str | None, model_path: Path) -> Path | None:
     """Where to draw, None for nowhere. Raises what would keep a wanted picture from being drawn."""
-    if picture == NONE or (picture is None and not losses.is_available()):
+    if picture == NONE or (picture is None and not canvas.is_available()):
         return None
-    if not losses.is_available():
-        raise MissingDependencyError(f"--picture {picture}: needs matplotlib, {losses.INSTALL}")
+    if not canvas.is_available():
+        raise MissingDependencyError(f"--picture {picture}: needs matplotlib, {canvas.INSTALL}")
     path = model_path.with_suffix(".png") if picture is None else Path(picture)
     losses.require_format(path)
     if path.absolute() == model_path.absolute():

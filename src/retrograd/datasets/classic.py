@@ -49,7 +49,7 @@ def parity(bits: int = 6) -> Dataset:
     """Every pattern of so many bits, -1 or 1, and whether the number of ones is odd.
 
     `bits`: in [1, 16]; 2 is exclusive or. The 2**bits rows count upwards. To flip any bit flips the
-    class, so that no bit alone says anything of it   [Minsky & Papert 1969, sec. 3.1].
+    class, so that no bit alone says anything of it   [Minsky & Papert 1969].
     Raises OptionError.
 
     >>> data = parity(2)

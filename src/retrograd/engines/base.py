@@ -77,6 +77,10 @@ class Session(Protocol):
         """The name of a state variable with a NaN or an infinity, the first; None without any."""
         ...
 
+    def release(self) -> None:
+        """Give back the memory that only runs need; the next run takes it anew."""
+        ...
+
 
 class Listing(Protocol):
     """What an engine that compiles makes of a graph, as text: made when it is asked for."""

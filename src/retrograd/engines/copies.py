@@ -117,6 +117,11 @@ class CopiedSession:
         """See `Session.not_finite`."""
         return first_not_finite(self.snapshot())
 
+    def release(self) -> None:
+        """See `Session.release`."""
+        for session in self._sessions:
+            session.release()
+
     def _split(self, name: str, value: Array) -> Array:
         array, expected = np.asarray(value), self._shapes[name]
         if array.shape != expected:

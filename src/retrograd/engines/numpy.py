@@ -225,6 +225,9 @@ class NumpySession:
         """See `Session.not_finite`."""
         return first_not_finite(self._state)
 
+    def release(self) -> None:
+        """See `Session.release`: a run keeps nothing."""
+
 
 def _joined(node: Node, parts: list[Array]) -> Array:
     if has_rows(node.shape[:1]):

@@ -47,6 +47,7 @@ from retrograd.estimators.optimizers import (
 )
 from retrograd.estimators.quasi_newton import minimise
 from retrograd.estimators.validation import Given, Held, Score, append, hold_out
+from retrograd.inspect.subject import Subject
 from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Network
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
@@ -211,12 +212,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         with plainly():
             self._meet(y, is_first=is_first, is_partial=is_partial)
             targets = self._targets(y, dtype=dtype)
-        if sample_weight is not None:
-            require_unmasked(sample_weight, "sample_weight")
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=dtype, ensure_non_negative=True
-            )
-        sample_weight = self._row_weights(y, sample_weight, is_partial=is_partial)
+        sample_weight = self._weighed(X, y, sample_weight, is_partial=is_partial)
         rng = check_random_state(self.random_state)
         sizes = (X.shape[1], *hidden, targets.n_outputs)
         if is_first:
@@ -232,9 +228,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         if is_partial and getattr(self, "is_stopped_", False) and given is not None:
             return self
         network = form.network(dtype, options.rates_of(self.dropout, len(hidden)))
-        rows = X if isinstance(X, np.ndarray) else SparseRows(X)
-        data = Rows(rows, targets.target, sample_weight)
-        loss = loss_of(self.loss, network, getattr(self, "label_smoothing", 0.0))
+        data = _rows(X, targets, sample_weight)
+        loss = self._loss(network)
         order, held = np.arange(len(data)), None
         if given is not None:
             data, held = self._append(data, given, loss)
@@ -246,6 +241,20 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         )
         calls.end()
         return self
+
+    def _weighed(
+        self, X: Any, y: Any, sample_weight: Any, *, is_partial: bool
+    ) -> Array | None:
+        """The weights of rows that a user gave, checked, with those of their classes."""
+        if sample_weight is not None:
+            require_unmasked(sample_weight, "sample_weight")
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+            )
+        return self._row_weights(y, sample_weight, is_partial=is_partial)
+
+    def _loss(self, network: Network) -> Loss:
+        return loss_of(self.loss, network, getattr(self, "label_smoothing", 0.0))
 
     def _checked(self, X: Any, y: Any = None, *, is_first: bool) -> tuple[Any, Any]:
         """X and y checked, X as the network takes it."""
@@ -511,6 +520,41 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         self._ongoing.go(self, rows)
         return True
 
+    def _as_network(self) -> Network:
+        """The network as it is trained, with the weights that are there now."""
+        check_is_fitted(self)
+        form = self._form()
+        rates = options.rates_of(self.dropout, len(form.activations))
+        network = form.network(self._dtype, rates)
+        network.parameters.update(named(*self._weights()))
+        return network
+
+    def _inputs_for(self, X: Any) -> Any:
+        """A user's X as that network takes it."""
+        return self._rows_for(X)
+
+    def _subject(self, X: Any, y: Any, sample_weight: Any = None) -> Subject:
+        """The network, its loss and penalty, and these rows, to be looked at.
+
+        Rows are prepared as in `fit`, and count by `sample_weight` and `class_weight`; "balanced"
+        balances the classes of these rows.
+        """
+        network = self._as_network()
+        X, y = self._checked(X, y, is_first=False)
+        X = X.astype(self._dtype, copy=False)
+        with plainly():
+            self._meet(y, is_first=False, is_partial=True)  # they may lack a class
+            targets = self._targets(y, dtype=self._dtype)
+        if targets.n_outputs != self.n_outputs_:
+            raise ShapeError(
+                f"y: targets of the shape {y.shape} ask for {targets.n_outputs} outputs, the model "
+                f"has {self.n_outputs_}; give y as in fit"
+            )
+        data = _rows(X, targets, self._weighed(X, y, sample_weight, is_partial=False))
+        weights = data.sample_weight
+        total = len(data) if weights is None else max(float(weights.sum()), 1.0)
+        return Subject.of(network, data, self._loss(network), float(self.alpha) / total)
+
     def _has_partial_fit(self) -> bool:
         if is_stochastic(self.solver):
             return True
@@ -529,6 +573,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
 def network_of(model: BaseMLP) -> Network:
     """The network of a fitted estimator, its weights 0: what is computed, not with what."""
     return model._form().network(model.coefs_[0].dtype)
+
+
+def _rows(X: Any, targets: Targets, sample_weight: Array | None) -> Rows:
+    return Rows(X if isinstance(X, np.ndarray) else SparseRows(X), targets.target, sample_weight)
 
 
 def _hidden_sizes(value: Any) -> list[int]:

@@ -174,8 +174,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         self.n_threads = n_threads
         self.random_starts = random_starts
 
-    @with_callbacks  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
     def fit(
         self,
         X: Any,
@@ -202,7 +202,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
     def _partial_fit_exists(self) -> bool:
         return self._has_partial_fit()
 
-    @available_if(_partial_fit_exists)  # type: ignore[untyped-decorator]
+    @available_if(_partial_fit_exists)  # type: ignore[untyped-decorator]  # scikit-learn's
     def partial_fit(
         self,
         X: Any,
@@ -226,8 +226,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
             return self
         return self._partial_fit(X, y, sample_weight, classes, X_val, y_val, sample_weight_val)
 
-    @with_callbacks  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
     def _partial_fit(
         self,
         X: Any,

@@ -182,7 +182,9 @@ class Run:
             self.session, self.last, self.order, self.batch_size, self.model.n_iter_ + 1
         )
         self.last = self.session.engine.snapshot()
-        return FitDivergenceError(f"{DIVERGED} {found}", epoch=found.epoch, step=found.step)
+        return FitDivergenceError(
+            f"{DIVERGED} {found}", epoch=found.epoch, step=found.step, origin=found.origin
+        )
 
     def hand_over(self) -> None:
         """Give the model its weights, the best ones where rows were held out."""

@@ -11,6 +11,7 @@ import numpy as np
 from retrograd import gates
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
+from retrograd.graph.shape import known
 from retrograd.nn.losses import CrossEntropy, GaussianNLL, Loss, Quantile, find_loss
 from retrograd.nn.network import Forward, Network
 
@@ -86,7 +87,7 @@ def _clipped(forward: Forward) -> Node:
 
 
 def _categorical(forward: Forward, y: Node) -> Node:
-    classes = int(forward.output.shape[1])  # type: ignore[arg-type]  # columns are never symbolic
+    classes = known(forward.output.shape[1])
     truth = gates.one_hot(y, classes, forward.output.dtype)
     return -gates.sum(truth * gates.log(_clipped(forward)), axis=1)
 

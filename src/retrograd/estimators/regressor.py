@@ -176,8 +176,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         self.n_threads = n_threads
         self.random_starts = random_starts
 
-    @with_callbacks  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
     def fit(
         self,
         X: Any,
@@ -205,7 +205,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
     def _partial_fit_exists(self) -> bool:
         return self._has_partial_fit()
 
-    @available_if(_partial_fit_exists)  # type: ignore[untyped-decorator]
+    @available_if(_partial_fit_exists)  # type: ignore[untyped-decorator]  # scikit-learn's
     def partial_fit(
         self,
         X: Any,
@@ -227,8 +227,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
             return self
         return self._partial_fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
-    @with_callbacks  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
     def _partial_fit(
         self,
         X: Any,
@@ -279,7 +279,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
             f"predict_quantiles is there with loss='quantile', the loss is {self.loss!r}"
         )
 
-    @available_if(_quantiles_exist)  # type: ignore[untyped-decorator]
+    @available_if(_quantiles_exist)  # type: ignore[untyped-decorator]  # scikit-learn's
     def predict_quantiles(self, X: Any) -> Array:
         """The quantiles of `loss=rg.Quantile(...)` for each row, in its order.
 

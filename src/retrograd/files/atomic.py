@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from retrograd.errors import FileError, RetrogradError
+from retrograd.errors import FileError, OptionError, RetrogradError
 
 
 def replace_file(
@@ -23,7 +23,7 @@ def replace_file(
     one keeps its mode. A symbolic link stays: the file that it leads to is replaced.
 
     FileError: no such folder, no permission, a full disk, or something at `path` that is not a
-    regular file (a folder, a device).
+    regular file (a folder, a device). OptionError: a path that is none.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -31,6 +31,7 @@ def replace_file(
     ...     print(Path(folder, "note.txt").read_text(), os.listdir(folder))
     one two ['note.txt']
     """
+    require_path(path)
     try:
         target = Path(os.path.realpath(path))
         if not target.parent.is_dir():
@@ -51,6 +52,12 @@ def replace_file(
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         reason = getattr(error, "strerror", None) or error
         raise FileError(f"{path}: cannot be written: {reason}") from error
+
+
+def require_path(path: object) -> None:
+    """Raise OptionError unless this names a file: a text or a pathlib.Path."""
+    if not isinstance(path, str | os.PathLike):
+        raise OptionError(f"path: expected a text or a pathlib.Path, got {path!r}")
 
 
 def _mode_of(target: Path) -> int | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from retrograd.errors import FileError, ModelFileError, OptionError
 from retrograd.files import strict_json
-from retrograd.files.atomic import replace_file
+from retrograd.files.atomic import replace_file, require_path
 from retrograd.files.layout import Array, Block, array_of, bytes_of, head, place, type_in, type_of
 from retrograd.files.recognise import recognise
 from retrograd.files.strict_json import JSON
@@ -100,6 +100,7 @@ def read(path: str | os.PathLike[str]) -> ModelFile:
 
 def _read_bytes(path: str | os.PathLike[str]) -> bytes:
     """All of a file that begins as a model file does."""
+    require_path(path)
     try:
         # Asked of the name, not of the open file: opening a pipe would wait for a writer.
         info = os.stat(path)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from retrograd.errors import TableError
+from retrograd.files.atomic import require_path
 from retrograd.files.csv_table import read_csv
 from retrograd.files.parquet_table import read_parquet
 from retrograd.files.table import Table
@@ -43,6 +44,7 @@ def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> T
     >>> table.column("h"), table.column("alloy"), table.column("length")
     (array([25. , 31.5]), array(['steel', None], dtype=object), array([0.04,  nan]))
     """
+    require_path(path)
     path = Path(path)
     read = _READERS.get(path.suffix.lower())
     if read is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from retrograd.arrays import require_flag
 from retrograd.gates.reduce import along
 from retrograd.graph.node import Array, Gate, Like, Node, apply, define
 from retrograd.graph.shape import size_of
@@ -37,5 +38,6 @@ def cumsum(x: Like, axis: int = -1, *, reverse: bool = False) -> Node:
     >>> rg.evaluate(rg.cumsum([1.0, 2.0, 4.0])), rg.evaluate(rg.cumsum([1.0, 2.0], reverse=True))
     (array([1., 3., 7.]), array([3., 2.]))
     """
+    require_flag("cumsum", "reverse", reverse)
     node, place = along("cumsum", x, axis)
-    return apply(CUMSUM, node, axis=place, reverse=bool(reverse))
+    return apply(CUMSUM, node, axis=place, reverse=reverse)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from retrograd.arrays import require_several
 from retrograd.errors import OptionError, ShapeError
 from retrograd.graph.node import (
     OPERATORS,
@@ -22,7 +23,19 @@ from retrograd.graph.node import (
     constant,
     define,
 )
-from retrograd.graph.shape import Rows, Shape, Size, as_shape, broadcast, rows, show
+from retrograd.graph.shape import (
+    Rows,
+    Shape,
+    Size,
+    as_axis,
+    as_shape,
+    as_size,
+    broadcast,
+    entries_of,
+    known,
+    rows,
+    show,
+)
 
 
 def _free(*_: Node, n_rows: int) -> int:
@@ -71,12 +84,17 @@ def reshape(x: Like, shape: object) -> Node:
     array([1., 2., 3., 4.])
     """
     node = as_node(x)
-    wanted = list(shape) if isinstance(shape, Sequence) else [shape]
-    unknown = [axis for axis, size in enumerate(wanted) if size == -1]
+    wanted = list(entries_of(shape))
+    unknown = [
+        axis
+        for axis, size in enumerate(wanted)
+        if isinstance(size, int | np.integer) and size == -1
+    ]
     if len(unknown) > 1:
         raise ShapeError(f"reshape: only one size can be -1, got {shape!r}")
     for axis in unknown:
-        wanted[axis] = _missing_size(node, wanted[:axis] + wanted[axis + 1 :])
+        others = [as_size(size, shape) for size in wanted[:axis] + wanted[axis + 1 :]]
+        wanted[axis] = _missing_size(node, others)
     result = as_shape(wanted)
     return node if result == node.shape else apply(RESHAPE, node, shape=result)
 
@@ -117,12 +135,15 @@ def transpose(x: Like, axes: Sequence[int] | None = None) -> Node:
            [3.]])
     """
     node = as_node(x)
-    given = range(node.ndim)[::-1] if axes is None else axes
-    order = tuple(axis + node.ndim if axis < 0 else axis for axis in given)
+    given = tuple(range(node.ndim)[::-1])
+    if axes is not None:
+        given = require_several("transpose", "axes", axes, "a list of axes, (1, 0)")
+    try:
+        order = tuple(as_axis(axis, node.ndim) for axis in given)
+    except ShapeError:
+        order = ()
     if sorted(order) != list(range(node.ndim)):
-        raise ShapeError(
-            f"transpose: axes {tuple(given)} do not name each of {node.ndim} axes once"
-        )
+        raise ShapeError(f"transpose: axes {given} do not name each of {node.ndim} axes once")
     return node if order == tuple(range(node.ndim)) else apply(TRANSPOSE, node, axes=order)
 
 
@@ -314,19 +335,14 @@ def _concatenate_infer(*nodes: Node, axis: int) -> tuple[Shape, np.dtype[Any]]:
             raise ShapeError(f"sizes may differ only along axis {axis}")
     if any(isinstance(node.shape[axis], Rows) for node in nodes):
         raise ShapeError(f"axis {axis} has size `rows`; rows cannot be joined")
-    joined = sum(_known(node.shape[axis]) for node in nodes)
+    joined = sum(known(node.shape[axis]) for node in nodes)
     return (*first.shape[:axis], joined, *first.shape[axis + 1 :]), first.dtype
-
-
-def _known(size: Size) -> int:
-    assert not isinstance(size, Rows)
-    return size
 
 
 def _concatenate_vjp(dy: Node, y: Node, *nodes: Node, axis: int) -> tuple[Node, ...]:
     pieces, start = [], 0
     for node in nodes:
-        size = _known(node.shape[axis])
+        size = known(node.shape[axis])
         pieces.append(_slice(dy, axis, start, start + size, 1))
         start += size
     return tuple(pieces)
@@ -352,12 +368,18 @@ def concatenate(nodes: Sequence[Like], axis: int = 0) -> Node:
     >>> rg.evaluate(rg.concatenate([[1.0], [2.0, 3.0]]))
     array([1., 2., 3.])
     """
-    parts = [as_node(node) for node in nodes]
+    parts = [as_node(x) for x in require_several("concatenate", "nodes", nodes, "a list of nodes")]
     if not parts:
         raise ShapeError("concatenate: there is nothing to join")
-    if not -parts[0].ndim <= axis < parts[0].ndim:
-        raise ShapeError(f"concatenate: axis {axis} is out of range for {parts[0].ndim} dimensions")
-    return apply(CONCATENATE, *parts, axis=axis % parts[0].ndim)
+    return apply(CONCATENATE, *parts, axis=axis_of("concatenate", axis, parts[0].ndim))
+
+
+def axis_of(gate: str, axis: object, ndim: int) -> int:
+    """One axis of a gate, from 0; ShapeError that names the gate for one that is not there."""
+    try:
+        return as_axis(axis, ndim)
+    except ShapeError as error:
+        raise ShapeError(f"{gate}: {error}") from None
 
 
 OPERATORS |= {"transpose": transpose, "getitem": getitem}

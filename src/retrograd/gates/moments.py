@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.errors import OptionError
+from retrograd.arrays import require_flag, require_number
 from retrograd.gates.arithmetic import sqrt, square
 from retrograd.gates.reduce import Axis, as_normalised, mean
 from retrograd.graph.node import Array, Gate, Like, Node, apply, define
@@ -15,7 +15,7 @@ from retrograd.graph.shape import size_of
 
 def _center_numpy(x: Array, *, axes: tuple[int, ...], out: Array | None = None) -> Array:
     # The mean is rounded, by a part of itself: where it is large beside the differences, they are
-    # all off by the same. Their own mean is that rounding   [Chan, Golub & LeVeque 1983, sec. 2].
+    # all off by the same. Their own mean is that rounding   [Chan, Golub & LeVeque 1983].
     d = np.subtract(x, _mean(x, axes), out=out)
     return np.subtract(d, _mean(d, axes), out=out)
 
@@ -60,6 +60,7 @@ def variance(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
     >>> rg.evaluate(rg.variance([[1.0, 2.0], [3.0, 5.0]], axis=1))
     array([0.25, 1.  ])
     """
+    require_flag("variance", "keepdims", keepdims)
     node, axes = as_normalised("variance", x, axis)
     return mean(square(apply(CENTER, node, axes=axes)), axes, keepdims=keepdims)
 
@@ -78,8 +79,7 @@ def standardize(x: Like, axis: Axis = -1, *, epsilon: float = 1e-5) -> Node:
     >>> rg.evaluate(rg.standardize([[1.0, 2.0, 3.0]], epsilon=0.0)).round(4)
     array([[-1.2247,  0.    ,  1.2247]])
     """
-    if not epsilon >= 0:
-        raise OptionError(f"standardize: epsilon is at least 0, got {epsilon!r}")
+    require_number("standardize", "epsilon", epsilon)
     node, axes = as_normalised("standardize", x, axis)
     d = apply(CENTER, node, axes=axes)
     return d * (1.0 / sqrt(mean(square(d), axes, keepdims=True) + epsilon))

@@ -130,8 +130,10 @@ def bernoulli(
     >>> rg.evaluate(rg.bernoulli(0.5, (6,), seed=1))
     array([False,  True, False, False, False, False])
     """
-    if not isinstance(p, Node) and not np.all((np.asarray(p) >= 0) & (np.asarray(p) <= 1)):
-        raise OptionError(f"bernoulli: p is a probability, from 0 to 1, got {p!r}")
+    if not isinstance(p, Node):
+        given = np.asarray(p)
+        if given.dtype.kind not in "biuf" or not np.all((given >= 0) & (given <= 1)):
+            raise OptionError(f"bernoulli: p is a probability, from 0 to 1, got {p!r}")
     return less(_draw("bernoulli", shape, seed, offset, stream, dtype, half=0), p)
 
 

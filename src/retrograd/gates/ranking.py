@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from retrograd.errors import OptionError, ShapeError
+from retrograd.arrays import require_number
+from retrograd.errors import ShapeError
 from retrograd.gates.compare import greater, greater_equal, less, where
 from retrograd.gates.elementwise import cast
 from retrograd.gates.layout import reshape
@@ -29,8 +30,8 @@ def top_k_mask(x: Like, k: Like, axis: int = -1) -> Node:
     >>> rg.evaluate(rg.top_k_mask([3.0, 1.0, 4.0, 4.0, 5.0], 2))
     array([False, False,  True, False,  True])
     """
-    if not isinstance(k, Node) and not (np.ndim(k) == 0 and np.asarray(k) >= 0):
-        raise OptionError(f"top_k_mask: k is a number from 0, got {k!r}")
+    if not isinstance(k, Node):
+        require_number("top_k_mask", "k", k)
     node, place = along("top_k_mask", x, axis)
     size = node.shape[place]
     if isinstance(size, Rows):

@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from retrograd.arrays import require_flag
 from retrograd.errors import DataError, ShapeError
 from retrograd.gates.compare import where
 from retrograd.gates.elementwise import cast
 from retrograd.gates.exponential import EXP_FLOPS, exp
-from retrograd.gates.layout import broadcast_to, reshape
+from retrograd.gates.layout import axis_of, broadcast_to, reshape
 from retrograd.graph.node import Array, Gate, Like, Node, apply, as_dtype, as_node, define
 from retrograd.graph.shape import (
     Rows,
     Shape,
     as_axes,
+    as_shape,
     broadcast,
     broadcast_axes,
     rows,
@@ -71,10 +73,11 @@ def sum(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
     array([4., 6.])
     """
     node = _floating(x)
+    require_flag("sum", "keepdims", keepdims)
     return apply(SUM, node, axes=_axes("sum", node, axis), keepdims=keepdims)
 
 
-def sum_to(x: Node, shape: Shape) -> Node:
+def sum_to(x: Like, shape: object) -> Node:
     """x summed over the axes along which `shape` would be broadcast to reach x's shape.
 
     The transpose of `broadcast_to`   [PyTorch: Tensor.sum_to_size].
@@ -82,16 +85,17 @@ def sum_to(x: Node, shape: Shape) -> Node:
     >>> rg.evaluate(rg.sum_to(rg.constant([[1.0, 2.0], [3.0, 4.0]]), (1, 2)))
     array([[4., 6.]])
     """
-    if shape == x.shape:
-        return x
+    node, wanted = as_node(x), as_shape(shape)
+    if wanted == node.shape:
+        return node
     try:
-        fits = broadcast(shape, x.shape) == x.shape
+        fits = broadcast(wanted, node.shape) == node.shape
     except ShapeError:
         fits = False
     if not fits:
-        raise ShapeError(f"sum_to: {show(shape)} does not broadcast to {show(x.shape)}")
-    axes = broadcast_axes(shape, x.shape)
-    return reshape(sum(x, axes), shape)
+        raise ShapeError(f"sum_to: {show(wanted)} does not broadcast to {show(node.shape)}")
+    axes = broadcast_axes(wanted, node.shape)
+    return reshape(sum(node, axes), wanted)
 
 
 def _axes(gate: str, node: Node, axis: Axis) -> tuple[int, ...]:
@@ -130,6 +134,7 @@ def mean(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
     array([1.5, 3.5])
     """
     node = _floating(x)
+    require_flag("mean", "keepdims", keepdims)
     sizes = [node.shape[a] for a in _axes("mean", node, axis)]
     number: Like = float(math.prod(size for size in sizes if not isinstance(size, Rows)))
     for _ in range(sizes.count(rows)):
@@ -194,6 +199,7 @@ def max(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
     array([3., 4.])
     """
     node = _floating(x)
+    require_flag("max", "keepdims", keepdims)
     axes = _axes("max", node, axis)
     if any(node.shape[a] == 0 for a in axes):
         raise ShapeError(f"max: there is no largest entry along an axis of size 0 in {node!r}")
@@ -297,22 +303,19 @@ def as_normalised(gate: str, x: Like, axis: Axis) -> tuple[Node, tuple[int, ...]
 def along(gate: str, x: Like, axis: int) -> tuple[Node, int]:
     """The operand as floats, and the one axis, from 0, along which a gate works."""
     node = _floating(x)
-    try:
-        (place,) = as_axes((axis,), node.ndim)
-    except ShapeError as error:
-        raise ShapeError(f"{gate}: {error}") from None
-    return node, place
+    return node, axis_of(gate, axis, node.ndim)
 
 
 def logsumexp(x: Like, axis: Axis = None, *, keepdims: bool = False) -> Node:
     """log(sum(e**x)) over axes (all by default), without overflow.  d/dx = softmax(x)
 
     Computed as m + log(sum(e**(x - m))) with m the largest entry: its error is a few units in the
-    last place of m or of 1, whichever is larger   [Blanchard, Higham & Higham 2021, eq. 1.4].
+    last place of m or of 1, whichever is larger   [Blanchard, Higham & Higham 2021].
 
     >>> round(rg.evaluate(rg.logsumexp([1e4, 1e4])), 4)
     10000.6931
     """
+    require_flag("logsumexp", "keepdims", keepdims)
     node, axes = as_normalised("logsumexp", x, axis)
     return apply(LOGSUMEXP, node, axes=axes, keepdims=keepdims)
 

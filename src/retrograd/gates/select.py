@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retrograd.errors import DataError, DtypeError, ShapeError
+from retrograd.gates.layout import axis_of
 from retrograd.graph.node import (
     OPERATORS,
     Array,
@@ -20,7 +21,7 @@ from retrograd.graph.node import (
     constant,
     define,
 )
-from retrograd.graph.shape import Shape, Size, as_shape, size_of
+from retrograd.graph.shape import Shape, Size, as_size, size_of
 
 
 def _indices(gate: str, value: Node | ArrayLike) -> Node:
@@ -109,11 +110,8 @@ def take(x: Like, indices: Node | ArrayLike, axis: int = 0) -> Node:
     array([7., 5., 7.])
     """
     node = as_node(x)
-    if not -node.ndim <= axis < node.ndim:
-        raise ShapeError(
-            f"take: axis {axis} is out of range for {node.ndim} dimensions of {node!r}"
-        )
-    return apply(TAKE, node, _indices("take", indices), axis=axis % node.ndim)
+    place = axis_of("take", axis, node.ndim)
+    return apply(TAKE, node, _indices("take", indices), axis=place)
 
 
 def scatter_add(x: Like, indices: Node | ArrayLike, size: Size, axis: int = 0) -> Node:
@@ -125,13 +123,9 @@ def scatter_add(x: Like, indices: Node | ArrayLike, size: Size, axis: int = 0) -
     >>> rg.evaluate(rg.scatter_add([1.0, 2.0, 4.0], [2, 0, 2], 3))
     array([2., 0., 5.])
     """
-    node, where, (length,) = as_node(x), _indices("scatter_add", indices), as_shape(size)
-    ndim = node.ndim - where.ndim + 1  # of the result
-    if not -ndim <= axis < ndim:
-        raise ShapeError(
-            f"scatter_add: axis {axis} is out of range for {ndim} dimensions of the result"
-        )
-    return apply(SCATTER_ADD, node, where, axis=axis % ndim, size=length)
+    node, where, length = as_node(x), _indices("scatter_add", indices), as_size(size, size)
+    place = axis_of("scatter_add", axis, node.ndim - where.ndim + 1)  # of the result
+    return apply(SCATTER_ADD, node, where, axis=place, size=length)
 
 
 def _one_hot_numpy(
@@ -162,7 +156,7 @@ def one_hot(indices: Node | ArrayLike, depth: int, dtype: object = np.float64) -
     array([[0., 0., 1.],
            [1., 0., 0.]])
     """
-    (size,) = as_shape(depth)
+    size = as_size(depth, depth)
     node = _indices("one_hot", indices)
     return apply(ONE_HOT, node, depth=size, dtype=as_dtype(dtype))
 

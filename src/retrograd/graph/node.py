@@ -300,6 +300,8 @@ def constant(value: ArrayLike, *, dtype: object = None, name: str | None = None)
     """
     if isinstance(value, Node):
         raise DtypeError(f"constant: {value!r} is a node already")
+    if name is not None and not isinstance(name, str):
+        raise OptionError(f"constant: a name is a string, got {name!r}")
     array = _as_array(value, dtype, "constant")
     return Node(CONSTANT, (), NO_PARAMS, array.shape, array.dtype, name, array)
 

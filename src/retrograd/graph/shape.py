@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -39,22 +40,31 @@ def as_shape(shape: object) -> Shape:
     >>> as_shape([rows, 3])
     (rows, 3)
     """
-    sizes = shape if isinstance(shape, Sequence) else (shape,)
-    return tuple(_as_size(size, shape) for size in sizes)
+    return tuple(as_size(size, shape) for size in entries_of(shape))
 
 
-def _as_size(size: object, shape: object) -> Size:
+def entries_of(shape: object) -> Sequence[Any]:
+    """The entries of a list or a tuple; anything else, as the only one."""
+    return shape if isinstance(shape, Sequence) else (shape,)
+
+
+def as_size(size: Any, shape: object) -> Size:
+    """One size, an integer or `rows`, of a shape; ShapeError for what is neither.
+
+    >>> as_size(rows, (rows, 3)), as_size(3, 3)
+    (rows, 3)
+    """
     if isinstance(size, Rows):
         return size
     try:
-        number = size.__index__()  # type: ignore[attr-defined]  # any integer type
-    except (AttributeError, TypeError):
+        number = operator.index(size)
+    except TypeError:
         raise ShapeError(
             f"a size is an integer or `rows`, got {size!r} in shape {shape!r}"
         ) from None
     if number < 0:
         raise ShapeError(f"a size is at least 0, got {number} in shape {shape!r}")
-    return int(number)
+    return number
 
 
 def show(shape: Shape) -> str:
@@ -103,17 +113,36 @@ def as_axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
     """
     if axis is None:
         return tuple(range(ndim))
-    given = (axis,) if not isinstance(axis, Sequence) else tuple(axis)
-    axes = []
-    for number in given:
-        if not hasattr(number, "__index__"):
-            raise ShapeError(f"an axis is an integer, got {number!r}")
-        if not -ndim <= number < ndim:
-            raise ShapeError(f"axis {number} is out of range for {ndim} dimensions")
-        axes.append(int(number) % ndim)
+    given = tuple(entries_of(axis))
+    axes = [as_axis(number, ndim) for number in given]
     if len(set(axes)) < len(axes):
         raise ShapeError(f"axes {given} name one axis twice")
     return tuple(sorted(axes))
+
+
+def as_axis(axis: Any, ndim: int) -> int:
+    """One axis as a non-negative number; ShapeError for one that is not there, or no integer.
+
+    >>> as_axis(-1, 3)
+    2
+    """
+    try:
+        number = operator.index(axis)
+    except TypeError:
+        raise ShapeError(f"an axis is an integer, got {axis!r}") from None
+    if not -ndim <= number < ndim:
+        raise ShapeError(f"axis {number} is out of range for {ndim} dimensions")
+    return number % ndim
+
+
+def known(size: Size) -> int:
+    """A size that is not `rows`, as those of parameters and columns are.
+
+    >>> known(3)
+    3
+    """
+    assert not isinstance(size, Rows)
+    return size
 
 
 def size_of(shape: Shape, n_rows: int) -> int:

@@ -1,8 +1,8 @@
-"""A graph as text, as DOT and as Mermaid."""
+"""A graph as text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from retrograd.graph.node import CONSTANT, VARIABLE, Node
 from retrograd.graph.order import order
@@ -51,33 +51,3 @@ def as_text(outputs: Iterable[Node] | Mapping[str, Node]) -> str:
 
 def _show(value: object) -> str:
     return show(value) if isinstance(value, tuple) else str(value)
-
-
-def _numbered(outputs: Iterable[Node]) -> dict[Node, int]:
-    return {node: i for i, node in enumerate(order(outputs))}
-
-
-def as_dot(outputs: Iterable[Node], *, text: Callable[[Node], str] = label) -> str:
-    """The graph in the DOT language: ellipses for gates, boxes for variables and constants.
-
-    `text(node)` is what stands in a node, in one or more lines.
-    """
-    number = _numbered(outputs)
-    lines = ["digraph {", "  rankdir=LR"]
-    for node, i in number.items():
-        shape = "ellipse" if node.inputs else "box"
-        words = text(node).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        lines.append(f'  n{i} [label="{words}" shape={shape}]')
-    lines += [f"  n{number[x]} -> n{i}" for node, i in number.items() for x in node.inputs]
-    return "\n".join([*lines, "}"])
-
-
-def as_mermaid(outputs: Iterable[Node], *, text: Callable[[Node], str] = label) -> str:
-    """The graph as a Mermaid flowchart; `text(node)` is what stands in a node."""
-    number = _numbered(outputs)
-    lines = ["flowchart LR"]
-    for node, i in number.items():
-        words = text(node).replace('"', "#quot;").replace("\n", "<br/>")
-        lines.append(f'  n{i}(("{words}"))' if node.inputs else f'  n{i}["{words}"]')
-    lines += [f"  n{number[x]} --> n{i}" for node, i in number.items() for x in node.inputs]
-    return "\n".join(lines)

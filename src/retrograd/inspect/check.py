@@ -1,19 +1,31 @@
-"""Checking gradients on the reference engine."""
+"""Checking gradients: of a graph or a model, and an engine's against the reference's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any, overload
 
 from numpy.typing import ArrayLike
 
 from retrograd.autodiff import check
 from retrograd.autodiff.check import AUTO
 from retrograd.autodiff.checked import GradientCheck
+from retrograd.errors import require_known
 from retrograd.graph.node import Like, Node
-from retrograd.run import compile
+from retrograd.inspect.against import compare_engine
+from retrograd.inspect.passes import MODES, fresh_passes
+from retrograd.inspect.subject import Inspectable, subject_of
+from retrograd.nn.losses import LossChoice
+from retrograd.nn.network import Network
+from retrograd.nn.sharing import walk
+from retrograd.run import compile, find_engine
+from retrograd.tabular.model import TableModel
+from retrograd.training.frozen import find_frozen
 
 
+@overload
 def check_gradient(
     output: Node,
     wrt: Node | Sequence[Node] | None = None,
@@ -24,8 +36,33 @@ def check_gradient(
     entries: int | None = None,
     seed: int = 0,
     tolerance: float | None = None,
+) -> GradientCheck: ...
+@overload
+def check_gradient(
+    output: Any,
+    wrt: Any,
+    values: ArrayLike | None = None,
+    *,
+    loss: LossChoice = AUTO,
+    l2: float | None = None,
+    sample_weight: ArrayLike | None = None,
+    frozen: Sequence[str] = (),
+    mode: str = "train",
+    engine: str = "numpy",
+    method: str = AUTO,
+    entries: int | None = None,
+    seed: int = 0,
+    tolerance: float | None = None,
+) -> GradientCheck: ...
+
+
+def check_gradient(
+    output: Any, wrt: Any = None, values: Any = None, **options: Any
 ) -> GradientCheck:
-    """Compare the gradient of `output` with numbers from forward passes alone, entry by entry.
+    """Compare a gradient with numbers from forward passes alone, entry by entry.
+
+    Of a node, `check_gradient(output, wrt, values)`; of a network, a fitted estimator or a table
+    model that of J on a batch, `check_gradient(model, X, Y)`.
 
     Where every gate on the way is analytic the numbers come from the complex step, one forward pass
     an entry [Squire & Trapp 1998]; otherwise from central differences, extrapolated from the steps
@@ -33,21 +70,25 @@ def check_gradient(
     graph's own dtypes.
 
     Args:
-        output: a scalar node.
+        output: a scalar node, or a model.
         wrt: the variables to check; by default all floating variables that `output` depends on, or
-            those of `gradients`.
-        values: values for variables, in place of their own.
+            those of `gradients`. Of a model X, its rows; all its parameters are checked.
+        values: values for variables, in place of their own. Of a model Y, the targets.
         gradients: gradients to check in place of backpropagation's, one by hand or from another
             engine: a node or an array for each variable.
         method: "auto", "complex" or "central".
         entries: at least 1. Check so many entries of each variable, drawn at random, not all.
         seed: of that draw.
         tolerance: above 0. The largest relative error that passes; by default 1e-10 for the complex
-            step and 1e-6 for central differences.
+            step, 1e-6 for central differences, and what rounding explains for an engine.
+        loss, l2, sample_weight, frozen, mode: of a model, as in `rg.trace`.
+        engine: of a model: "numpy" checks the gradient itself. "cpu" compares the compiled engine's
+            gradient in float32 with the reference's in float64, every entry.
 
     Returns:
-        `.ok`, `.max_relative_error`, `.worst` (variable, index, analytic, numeric), `.variables`,
-        `.passes`, `.method`; printed, a table.
+        `.ok`, `.max_relative_error`, `.worst` (variable, index, analytic, numeric, layer),
+        `.variables`, `.passes`, `.method`; `.gates`, the names of gates whose derivative is wrong;
+        printed, a table.
 
     An error is relative to the largest entry of its variable's gradient. Where all entries are so
     small that they are rounding error of `output`, as for a gradient that is 0 everywhere, it is
@@ -56,21 +97,76 @@ def check_gradient(
     At a kink (relu at exactly 0, a tie in max) the slopes on the two sides differ: there is no
     derivative to compare with. Such entries are counted (`.variables[i].kinks`) and not judged.
     Where kinks meet that cancel, as in relu(x) - relu(-x) at 0, the function has a derivative that
-    no backpropagation finds, and the check fails: check at other values.
+    no backpropagation finds: such entries are judged at points beside the kinks.
 
     >>> from retrograd import tanh, variable
     >>> w, x = variable("w", 0.5), variable("x", [1.0, 2.0])
     >>> check_gradient(tanh(w * x) @ x).ok
     True
+    >>> net = rg.MLP([2, 3, 1], activation="tanh")
+    >>> check_gradient(net, [[1.0, 2.0], [3.0, 4.0]], [[1.0], [0.0]]).worst.layer in ("1", "2")
+    True
     """
-    return check.check_gradient(
-        output,
-        wrt,
-        values,
-        compile=partial(compile, engine="numpy"),
-        gradients=gradients,
-        method=method,
-        entries=entries,
-        seed=seed,
-        tolerance=tolerance,
+    if isinstance(output, Node) or not _is_model(output):
+        return _of_node(output, wrt, values, **options)
+    return _of_model(output, wrt, values, **options)
+
+
+def _is_model(thing: Any) -> bool:
+    return isinstance(thing, Network | TableModel | Inspectable)
+
+
+_of_node = partial(check.check_gradient, compile=partial(compile, engine="numpy"))
+
+
+def _of_model(
+    model: Any,
+    X: Any,
+    Y: ArrayLike | None = None,
+    *,
+    loss: LossChoice = AUTO,
+    l2: float | None = None,
+    sample_weight: ArrayLike | None = None,
+    frozen: Sequence[str] = (),
+    mode: str = "train",
+    engine: str = "numpy",
+    method: str = AUTO,
+    entries: int | None = None,
+    seed: int = 0,
+    tolerance: float | None = None,
+) -> GradientCheck:
+    require_known("mode", mode, MODES)
+    subject = subject_of(
+        "check_gradient", model, X, Y, loss=loss, l2=l2, sample_weight=sample_weight
     )
+    held = find_frozen(subject.network, frozen)
+    options: dict[str, Any] = {"is_still": mode == "predict", "frozen": held}
+    if find_engine(engine).name == "numpy":
+        # Built anew: a rule that was changed since must show.
+        made = fresh_passes(subject, **options)
+        found = _of_node(
+            made.objective.J,
+            [*made.objective.trained.values()],
+            made.values(subject),
+            method=method,
+            entries=entries,
+            seed=seed,
+            tolerance=tolerance,
+        )
+    else:
+        found = compare_engine(subject, find_engine(engine), tolerance=tolerance, **options)
+    return _with_layers(found, subject.network)
+
+
+def _with_layers(found: GradientCheck, network: Network) -> GradientCheck:
+    """The same, each entry with the layer that has the parameter."""
+    places = {
+        full: place
+        for place, layer in reversed([*walk(network.layers)])  # of a shared one its first
+        for full in network.names_of(layer, place).values()
+    }
+    variables = [
+        replace(x, worst=x.worst and replace(x.worst, layer=places.get(x.name, "")))
+        for x in found.variables
+    ]
+    return replace(found, variables=tuple(variables))

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retrograd.autodiff.gradient import gradient
-from retrograd.errors import GraphError, ShapeError
+from retrograd.arrays import require_integer
+from retrograd.errors import GraphError, ShapeError, require_known
 from retrograd.graph.node import CONSTANT, VARIABLE, Node, describe
-from retrograd.graph.order import order
 from retrograd.graph.shape import show
-from retrograd.graph.text import as_dot, as_mermaid, label
-from retrograd.run import evaluate
+from retrograd.graph.text import label
+from retrograd.inspect.frames import as_lines, as_rich, data_frame
+from retrograd.inspect.layers import NetworkTrace, traced
+from retrograd.inspect.passes import MODES
+from retrograd.inspect.subject import subject_of
+from retrograd.inspect.sweep import shares, sweep
+from retrograd.nn.losses import LossChoice
+from retrograd.pictures.picture import AUTO, MOST_NODES, Picture, draw
+from retrograd.training.frozen import find_frozen
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,43 +52,117 @@ class Trace:
     def __repr__(self) -> str:
         return f"<trace of {describe(self.output)}, {len(self.nodes)} nodes>"
 
-    def __str__(self) -> str:
-        names = {node: _name(node, i) for i, node in enumerate(self.nodes)}
-        rows = [("node", "gate", "inputs", "value", "gradient")]
+    def names(self) -> dict[Node, str]:
+        """What the table calls each node."""
+        return {node: _name(node, i) for i, node in enumerate(self.nodes)}
+
+    def arrays(self) -> dict[str, Any]:
+        """The value of each node under the name that the table has, its gradient under d(name)."""
+        found: dict[str, Any] = {}
+        for node, name in self.names().items():
+            found |= {name: self.value(node), f"d({name})": self.gradient(node)}
+        return found
+
+    def table(self) -> list[tuple[str, ...]]:
+        """The printed table: a header, then a line for each node."""
+        names = self.names()
+        rows: list[tuple[str, ...]] = [("node", "gate", "inputs", "value", "gradient")]
         for node in self.nodes:
             inputs = " ".join(names[x] for x in node.inputs)
             numbers = summary(self.value(node)), summary(self.gradient(node))
             rows.append((names[node], node.gate.name, inputs, *numbers))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return rows
 
-    def to_dot(self) -> str:
-        """The graph in the DOT language, with each node's value and gradient."""
-        return as_dot([self.output], text=self._label)
+    def to_frame(self) -> Any:
+        """A pandas data frame of the table, with values and gradients as they are."""
+        header, *rows = self.table()
+        lines = [
+            dict(zip(header, (*row[:3], self.value(node), self.gradient(node)), strict=True))
+            for node, row in zip(self.nodes, rows, strict=True)
+        ]
+        return data_frame("trace", lines)
 
-    def to_mermaid(self) -> str:
-        """The graph as a Mermaid flowchart, with each node's value and gradient."""
-        return as_mermaid([self.output], text=self._label)
+    def __str__(self) -> str:
+        return as_lines(self.table())
 
-    def _label(self, node: Node) -> str:
-        value, slope = summary(self.value(node)), summary(self.gradient(node))
-        return f"{label(node)}\nvalue {value}\ngradient {slope}"
+    def __rich__(self) -> Any:
+        """The table as rich prints it."""
+        return as_rich(self.table())
+
+    def picture(self, *, level: str = AUTO) -> Picture:
+        """The graph with values and gradients at its edges; see `rg.picture`."""
+        is_small = len(self.nodes) <= MOST_NODES
+        return draw(
+            [self.output],
+            level=level,
+            values=self._values,
+            gradients=self._gradients,
+            shares=shares(self.nodes, self._values, self._gradients) if is_small else None,
+            title=f"values and gradients of {describe(self.output)}",
+        )
+
+    def to_svg(self, *, level: str = AUTO) -> str:
+        """The picture as SVG."""
+        return self.picture(level=level).to_svg()
+
+    def to_dot(self, *, level: str = AUTO) -> str:
+        """The picture in the DOT language."""
+        return self.picture(level=level).to_dot()
+
+    def to_mermaid(self, *, level: str = AUTO) -> str:
+        """The picture as a Mermaid flowchart."""
+        return self.picture(level=level).to_mermaid()
+
+    def _repr_svg_(self) -> str | None:
+        return self.picture()._repr_svg_()
 
 
-def trace(output: Node, values: Mapping[Node, ArrayLike] | None = None) -> Trace:
-    """Run a graph forward and backward once on the reference engine, and keep everything.
+@overload
+def trace(output: Node, values: Mapping[Node, ArrayLike] | None = None, /) -> Trace: ...
+@overload
+def trace(
+    model: Any,
+    X: Any,
+    Y: ArrayLike | None = None,
+    /,
+    *,
+    loss: LossChoice = "auto",
+    l2: float | None = None,
+    sample_weight: ArrayLike | None = None,
+    frozen: Sequence[str] = (),
+    mode: str = "train",
+    seed: int = 0,
+    engine: str = "numpy",
+) -> NetworkTrace: ...
+
+
+def trace(subject: Any, X: Any = None, Y: ArrayLike | None = None, /, **options: Any) -> Any:
+    """Run a graph, or a network on a batch, forward and backward once, and keep everything.
 
     Args:
-        output: a scalar node.
-        values: values for variables, in place of their own.
+        subject: a scalar node; or a network, a fitted estimator or a table model.
+        X: of a node, values for variables in place of their own. Of a model its rows, (B, I); of a
+            table model a table with its target.
+        Y: the targets of the rows, as `rg.train` or the estimator's fit takes them.
+        loss: of a network, as in `rg.train`; other models have their own.
+        l2: the penalty's; by default 0 for a network, else the model's own.
+        sample_weight: (B,), >= 0.
+        frozen: parameters without a gradient, as in `rg.train`.
+        mode: "train": `rg.Dropout` draws and `rg.BatchNorm` takes the batch's mean and variance;
+            "predict": as in predictions.
+        seed: of what random layers draw, below 2**53.
+        engine: "numpy" or "cpu".
 
     Returns:
-        A trace `t`: `t.value(node)` and `t.gradient(node)` for every node that `output` needs,
-        `print(t)` for a table, `t.to_dot()` and `t.to_mermaid()` for pictures.
+        Of a node a trace `t`: `t.value(node)` and `t.gradient(node)` for every node that `output`
+        needs. Of a model a trace with
+        `t.layer(2).delta` and z, a, e, W, dW, b, db; `t.example(3)` for one row alone. Each is a
+        table when it is printed (with rich too), `.arrays()` are all its arrays by name,
+        `.to_frame()` is a data frame, `.picture()` the graph with what the trace found at its
+        edges, which a notebook shows.
 
-    >>> from retrograd import variable
-    >>> w, x, y, z = (variable(n, v) for n, v in dict(w=5.0, x=3.0, y=2.0, z=4.0).items())
-    >>> print(trace((w + x * y) * z))
+    >>> w, x, y, z = (rg.variable(n, v) for n, v in dict(w=5.0, x=3.0, y=2.0, z=4.0).items())
+    >>> print(rg.trace((w + x * y) * z))
     node  gate      inputs  value  gradient
     w     variable          5      4
     x     variable          3      8
@@ -91,22 +171,50 @@ def trace(output: Node, values: Mapping[Node, ArrayLike] | None = None) -> Trace
     %4    multiply  x y     6      4
     %5    add       w %4    11     4
     %6    multiply  %5 z    44     1
+    >>> net = rg.MLP([2, 3, 1], activation="tanh")
+    >>> t = rg.trace(net, [[1.0, 2.0], [3.0, 4.0]], [[1.0], [0.0]])
+    >>> t.layer(2).delta.shape, np.allclose(t.layer(2).dW, t.layer(1).a.T @ t.layer(2).delta)
+    ((2, 1), True)
     """
+    if isinstance(subject, Node) or (X is None and Y is None):
+        if Y is not None or options:
+            raise GraphError("trace: of a node, give values for variables and nothing else")
+        return _of_node(subject, X)
+    return _of_model(subject, X, Y, **options)
+
+
+def _of_model(
+    model: Any,
+    X: Any,
+    Y: ArrayLike | None = None,
+    *,
+    loss: LossChoice = "auto",
+    l2: float | None = None,
+    sample_weight: ArrayLike | None = None,
+    frozen: Sequence[str] = (),
+    mode: str = "train",
+    seed: int = 0,
+    engine: str = "numpy",
+) -> NetworkTrace:
+    require_known("mode", mode, MODES)
+    require_integer("trace", "seed", seed, low=0)
+    found = subject_of("trace", model, X, Y, loss=loss, l2=l2, sample_weight=sample_weight)
+    held = find_frozen(found.network, frozen)
+    return traced(found, is_still=mode == "predict", frozen=held, seed=seed, engine=engine)
+
+
+def _of_node(output: Node, values: Mapping[Node, ArrayLike] | None = None) -> Trace:
     if not isinstance(output, Node):
-        raise GraphError(f"trace: expected a node, got {type(output).__name__}")
+        raise GraphError(
+            f"trace: expected a node, got {type(output).__name__}; "
+            "a network or estimator is traced with rows: trace(model, X, Y)"
+        )
     if output.shape:
         raise ShapeError(
             f"trace: {describe(output)} is not a scalar, so it has no one gradient; "
             "trace a scalar made of it: rg.sum(output), or one entry"
         )
-    nodes = order([output])
-    floating = [node for node in nodes if node.dtype.kind == "f"]
-    found = evaluate([*nodes, *gradient(output, floating)], values, engine="numpy")
-    kept = dict(zip(nodes, found, strict=False))
-    # No gradient flows into indices and conditions.
-    gradients = {node: np.zeros(np.shape(value))[()] for node, value in kept.items()}
-    gradients |= dict(zip(floating, found[len(nodes) :], strict=True))
-    return Trace(output, tuple(nodes), kept, gradients)
+    return Trace(output, *sweep(output, values))
 
 
 def summary(value: ArrayLike) -> str:

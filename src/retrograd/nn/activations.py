@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from retrograd import gates
-from retrograd.errors import ModelFileError, ShapeError, unknown_name
+from retrograd.errors import ModelFileError, ShapeError, require_known
 from retrograd.graph.function import GateFunction, call
 from retrograd.graph.node import Node, variable
 from retrograd.graph.shape import rows, show
@@ -38,14 +38,24 @@ ACTIVATIONS: dict[str, Callable[[Node], Node]] = {
 }
 """Each with its usual numbers; with others it is a function, `partial(rg.elu, alpha=2.0)`."""
 
+BOUNDS = {
+    "hard_sigmoid": (0.0, 1.0),
+    "hard_tanh": (-1.0, 1.0),
+    "sigmoid": (0.0, 1.0),
+    "softsign": (-1.0, 1.0),
+    "tanh": (-1.0, 1.0),
+}
+"""Activations that lie between two numbers: near them their slope is about 0."""
+
+HALF_LINEAR = ("relu", "relu6")
+"""Activations whose slope is 0 for every z below 0."""
+
 
 def find_activation(activation: Activation) -> Callable[[Node], Node]:
     """The function of a name, or the function itself."""
     if callable(activation):
         return activation
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise unknown_name("activation", activation, ACTIVATIONS)
-    return ACTIVATIONS[activation]
+    return ACTIVATIONS[require_known("activation", activation, ACTIVATIONS)]
 
 
 def require_activation(activation: Activation, units: int) -> None:
@@ -60,9 +70,12 @@ def require_activation(activation: Activation, units: int) -> None:
 
 
 def activation_to_json(activation: Activation, units: int) -> Any:
-    """A name as it is; a Python function as the gates that it applies."""
+    """A name as it is; a Python function as the gates that it applies, or as its name if known."""
     if isinstance(activation, str):
         return activation
+    for name, function in ACTIVATIONS.items():
+        if activation is function:
+            return name
     return GateFunction.trace(activation, variable("z", shape=(rows, units))).to_json()
 
 

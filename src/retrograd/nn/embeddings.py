@@ -114,7 +114,7 @@ class Embedding(Layer):
 
 @dataclass(frozen=True)
 class Periodic(Layer):
-    """Each number as waves with frequencies to learn   [Gorishniy, Rubachev & Babenko 2022, eq. 2].
+    """Each number as waves with frequencies to learn   [Gorishniy, Rubachev & Babenko 2022].
 
     ::
 
@@ -168,7 +168,7 @@ class Periodic(Layer):
 
 @dataclass(frozen=True)
 class PiecewiseLinear(Layer):
-    """Each number by how far it fills each of its bins   [Gorishniy et al. 2022, eq. 1].
+    """Each number by how far it fills each of its bins   [Gorishniy, Rubachev & Babenko 2022].
 
     For a bin from a to b: 0 below it, 1 above it, (x - a) / (b - a) in it. The first bin goes on
     below its a and the last one above its b, so that no number is lost.

@@ -28,8 +28,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from retrograd.arguments import Choices
 from retrograd.arrays import Array, require_number
-from retrograd.errors import OptionError, unknown_name
+from retrograd.errors import OptionError, require_known
+
+__all__ = [
+    "Constant",
+    "Initializer",
+    "Normal",
+    "Orthogonal",
+    "TruncatedNormal",
+    "Uniform",
+    "VarianceScaling",
+]
 
 if TYPE_CHECKING:  # at run time numpy.random is imported when it is first used
     from numpy.random import Generator
@@ -75,7 +86,7 @@ DISTRIBUTIONS = {
 
 
 @dataclass(frozen=True)
-class Initializer(ABC):
+class Initializer(Choices, ABC):
     """How initial values are drawn: a frozen dataclass of its numbers."""
 
     name: ClassVar[str]
@@ -89,7 +100,7 @@ class Initializer(ABC):
 
 
 @dataclass(frozen=True)
-class Scaled(Initializer):
+class VarianceScaling(Initializer):
     """Mean 0, and gain**2 times a variance by the layer's sizes: "he_normal" and its like.
 
     Args:
@@ -97,22 +108,20 @@ class Scaled(Initializer):
         distribution: "uniform", "normal" or "truncated_normal".
         gain: > 0, a factor of the values: 5/3 is PyTorch's for tanh.
 
-    >>> rg.initializers.Scaled("glorot", "normal", gain=5 / 3)(np.random.default_rng(0), 2, 3).shape
-    (2, 3)
+    >>> rg.initializers.VarianceScaling("glorot", "normal", gain=2.0)
+    VarianceScaling(rule='glorot', distribution='normal', gain=2.0)
     """
 
-    name = "scaled"
+    name = "variance_scaling"
 
     rule: str
     distribution: str = "uniform"
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.rule not in VARIANCES:
-            raise unknown_name("rule of an initializer", self.rule, VARIANCES)
-        if self.distribution not in DISTRIBUTIONS:
-            raise unknown_name("distribution", self.distribution, DISTRIBUTIONS)
-        require_number("Scaled", "gain", self.gain, open_low=True)
+        require_known("rule of an initializer", self.rule, VARIANCES)
+        require_known("distribution", self.distribution, DISTRIBUTIONS)
+        require_number("VarianceScaling", "gain", self.gain, open_low=True)
 
     def __call__(
         self, rng: Generator, fan_in: int, fan_out: int, shape: tuple[int, ...] | None = None
@@ -243,7 +252,7 @@ class Constant(Initializer):
 
 INITIALIZERS: dict[str, Initializer] = {
     **{
-        f"{rule}_{distribution}": Scaled(rule, distribution)
+        f"{rule}_{distribution}": VarianceScaling(rule, distribution)
         for rule in VARIANCES
         for distribution in DISTRIBUTIONS
     },
@@ -254,7 +263,8 @@ INITIALIZERS: dict[str, Initializer] = {
 """The initializers by name, with their usual numbers."""
 
 KINDS: dict[str, type[Initializer]] = {
-    kind.name: kind for kind in (Scaled, Orthogonal, TruncatedNormal, Normal, Uniform, Constant)
+    kind.name: kind
+    for kind in (VarianceScaling, Orthogonal, TruncatedNormal, Normal, Uniform, Constant)
 }
 
 InitializerChoice = str | Initializer
@@ -270,9 +280,7 @@ def find_initializer(initializer: InitializerChoice) -> Initializer:
         return initializer
     if isinstance(initializer, type) and initializer in KINDS.values():
         raise OptionError(f"initializer: pass an instance, {initializer.__name__}(), not the class")
-    if not isinstance(initializer, str) or initializer not in INITIALIZERS:
-        raise unknown_name("initializer", initializer, INITIALIZERS)
-    return INITIALIZERS[initializer]
+    return INITIALIZERS[require_known("initializer", initializer, INITIALIZERS)]
 
 
 def require_of_biases(initializer: InitializerChoice) -> None:
@@ -300,3 +308,7 @@ def initializer_from_json(value: Any) -> Any:
         return value
     numbers = dict(value)
     return KINDS[numbers.pop("kind")](**numbers)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -75,7 +75,11 @@ class Join(Layer):
 
     def z(self, x: Node, parameters: Mapping[str, Node]) -> Node:
         """What comes out in predictions."""
-        return self._pass(x, parameters, None, "").z
+        return self.nodes(x, parameters).z
+
+    def nodes(self, x: Node, parameters: Mapping[str, Node]) -> LayerNodes:
+        """What comes out in predictions, and the nodes of the layers inside."""
+        return self._pass(x, parameters, None, "")
 
     def in_training(
         self, x: Node, parameters: Mapping[str, Node], training: Training, place: str
@@ -100,6 +104,7 @@ class Join(Layer):
     ) -> LayerNodes:
         results: list[Node] = []
         updates: dict[str, Node] = {}
+        inside: list[LayerNodes] = []
         number = 0
         for branch in self.branches:
             a = x
@@ -111,10 +116,11 @@ class Join(Layer):
                 else:
                     made = layer.in_training(a, own, training, f"{place}.{number}")
                 updates |= {place_name(n, f".{number}"): y for n, y in made.updates.items()}
+                inside.append(made)
                 a = made.a
             results.append(a)
         z = self.joined(x, results)
-        return LayerNodes(z, z, updates)
+        return LayerNodes(z, z, updates, tuple(inside))
 
 
 @dataclass(frozen=True, init=False)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from retrograd.arguments import Choices
 from retrograd.arrays import Array
 from retrograd.errors import OptionError, ShapeError
 from retrograd.graph.node import Node
@@ -19,11 +20,15 @@ from retrograd.nn.noise import Noise
 
 @dataclass(frozen=True, eq=False)
 class LayerNodes:
-    """The nodes of one layer: z and a, (rows, O); `updates`: of its statistics, while training."""
+    """The nodes of one layer: z and a, (rows, O); `updates`: of its statistics, while training.
+
+    `inside`: those of the layers that it holds.
+    """
 
     z: Node
     a: Node
     updates: Mapping[str, Node] = field(default_factory=dict)
+    inside: tuple[LayerNodes, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +43,7 @@ class Training:
     frozen: frozenset[str] = frozenset()
 
 
-class Layer(ABC):
+class Layer(Choices, ABC):
     """The base of layers: frozen dataclasses of their choices. `kind`: its name in model files."""
 
     kind: ClassVar[str]

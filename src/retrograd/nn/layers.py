@@ -50,7 +50,7 @@ class Dense(Layer):
         initializer: of W: an object of `rg.initializers`, or a name: "glorot", "he", "lecun" or
             "fan_in" with "_uniform", "_normal" or "_truncated_normal"; "orthogonal",
             "truncated_normal", "normal", "uniform", "zeros", "ones". "auto" is he_uniform for
-            relu, else glorot_uniform.
+            relu (by name or as `rg.relu`), else glorot_uniform.
         bias_initializer: of b: the same, but for "orthogonal" and "auto". "fan_in_uniform" for
             both is PyTorch's default.
 
@@ -70,7 +70,7 @@ class Dense(Layer):
         for name in ("fan_in", "fan_out"):
             object.__setattr__(self, name, require_integer("Dense", name, getattr(self, name)))
         require_flag("Dense", "bias", self.bias)
-        if self.initializer != AUTO:
+        if not _is_auto(self.initializer):
             find_initializer(self.initializer)
         require_of_biases(self.bias_initializer)
         require_activation(self.activation, self.fan_out)
@@ -94,8 +94,9 @@ class Dense(Layer):
     def initial(self, rng: np.random.Generator) -> dict[str, Array]:
         """Initial values of the parameters, float64."""
         chosen = self.initializer
-        if chosen == AUTO:
-            chosen = "he_uniform" if self.activation == "relu" else "glorot_uniform"
+        if _is_auto(chosen):
+            is_relu = find_activation(self.activation) is gates.relu
+            chosen = "he_uniform" if is_relu else "glorot_uniform"
         sizes = self.fan_in, self.fan_out
         values = {"W": find_initializer(chosen)(rng, *sizes)}
         if self.bias:
@@ -130,6 +131,10 @@ class Dense(Layer):
         }
         activation = activation_from_json(value["activation"])
         return cls(**{**value, **made, "activation": activation})
+
+
+def _is_auto(initializer: InitializerChoice) -> bool:
+    return isinstance(initializer, str) and initializer == AUTO
 
 
 @dataclass(frozen=True)

@@ -316,6 +316,11 @@ class Network:
         """
         return self.architecture.summary()
 
+    def _repr_svg_(self) -> str | None:
+        from retrograd.nn.picture import of_network  # what only a notebook needs
+
+        return of_network(self.architecture)._repr_svg_()
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to one file, whole or not at all; `rg.load` reads it back.
 

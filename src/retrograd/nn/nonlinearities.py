@@ -13,7 +13,7 @@ from retrograd import gates
 from retrograd.arrays import require_number
 from retrograd.graph.node import Like, Node, as_node
 
-SELU_SCALE = 1.0507009873554805  # [Klambauer et al. 2017, eq. 14]
+SELU_SCALE = 1.0507009873554805  # [Klambauer et al. 2017]
 SELU_ALPHA = 1.6732632423543773
 
 
@@ -60,7 +60,7 @@ def leaky_relu(z: Like, slope: float = 0.01) -> Node:
 
 
 def elu(z: Like, alpha: float = 1.0) -> Node:
-    """z for z > 0, else alpha (e**z - 1).  d/dz = 1 or alpha e**z   [Clevert et al. 2016, eq. 16]
+    """z for z > 0, else alpha (e**z - 1).  d/dz = 1 or alpha e**z   [Clevert et al. 2016]
 
     `alpha`: > 0.
 
@@ -124,7 +124,7 @@ def gelu_tanh(z: Like) -> Node:
 def silu(z: Like) -> Node:
     """z sigmoid(z), also called swish.  d/dz = s (1 + z (1 - s)), s = sigmoid(z)
 
-    [Elfwing et al. 2018, eq. 3; Ramachandran et al. 2017]
+    [Elfwing et al. 2018; Ramachandran et al. 2017]
 
     >>> rg.evaluate(rg.silu([-1.0, 0.0, 1.0])).round(4)
     array([-0.2689,  0.    ,  0.7311])
@@ -136,7 +136,7 @@ def silu(z: Like) -> Node:
 def mish(z: Like) -> Node:
     """z tanh(softplus(z)).  d/dz = t + z (1 - t**2) sigmoid(z), t = tanh(softplus(z))
 
-    [Misra 2019, eq. 1]
+    [Misra 2019]
 
     >>> rg.evaluate(rg.mish([-1.0, 0.0, 1.0])).round(4)
     array([-0.3034,  0.    ,  0.8651])
@@ -179,7 +179,7 @@ def hard_sigmoid(z: Like) -> Node:
 
 
 def hard_swish(z: Like) -> Node:
-    """z hard_sigmoid(z).  d/dz = 0, z/3 + 1/2 or 1   [Howard et al. 2019, eq. 5]
+    """z hard_sigmoid(z).  d/dz = 0, z/3 + 1/2 or 1   [Howard et al. 2019, sec. 5.2]
 
     >>> rg.evaluate(rg.hard_swish([-1.5, 1.5, 4.0]))
     array([-0.375,  1.125,  4.   ])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from retrograd.graph.node import Node, variable
 from retrograd.graph.order import flops, rebuild
-from retrograd.graph.shape import Shape, show
+from retrograd.graph.shape import Shape, show, size_of
 from retrograd.nn.activations import Activation
 
 TITLES = ("layer", "kind", "shape", "parameters", "flops/row", "bytes")
@@ -70,7 +69,7 @@ def line(
     """The line of what leads from a node x to a result with these parameters."""
     # x as a variable: what led to it is not counted again.
     (own,) = rebuild([result], {x: variable("x", shape=x.shape, dtype=x.dtype)})
-    sizes = {name: math.prod(w.shape) for name, w in parameters.items()}  # type: ignore[arg-type]  # no rows
+    sizes = {name: size_of(w.shape, 0) for name, w in parameters.items()}
     return LayerSummary(
         name,
         kind,

@@ -19,8 +19,8 @@ from retrograd.nn.nonlinearities import prelu
 class Scale(Layer):
     """Each unit times a number to learn: z = x * scale.
 
-    In front of a network it learns which inputs count [Holzmüller, Grinsztajn & Steinwart 2024,
-    sec. 3]; after another layer, how large each unit should be.
+    In front of a network it learns which inputs count [Holzmüller, Grinsztajn & Steinwart 2024];
+    after another layer, how large each unit should be.
 
     Shapes: B rows, I units: x and z (B, I), scale (I,).
 

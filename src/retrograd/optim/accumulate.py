@@ -14,6 +14,8 @@ from retrograd.optim.base import Nodes, Point, Slot, slot_name
 from retrograd.optim.wrapper import Wrapper
 
 SUM, BATCHES, STEPS = "sum", "n_batches", "n_steps"
+WAITING = f"accumulate: {BATCHES}"
+"""What the state variable ends in that counts the batches of a step to come."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Accumulate(Wrapper):
         each `every` batches: the step of the optimizer within by sum, and sum = 0
 
     A mean over batches: a short last batch counts as much as the others. What is not yet used at
-    the end of an epoch is used in the next. A schedule counts batches, not steps.
+    the end of an epoch is used in the next; a training that ends before the first step warns. A
+    schedule counts batches, not steps.
 
     Args:
         optimizer: what steps.

@@ -11,7 +11,7 @@ from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
 from retrograd.optim.base import (
     Nodes,
-    Optimizer,
+    PerParameter,
     Rate,
     Slot,
     Update,
@@ -20,7 +20,7 @@ from retrograd.optim.base import (
 
 
 @dataclass(frozen=True)
-class Moments(Optimizer):
+class Moments(PerParameter):
     """What keeps two averages for each parameter, m of g and v of g**2, and their four numbers."""
 
     learning_rate: Rate = 1e-3

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from retrograd.arrays import require_integer, require_number
+from retrograd.errors import OptionError
 from retrograd.gates import equal, greater, greater_equal, less_equal, maximum, where
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
@@ -17,6 +18,19 @@ AVERAGE, COUNT, WAITED = "average", "n_averaged", "waited"
 
 class _Averaging(Wrapper):
     """What keeps one more copy of each parameter, and reads it out."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.optimizer.reads_others:
+            raise OptionError(
+                f"{type(self).__name__}: {self.optimizer!r} reads other weights out than it "
+                "trains, an average already; one average is enough"
+            )
+
+    @property
+    def reads_others(self) -> bool:
+        """The averages, not what is trained."""
+        return True
 
     def own_state(self, shapes: Mapping[str, Shape]) -> dict[str, Slot]:
         """`average`, a copy of each parameter at first."""

@@ -10,10 +10,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from retrograd.arguments import Choices
 from retrograd.arrays import Array, require_number
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
+
+RATE = "learning_rate"
 
 Rate = float | Callable[[int], float]
 """A learning rate, or a function of the step, counted from 0, that gives it."""
@@ -58,49 +61,26 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Optimizer(ABC):
+class Optimizer(Choices, ABC):
     """The base of optimizers. A subclass is a frozen dataclass of its numbers.
 
     Its number fields become run-time scalars of the step, so a search over them compiles once; a
     field declared by `structure(...)` shapes the graph instead.
 
-    Most say `slots` and `update`, for one parameter at a time. What looks at all parameters
-    together says `state` and `step`; what reads other weights out than it trains says `read`.
+    It says `state` and `step`, for all parameters together; what looks at one parameter at a time
+    is a `PerParameter` and says `slots` and `update`. What reads other weights out than it trains
+    says `read`.
     """
 
     name: ClassVar[str]
 
-    def slots(self) -> tuple[str, ...]:
-        """The names of the state that each parameter has, as large as it and 0 at first."""
-        return ()
-
-    def slots_of(self, name: str, shape: Shape) -> dict[str, Slot]:
-        """The slots of the parameter of this name and shape, where they are not all alike."""
-        return {slot: Slot(shape) for slot in self.slots()}
-
     @abstractmethod
-    def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
-        """The next value of a parameter and of its slots.
-
-        `scalars` has a 0-d node for each number of the optimizer; `t` is the step, from 1.
-        """
-
     def state(self, shapes: Mapping[str, Shape]) -> dict[str, Slot]:
         """The state variables for parameters of these shapes, by name."""
-        return {
-            slot_name(slot, name): found
-            for name, shape in shapes.items()
-            for slot, found in self.slots_of(name, shape).items()
-        }
 
+    @abstractmethod
     def step(self, at: Point) -> dict[str, Node]:
         """The next values of the parameters and of the state, by name."""
-        updates: dict[str, Node] = {}
-        for name, w in at.w.items():
-            slots = {slot: at.state[slot_name(slot, name)] for slot in self.slots_of(name, w.shape)}
-            updates[name], new = self.update(w, at.g[name], slots, at.scalars, at.t)
-            updates |= {slot_name(slot, name): value for slot, value in new.items()}
-        return updates
 
     def read(self, w: Nodes, state: Nodes, scalars: Nodes) -> Nodes:
         """The weights to predict with: the trained ones, unless it supplies others.
@@ -108,6 +88,15 @@ class Optimizer(ABC):
         Law: where every slot that is a parameter's copy is equal to it, so is what is read.
         """
         return w
+
+    @property
+    def reads_others(self) -> bool:
+        """Whether `read` gives other weights than those that are trained: where it says so."""
+        return type(self).read is not Optimizer.read
+
+    def rate_names(self, shapes: Mapping[str, Shape]) -> dict[str, str]:
+        """The name, among its numbers, of the learning rate of each parameter that has one."""
+        return dict.fromkeys(shapes, RATE) if RATE in self._number_names() else {}
 
     def parts(self) -> dict[str, Optimizer]:
         """The optimizers inside this one, by the prefix that the names of their numbers have."""
@@ -139,9 +128,9 @@ class Optimizer(ABC):
         >>> rg.Adam().with_rate(0.5).learning_rate
         0.5
         """
-        if "learning_rate" not in self._number_names():
+        if RATE not in self._number_names():
             raise OptionError(f"{type(self).__name__} has no learning rate")
-        return replace(self, learning_rate=rate)  # type: ignore[call-arg]  # a field, as just seen
+        return replace(self, **{RATE: rate})
 
     def kinds(self) -> set[type]:
         """The classes that the graph is made by: its own and those of its parts."""
@@ -153,6 +142,43 @@ class Optimizer(ABC):
             for each in fields(self)
             if not each.metadata.get(STRUCTURE) and _is_number(getattr(self, each.name))
         ]
+
+
+@dataclass(frozen=True)
+class PerParameter(Optimizer):
+    """An optimizer that looks at one parameter at a time: most do."""
+
+    def slots(self) -> tuple[str, ...]:
+        """The names of the state that each parameter has, as large as it and 0 at first."""
+        return ()
+
+    def slots_of(self, name: str, shape: Shape) -> dict[str, Slot]:
+        """The slots of the parameter of this name and shape, where they are not all alike."""
+        return {slot: Slot(shape) for slot in self.slots()}
+
+    @abstractmethod
+    def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
+        """The next value of a parameter and of its slots.
+
+        `scalars` has a 0-d node for each number of the optimizer; `t` is the step, from 1.
+        """
+
+    def state(self, shapes: Mapping[str, Shape]) -> dict[str, Slot]:
+        """The slots of every parameter, under the names that they have with it."""
+        return {
+            slot_name(slot, name): found
+            for name, shape in shapes.items()
+            for slot, found in self.slots_of(name, shape).items()
+        }
+
+    def step(self, at: Point) -> dict[str, Node]:
+        """The update of every parameter."""
+        updates: dict[str, Node] = {}
+        for name, w in at.w.items():
+            slots = {slot: at.state[slot_name(slot, name)] for slot in self.slots_of(name, w.shape)}
+            updates[name], new = self.update(w, at.g[name], slots, at.scalars, at.t)
+            updates |= {slot_name(slot, name): value for slot, value in new.items()}
+        return updates
 
 
 STRUCTURE = "structure"
@@ -211,7 +237,7 @@ def part_of(at: Point, prefix: str, names: Iterable[str]) -> Point:
 
 def require_rate(owner: str, rate: object) -> None:
     """Raise OptionError unless a learning rate is a positive number or a function of the step."""
-    if isinstance(rate, str):
+    if isinstance(rate, str | type):
         raise OptionError(
             f"{owner}: learning_rate must be a positive number, or a function of the step such as "
             f"those in rg.schedules (rg.schedules.Cosine(0.1, steps=1000)), got {rate!r}"

@@ -9,7 +9,7 @@ from retrograd.errors import OptionError
 from retrograd.gates import maximum, minimum, sqrt, square
 from retrograd.gates import sum as total
 from retrograd.graph.node import Node, constant
-from retrograd.optim.base import Nodes, Point
+from retrograd.optim.base import RATE, Nodes, Point
 from retrograd.optim.norms import norm
 from retrograd.optim.wrapper import Wrapper
 
@@ -96,8 +96,8 @@ class Decay(Wrapper):
         weight_decay   W = W - learning_rate * weight_decay * W, then the step   # decoupled
 
     The second is that of [Loshchilov & Hutter 2019, algorithm 2]. Every parameter of the optimizer
-    within decays, biases too; in `Groups` it is for some. Unlike
-    `l2` of `rg.train`, the term is not in the J that is reported.
+    within decays, biases too; in `Groups` it is for some, and around `Groups` it takes the rate of
+    each parameter's group. Unlike `l2` of `rg.train`, the term is not in the J that is reported.
 
     Args:
         optimizer: what steps.
@@ -117,7 +117,7 @@ class Decay(Wrapper):
         super().__post_init__()
         require_number("Decay", "l2", self.l2)
         require_number("Decay", "weight_decay", self.weight_decay)
-        if self.weight_decay and "learning_rate" not in self.optimizer.numbers():
+        if self.weight_decay and RATE not in self.optimizer.numbers():
             raise OptionError("Decay: weight_decay needs an optimizer with a learning rate")
 
     def step(self, at: Point) -> dict[str, Node]:
@@ -134,6 +134,13 @@ class Decay(Wrapper):
 
         w, g = dict(at.w), with_l2(at.g, at.w)
         if self.weight_decay:
-            share = 1.0 - at.scalars["learning_rate"] * at.scalars[self.own("weight_decay")]
-            w = {name: x * share for name, x in w.items()}
+            decay, names = at.scalars[self.own("weight_decay")], self._rate_names(w)
+            w = {name: x * (1.0 - at.scalars[names[name]] * decay) for name, x in w.items()}
         return self.optimizer.step(replace(at, w=w, g=g, gradient=gradient))
+
+    def _rate_names(self, w: Nodes) -> dict[str, str]:
+        found = self.rate_names({name: x.shape for name, x in w.items()})
+        for name in w:
+            if name not in found:
+                raise OptionError(f"Decay: the optimizer of {name} has no learning rate")
+        return found

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from retrograd.arguments import Choices
 from retrograd.arrays import require_integer, require_number
-from retrograd.errors import OptionError, unknown_name
+from retrograd.errors import OptionError, require_known
 
 
 def _between(high: float, low: float, share: float) -> float:
@@ -16,7 +17,7 @@ def _between(high: float, low: float, share: float) -> float:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Choices):
     """From learning_rate to final along half a cosine over `steps`, then final.
 
     ::
@@ -50,7 +51,7 @@ class Cosine:
 
 
 @dataclass(frozen=True)
-class CosineRestarts:
+class CosineRestarts(Choices):
     """Half cosines one after the other, each `growth` times as long as the one before: SGDR.
 
     ::
@@ -99,7 +100,7 @@ SHAPES: dict[str, Callable[[float, float, float], float]] = {
 
 
 @dataclass(frozen=True)
-class OneCycle:
+class OneCycle(Choices):
     """Up to learning_rate and down again   [Smith & Topin 2018; PyTorch: OneCycleLR].
 
     ::
@@ -136,8 +137,7 @@ class OneCycle:
             raise OptionError(
                 f"OneCycle: rise * steps must be > 1, got {self.rise:g} * {self.steps}"
             )
-        if self.shape not in SHAPES:
-            raise unknown_name("shape", self.shape, SHAPES)
+        require_known("shape", self.shape, SHAPES)
 
     def __call__(self, step: int) -> float:
         """The rate at a step."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from retrograd.arguments import Choices
 
-class FullBatch:
+
+class FullBatch(Choices):
     """The base of solvers that take all rows at once; training/solvers runs them.
 
     A subclass is a frozen dataclass of its numbers. An epoch is one point that it accepts; J is

@@ -12,35 +12,40 @@ from retrograd.errors import OptionError
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
 from retrograd.optim.adam import AdamW
-from retrograd.optim.base import Nodes, Optimizer, Point, Rate, Slot, Update, only, part_of
+from retrograd.optim.base import Nodes, Optimizer, Point, Rate, Slot, only, part_of
 
 
 class Divided(Optimizer):
-    """An optimizer that divides the parameters among its parts; those without one are its own."""
+    """An optimizer that divides the parameters among its parts."""
 
     @abstractmethod
     def divide(self, shapes: Mapping[str, Shape]) -> dict[str, list[str]]:
-        """The names of the parameters of each part, by its prefix; "" for its own."""
+        """The names of the parameters of each part, by its prefix."""
 
     def state(self, shapes: Mapping[str, Shape]) -> dict[str, Slot]:
         """The state variables of every part, under its prefix."""
         found: dict[str, Slot] = {}
-        parts = self.parts()
         for prefix, names in self.divide(shapes).items():
-            own = {name: shapes[name] for name in names}
-            slots = parts[prefix].state(own) if prefix in parts else super().state(own)
+            slots = self.part_state(prefix, {name: shapes[name] for name in names})
             found |= {prefix + name: slot for name, slot in slots.items()}
         return found
 
     def step(self, at: Point) -> dict[str, Node]:
         """The next values that every part gives its parameters and its state."""
         updates: dict[str, Node] = {}
-        parts = self.parts()
         for prefix, names in self.divide({name: w.shape for name, w in at.w.items()}).items():
             own = part_of(at, prefix, names)
-            new = parts[prefix].step(own) if prefix in parts else super().step(own)
+            new = self.part_step(prefix, own)
             updates |= {name if name in own.w else prefix + name: x for name, x in new.items()}
         return updates
+
+    def part_state(self, prefix: str, shapes: Mapping[str, Shape]) -> dict[str, Slot]:
+        """The state variables of the part with this prefix."""
+        return self.parts()[prefix].state(shapes)
+
+    def part_step(self, prefix: str, at: Point) -> dict[str, Node]:
+        """The step of the part with this prefix."""
+        return self.parts()[prefix].step(at)
 
     def read(self, w: Nodes, state: Nodes, scalars: Nodes) -> Nodes:
         """What every part reads of its parameters."""
@@ -49,6 +54,20 @@ class Divided(Optimizer):
             if prefix in parts:
                 own = {name: w[name] for name in names}
                 found |= parts[prefix].read(own, only(prefix, state), only(prefix, scalars))
+        return found
+
+    @property
+    def reads_others(self) -> bool:
+        """Whether one of its parts does."""
+        return any(part.reads_others for part in self.parts().values())
+
+    def rate_names(self, shapes: Mapping[str, Shape]) -> dict[str, str]:
+        """That of the part which a parameter belongs to."""
+        parts, found = self.parts(), super().rate_names(shapes)
+        for prefix, names in self.divide(shapes).items():
+            if prefix in parts:
+                own = parts[prefix].rate_names({name: shapes[name] for name in names})
+                found |= {name: prefix + rate for name, rate in own.items()}
         return found
 
 
@@ -77,7 +96,7 @@ class Groups(Divided):
 
     def __post_init__(self) -> None:
         pairs = tuple(self.groups.items()) if isinstance(self.groups, Mapping) else self.groups
-        if not pairs or not isinstance(pairs, tuple):
+        if not isinstance(pairs, tuple) or not pairs:
             raise OptionError(f"Groups: give optimizers by pattern, got {self.groups!r}")
         for pattern, optimizer in pairs:
             if not isinstance(pattern, str) or not pattern:
@@ -109,10 +128,6 @@ class Groups(Divided):
     def with_rate(self, rate: Rate) -> Self:
         """The same with another learning rate of the default."""
         return type(self)(self.groups, self.default.with_rate(rate))
-
-    def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
-        """Its groups update."""
-        raise AssertionError("a group's optimizer updates its parameters")
 
     @property
     def _pairs(self) -> tuple[tuple[str, Optimizer], ...]:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 from retrograd.arrays import require_flag, require_integer, require_number
 from retrograd.graph.node import Node
-from retrograd.graph.shape import Shape
+from retrograd.graph.shape import Shape, known
 from retrograd.optim.adam import AdamW
 from retrograd.optim.base import (
     Nodes,
     Optimizer,
+    PerParameter,
+    Point,
     Rate,
+    Slot,
     Update,
     require_rate,
     structure,
@@ -30,7 +33,7 @@ def orthogonal(x: Node, iterations: int, epsilon: Node | float) -> Node:
 
     x = a*x + (b*A + c*A@A) @ x with A = x @ x.T, from x / norm(x)   [Jordan 2024]
     """
-    if x.shape[0] > x.shape[1]:  # type: ignore[operator]  # a parameter's sizes are numbers
+    if known(x.shape[0]) > known(x.shape[1]):
         return orthogonal(x.T, iterations, epsilon).T
     a, b, c = COEFFICIENTS
     x = x / (norm(x) + epsilon)
@@ -41,7 +44,7 @@ def orthogonal(x: Node, iterations: int, epsilon: Node | float) -> Node:
 
 
 @dataclass(frozen=True)
-class Muon(Divided):
+class Muon(Divided, PerParameter):
     """Muon for weight matrices [Jordan et al. 2024], as in Optax; a fallback for all else.
 
     ::
@@ -100,6 +103,16 @@ class Muon(Divided):
         matrices = [name for name, shape in shapes.items() if len(shape) == 2]
         return {"": matrices, OTHERS: [name for name in shapes if name not in matrices]}
 
+    def part_state(self, prefix: str, shapes: Mapping[str, Shape]) -> dict[str, Slot]:
+        """The averages of the matrices, or the state of the fallback."""
+        if prefix:
+            return super().part_state(prefix, shapes)
+        return PerParameter.state(self, shapes)
+
+    def part_step(self, prefix: str, at: Point) -> dict[str, Node]:
+        """The step of the matrices, or of the fallback."""
+        return super().part_step(prefix, at) if prefix else PerParameter.step(self, at)
+
     def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
         """See the equations of the class."""
         beta, rate = scalars["beta"], scalars["learning_rate"]
@@ -108,7 +121,7 @@ class Muon(Divided):
         if self.nesterov:
             ahead = beta / (1.0 - beta ** (t + 1.0))
             step = ahead * m + (1.0 - beta) / (1.0 - beta**t) * g
-        n_inputs, n_outputs = (float(size) for size in w.shape)  # type: ignore[arg-type]  # numbers
+        n_inputs, n_outputs = map(known, w.shape)
         scale = math.sqrt(max(1.0, n_outputs / n_inputs))
         turned = scale * orthogonal(step, self.iterations, scalars["epsilon"])
         return w - rate * (turned + scalars["weight_decay"] * w), {"m": m}

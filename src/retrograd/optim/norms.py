@@ -13,7 +13,7 @@ from retrograd.gates import sum as total
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape, size_of
 from retrograd.optim.adam import Moments, averages
-from retrograd.optim.base import Nodes, Optimizer, Rate, Slot, Update, require_rate
+from retrograd.optim.base import Nodes, PerParameter, Rate, Slot, Update, require_rate
 
 
 def norm(x: Node) -> Node:
@@ -62,7 +62,7 @@ class LAMB(Moments):
 
 
 @dataclass(frozen=True)
-class Adafactor(Optimizer):
+class Adafactor(PerParameter):
     """Adafactor [Shazeer & Stern 2018, algorithms 4 and 5], as in PyTorch: v of W in I + O numbers.
 
     ::

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from retrograd.arguments import Choices
 from retrograd.arrays import require_integer, require_number
 from retrograd.optim.base import Optimizer, Rate, at, require_rate
 
@@ -21,7 +22,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class ReduceOnPlateau:
+class ReduceOnPlateau(Choices):
     """A rate that falls where J no longer does   [PyTorch: ReduceLROnPlateau].
 
     ::

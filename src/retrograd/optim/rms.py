@@ -10,7 +10,7 @@ from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
 from retrograd.optim.base import (
     Nodes,
-    Optimizer,
+    PerParameter,
     Rate,
     Slot,
     Update,
@@ -19,7 +19,7 @@ from retrograd.optim.base import (
 
 
 @dataclass(frozen=True)
-class Adagrad(Optimizer):
+class Adagrad(PerParameter):
     """Adagrad, with diagonal matrices [Duchi, Hazan & Singer 2011, figure 1], as in PyTorch.
 
     ::
@@ -59,7 +59,7 @@ class Adagrad(Optimizer):
 
 
 @dataclass(frozen=True)
-class RMSprop(Optimizer):
+class RMSprop(PerParameter):
     """RMSprop [Tieleman & Hinton 2012, lecture 6.5; centred: Graves 2013, eq. 38], as in PyTorch.
 
     ::
@@ -117,7 +117,7 @@ class RMSprop(Optimizer):
 
 
 @dataclass(frozen=True)
-class Adadelta(Optimizer):
+class Adadelta(PerParameter):
     """Adadelta [Zeiler 2012, algorithm 1], as in PyTorch.
 
     ::

@@ -11,7 +11,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retrograd.arrays import require_integer, require_number
+from retrograd.arguments import Choices
+from retrograd.arrays import require_integer, require_number, require_several
 from retrograd.errors import OptionError
 from retrograd.optim.base import Rate, at, require_rate
 from retrograd.optim.cycles import Cosine, CosineRestarts, OneCycle
@@ -42,8 +43,22 @@ def _require_inner(owner: str, rate: object) -> None:
         raise OptionError(f"{owner}: a ReduceOnPlateau stands around other schedules, not inside")
 
 
+def _inner_rates(owner: str, rates: object) -> tuple[Rate, ...]:
+    found = require_several(owner, "rates", rates, "a list of rates, [0.1, 0.01]")
+    for rate in found:
+        _require_inner(owner, rate)
+    if not found:
+        raise OptionError(f"{owner}: needs at least one rate")
+    return found
+
+
+def _lengths(owner: str, steps: object) -> tuple[int, ...]:
+    found = require_several(owner, "steps", steps, "a list of numbers of steps, [100, 200]")
+    return tuple(require_integer(owner, "each of steps", step) for step in found)
+
+
 @dataclass(frozen=True)
-class Constant:
+class Constant(Choices):
     """rate(step) = learning_rate   [PyTorch: ConstantLR, of factor 1].
 
     Args:
@@ -64,7 +79,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class StepDecay:
+class StepDecay(Choices):
     """rate(step) = learning_rate * factor**(step // every)   [PyTorch: StepLR].
 
     Args:
@@ -92,7 +107,7 @@ class StepDecay:
 
 
 @dataclass(frozen=True)
-class MultiStep:
+class MultiStep(Choices):
     """rate(step) = learning_rate * factor**(how many of `steps` are <= step)
 
     [PyTorch: MultiStepLR].
@@ -114,7 +129,7 @@ class MultiStep:
     def __post_init__(self) -> None:
         require_number("MultiStep", "learning_rate", self.learning_rate, open_low=True)
         require_number("MultiStep", "factor", self.factor, open_low=True)
-        steps = tuple(require_integer("MultiStep", "each of steps", step) for step in self.steps)
+        steps = _lengths("MultiStep", self.steps)
         if not steps or list(steps) != sorted(set(steps)):
             raise OptionError(f"MultiStep: steps must rise, got {self.steps!r}")
         object.__setattr__(self, "steps", steps)
@@ -125,7 +140,7 @@ class MultiStep:
 
 
 @dataclass(frozen=True)
-class Exponential:
+class Exponential(Choices):
     """rate(step) = learning_rate * factor**step   [PyTorch: ExponentialLR].
 
     Args:
@@ -149,7 +164,7 @@ class Exponential:
 
 
 @dataclass(frozen=True)
-class Polynomial:
+class Polynomial(Choices):
     """rate(step) = final + (learning_rate - final) * (1 - step / steps)**power, then final.
 
     With power 1 a straight line. [PyTorch: PolynomialLR], whose final rate is 0.
@@ -183,7 +198,7 @@ class Polynomial:
 
 
 @dataclass(frozen=True)
-class InverseScaling:
+class InverseScaling(Choices):
     """rate(step) = learning_rate / (step + 1)**power   [scikit-learn: invscaling].
 
     scikit-learn counts the rows seen and changes the rate between epochs; here it is the steps.
@@ -210,7 +225,7 @@ class InverseScaling:
 
 
 @dataclass(frozen=True)
-class WarmUp:
+class WarmUp(Choices):
     """A rate brought in gently: times first + (1 - first) * step / steps until `steps`.
 
     [Goyal et al. 2017, sec. 2.2; PyTorch: LinearLR, chained with another schedule].
@@ -241,7 +256,7 @@ class WarmUp:
 
 
 @dataclass(frozen=True)
-class Chained:
+class Chained(Choices):
     """Rates one after the other, each counted from its own 0   [PyTorch: SequentialLR].
 
     Args:
@@ -257,15 +272,13 @@ class Chained:
     steps: Sequence[int]
 
     def __post_init__(self) -> None:
-        for rate in self.rates:
-            _require_inner("Chained", rate)
-        steps = tuple(require_integer("Chained", "each of steps", step) for step in self.steps)
-        if len(self.rates) != len(steps) + 1:
+        rates, steps = _inner_rates("Chained", self.rates), _lengths("Chained", self.steps)
+        if len(rates) != len(steps) + 1:
             raise OptionError(
-                f"Chained: each rate but the last needs its steps: got {len(self.rates)} rates, "
+                f"Chained: each rate but the last needs its steps: got {len(rates)} rates, "
                 f"{len(steps)} steps"
             )
-        object.__setattr__(self, "rates", tuple(self.rates))
+        object.__setattr__(self, "rates", rates)
         object.__setattr__(self, "steps", steps)
 
     def __call__(self, step: int) -> float:
@@ -278,7 +291,7 @@ class Chained:
 
 
 @dataclass(frozen=True)
-class Product:
+class Product(Choices):
     """The product of rates at the same step   [PyTorch: ChainedScheduler].
 
     Args:
@@ -292,11 +305,7 @@ class Product:
     rates: Sequence[Rate]
 
     def __post_init__(self) -> None:
-        if not self.rates:
-            raise OptionError("Product: needs at least one rate")
-        for rate in self.rates:
-            _require_inner("Product", rate)
-        object.__setattr__(self, "rates", tuple(self.rates))
+        object.__setattr__(self, "rates", _inner_rates("Product", self.rates))
 
     def __call__(self, step: int) -> float:
         """The rate at a step."""
@@ -304,7 +313,7 @@ class Product:
 
 
 @dataclass(frozen=True)
-class EachEpoch:
+class EachEpoch(Choices):
     """A schedule that counts epochs: rate(step // batches)   [PyTorch: step() once an epoch].
 
     Args:
@@ -326,3 +335,7 @@ class EachEpoch:
     def __call__(self, step: int) -> float:
         """The rate at a step."""
         return at(self.rate, step // self.batches)
+
+
+def __dir__() -> list[str]:
+    return __all__

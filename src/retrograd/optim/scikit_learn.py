@@ -8,11 +8,11 @@ from retrograd.arrays import require_number
 from retrograd.gates import sqrt, square
 from retrograd.graph.node import Node
 from retrograd.optim.adam import Moments
-from retrograd.optim.base import Nodes, Optimizer, Rate, Update, require_rate
+from retrograd.optim.base import Nodes, PerParameter, Rate, Update, require_rate
 
 
 @dataclass(frozen=True)
-class ScikitLearnSGD(Optimizer):
+class ScikitLearnSGD(PerParameter):
     """Stochastic gradient descent whose velocity contains the rate.
 
     ::

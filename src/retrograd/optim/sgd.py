@@ -8,11 +8,11 @@ from retrograd.arrays import require_flag, require_number
 from retrograd.errors import OptionError
 from retrograd.gates import equal, where
 from retrograd.graph.node import Node
-from retrograd.optim.base import Nodes, Optimizer, Rate, Update, require_rate
+from retrograd.optim.base import Nodes, PerParameter, Rate, Update, require_rate
 
 
 @dataclass(frozen=True)
-class SGD(Optimizer):
+class SGD(PerParameter):
     """Stochastic gradient descent.
 
     ::

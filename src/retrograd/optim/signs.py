@@ -9,11 +9,11 @@ from retrograd.errors import OptionError
 from retrograd.gates import greater, less, maximum, minimum, sign, where
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
-from retrograd.optim.base import Nodes, Optimizer, Rate, Slot, Update, at, require_rate
+from retrograd.optim.base import Nodes, PerParameter, Rate, Slot, Update, at, require_rate
 
 
 @dataclass(frozen=True)
-class Lion(Optimizer):
+class Lion(PerParameter):
     """Lion [Chen et al. 2023, program 1], as in Optax.
 
     ::
@@ -59,7 +59,7 @@ class Lion(Optimizer):
 
 
 @dataclass(frozen=True)
-class Rprop(Optimizer):
+class Rprop(PerParameter):
     """Resilient backpropagation for full batches [Riedmiller & Braun 1993], as in PyTorch.
 
     ::

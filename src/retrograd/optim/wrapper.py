@@ -9,7 +9,7 @@ from typing import Self
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
-from retrograd.optim.base import Nodes, Optimizer, Point, Rate, Slot, Update
+from retrograd.optim.base import Nodes, Optimizer, Point, Rate, Slot
 from retrograd.optim.groups import require_optimizer
 
 
@@ -65,6 +65,11 @@ class Wrapper(Optimizer):
         """What the optimizer within reads."""
         return self.optimizer.read(w, state, scalars)
 
-    def update(self, w: Node, g: Node, slots: Nodes, scalars: Nodes, t: Node) -> Update:
-        """See `step`."""
-        raise AssertionError("a wrapper steps all parameters together")
+    @property
+    def reads_others(self) -> bool:
+        """Whether the optimizer within does."""
+        return self.optimizer.reads_others
+
+    def rate_names(self, shapes: Mapping[str, Shape]) -> dict[str, str]:
+        """Those of the optimizer within."""
+        return self.optimizer.rate_names(shapes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Sequence
 from io import BytesIO
@@ -10,22 +9,45 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retrograd.errors import DataError, MissingDependencyError, OptionError
+from retrograd.errors import DataError, OptionError
 from retrograd.files.atomic import replace_file
+from retrograd.plots.canvas import (
+    BLUE,
+    GREY,
+    ORANGE,
+    blank,
+    dress,
+    legend,
+)
+from retrograd.training.history import History
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Told apart with any colour vision, and in grey   [Okabe & Ito 2008, Color Universal Design]
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
 LOG_FROM = 10.0  # a loss that falls by more than this factor is drawn on a logarithmic axis
 FEW = 30  # up to so many epochs each is marked with a dot
-INSTALL = 'install "retrograd[plots]"'
 
 
-def is_available() -> bool:
-    """Whether matplotlib is installed."""
-    return importlib.util.find_spec("matplotlib") is not None
+def plot_history(history: History, *, title: str = "", label: str = "loss J") -> Figure:
+    """J of training and of validation against the epoch, and the epoch whose weights were kept.
+
+    Args:
+        history: what `rg.train` returned, of one epoch at least.
+        title: a line over the picture.
+        label: of the vertical axis.
+
+    Returns:
+        A matplotlib Figure on its own canvas: `savefig` it.
+
+    >>> history = rg.train(rg.MLP([1, 4, 1]), [[0.0], [1.0], [2.0]], [0.0, 1.0, 4.0], epochs=5)
+    >>> rg.plot_history(history).axes[0].get_ylabel()
+    'loss J'
+    """
+    best = history.best_epoch if history.validation_J else 0
+    return loss_curves(
+        history.J, history.validation_J, best_epoch=best or None, title=title, label=label
+    )
 
 
 def loss_curves(
@@ -64,15 +86,9 @@ def loss_curves(
         raise DataError(f"loss_curves: J has {n} epochs, validation_J {len(validation_J)}")
     if best_epoch is not None and not 1 <= best_epoch <= n:
         raise DataError(f"loss_curves: best_epoch is from 1 to {n}, got {best_epoch}")
-    if not is_available():
-        raise MissingDependencyError(f"a picture needs matplotlib: {INSTALL}")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+    figure, [axes] = blank()
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    figure = Figure(figsize=(8.0, 5.0), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
     epochs = np.arange(1, n + 1)
     marker = "o" if n <= FEW else ""
     axes.plot(epochs, J, color=BLUE, linewidth=2, label="training", marker=marker, markersize=3.5)
@@ -106,17 +122,19 @@ def loss_curves(
         axes.yaxis.set_major_locator(LogLocator(subs=[1, 2, 5], numticks=12))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-    edge = max(0.02 * n, 0.2)  # so that a mark at the last epoch is whole
-    axes.set_xlim(1 - edge, n + edge)
-    axes.set_xlabel("epoch", fontsize=12)
-    axes.set_ylabel(label, fontsize=12)
-    axes.set_title(title, fontsize=13, parse_math=False)
-    axes.grid(True, which="major", color="#dddddd", linewidth=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=11)
-    axes.legend(fontsize=11, frameon=False)
+    count_epochs(axes, n)
+    dress(axes, x="epoch", y=label, title=title)
+    legend(axes)
     return figure
+
+
+def count_epochs(axes: Axes, n: int) -> None:
+    """An axis of whole epochs from 1 to n, with room for a mark at the last."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    edge = max(0.02 * n, 0.2)
+    axes.set_xlim(1 - edge, n + edge)
 
 
 def require_format(path: str | os.PathLike[str]) -> None:

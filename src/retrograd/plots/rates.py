@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retrograd.errors import MissingDependencyError
-from retrograd.plots.losses import BLUE, GREY, INSTALL, ORANGE, is_available
+from retrograd.errors import OptionError
+from retrograd.plots.canvas import BLUE, GREY, ORANGE, blank, dress, legend
 from retrograd.training.rate_range import RateRange
 
 if TYPE_CHECKING:
@@ -22,21 +22,19 @@ def plot_learning_rates(found: RateRange, *, title: str = "") -> Figure:
     Returns:
         A matplotlib Figure on its own canvas: `savefig` it.
 
-    Raises MissingDependencyError if matplotlib is not installed.
+    Raises OptionError for what is no RateRange, MissingDependencyError without matplotlib.
 
     >>> X = np.linspace(-1, 1, 50)[:, None]
     >>> found = rg.learning_rate_range(rg.MLP([1, 8, 1], activation="tanh"), X, X**2)
     >>> rg.plot_learning_rates(found).axes[0].get_xlabel()
     'learning rate'
     """
-    if not is_available():
-        raise MissingDependencyError(f"a picture needs matplotlib: {INSTALL}")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.0, 5.0), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    if not isinstance(found, RateRange):
+        raise OptionError(
+            "plot_learning_rates: expected what rg.learning_rate_range returns, "
+            f"got {type(found).__name__}"
+        )
+    figure, [axes] = blank()
     axes.plot(found.rates, found.J, color=GREY, linewidth=0.8, label="J of each batch")
     axes.plot(found.rates, found.smooth, color=BLUE, linewidth=2, label="mean of steps around")
     axes.axvline(
@@ -47,11 +45,6 @@ def plot_learning_rates(found: RateRange, *, title: str = "") -> Figure:
         label=f"falls fastest: {found.steepest:.3g}",
     )
     axes.set_xscale("log")
-    axes.set_xlabel("learning rate", fontsize=12)
-    axes.set_ylabel("loss J", fontsize=12)
-    axes.set_title(title, fontsize=13, parse_math=False)
-    axes.grid(True, which="major", color="#dddddd", linewidth=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=11)
-    axes.legend(fontsize=11, frameon=False)
+    dress(axes, x="learning rate", y="loss J", title=title)
+    legend(axes)
     return figure

@@ -20,6 +20,8 @@ MOST_CATEGORIES = 1000
 
 _MOST_UNREPEATED = 20
 
+NAMED = 5  # words of a column that a sentence names
+
 
 @dataclass(frozen=True)
 class Numeric:
@@ -72,6 +74,25 @@ class Categorical:
         features[known, codes[known]] = 1.0
         return features
 
+    def unknown(self, column: Column) -> str | None:
+        """Which words training had not, in a sentence that names the column; None where it had all.
+
+        Such a row has no 1: it counts as one without an entry.
+        """
+        absent, known = missing(column), set(self.categories)
+        rows = [row for row, word in enumerate(column) if not absent[row] and word not in known]
+        if not rows:
+            return None
+        words = list(dict.fromkeys(str(column[row]) for row in rows))
+        named = ", ".join(map(repr, words[:NAMED])) + (", ..." if len(words) > NAMED else "")
+        are = "was" if len(words) == 1 else "were"
+        where = f"row {rows[0] + 1}" if len(rows) == 1 else f"{len(rows)} rows"
+        return (
+            f"column {self.name!r}: {named} in {where} {are} not in training, and counts as "
+            f"missing; known: {', '.join(self.categories[:NAMED])}"
+            f"{', ...' if len(self.categories) > NAMED else ''}"
+        )
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -111,6 +132,12 @@ class Columns:
             features[:, start:stop] = kind.transform(column)
             start = stop
         return features
+
+    def unknown(self, table: Table) -> list[str]:
+        """A sentence for each column that has words that training had not."""
+        kinds = [column for column in self.columns if isinstance(column, Categorical)]
+        found = (kind.unknown(table.column(kind.name)) for kind in kinds)
+        return [line for line in found if line is not None]
 
     def to_json(self) -> dict[str, Any]:
         """As an object of strict JSON: text, finite numbers, lists."""

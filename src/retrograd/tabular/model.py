@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -79,19 +80,30 @@ class TableModel:
         return self.network.predict(self.columns.transform(table))
 
     def predict(self, table: Table) -> NDArray[Any]:
-        """The answer for each row (n,): a class, or a number in the target's own unit."""
-        return self.target.decode(self.outputs(table))
+        """The answer for each row (n,): a class, or a number in the target's own unit.
+
+        Warns of categories that training had not: they count as missing.
+        """
+        outputs = self.outputs(table)
+        self._warn(table)
+        return self.target.decode(outputs)
 
     def predict_proba(self, table: Table) -> NDArray[np.float64]:
         """The probability of each class (n, n_classes), in the order of `target.classes`.
 
-        Raises DataError for a regression.
+        Raises DataError for a regression. Warns as `predict` does.
         """
         if not isinstance(self.target, ClassTarget):
             raise DataError(
                 f"the model predicts {self.target.name!r}, a number: it has no probabilities"
             )
-        return self.outputs(table)
+        outputs = self.outputs(table)
+        self._warn(table)
+        return outputs
+
+    def _warn(self, table: Table) -> None:
+        for line in self.columns.unknown(table):
+            warnings.warn(line, stacklevel=3)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one file, whole or not at all; `rg.load` reads it back.

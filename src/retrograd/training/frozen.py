@@ -9,7 +9,9 @@ from retrograd.errors import OptionError, unknown_name
 from retrograd.nn.network import Network
 
 
-def find_frozen(network: Network, patterns: Sequence[str]) -> frozenset[str]:
+def find_frozen(
+    network: Network, patterns: Sequence[str], *, owner: str = "train"
+) -> frozenset[str]:
     """The names of the parameters that fit one of the patterns.
 
     Raises OptionError for a pattern that fits none, and where nothing is left to train.
@@ -19,7 +21,7 @@ def find_frozen(network: Network, patterns: Sequence[str]) -> frozenset[str]:
     """
     if isinstance(patterns, str) or not isinstance(patterns, Collection):
         raise OptionError(
-            f"train: frozen is a list of names such as ['W1', 'b*'], got {patterns!r}"
+            f"{owner}: frozen is a list of names such as ['W1', 'b*'], got {patterns!r}"
         )
     names, found = [*network.parameters], set()
     for pattern in patterns:
@@ -27,6 +29,6 @@ def find_frozen(network: Network, patterns: Sequence[str]) -> frozenset[str]:
         if not fits:
             raise unknown_name("frozen parameter", pattern, names)
         found.update(fits)
-    if network.statistics.union(found).issuperset(names):
-        raise OptionError(f"train: frozen leaves nothing to train of {', '.join(names)}")
+    if found and network.statistics.union(found).issuperset(names):
+        raise OptionError(f"{owner}: frozen leaves nothing to train of {', '.join(names)}")
     return frozenset(found)

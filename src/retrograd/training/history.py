@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from retrograd.arrays import Array
+from retrograd.training.statistics import BETWEEN
 
 STOPPED = {
     "epochs": "all epochs were run",
@@ -28,6 +29,7 @@ class Checkpoint:
     - `state`: parameters and optimizer state after the last step.
     - `parameters`: what the network was left with: those, or the best by validation.
     - `seed`, `stream`: of the random numbers, and where the shuffling's generator stands.
+    - `rows`: a checksum of the rows, None where they came in batches.
     """
 
     optimizer: str
@@ -35,6 +37,7 @@ class Checkpoint:
     parameters: Mapping[str, Array]
     seed: int
     stream: Mapping[str, Any]
+    rows: int | None = None
 
 
 @dataclass(repr=False)
@@ -57,6 +60,10 @@ class History:
       score, or -J), NaN for a start that diverged; the history is that of the best.
     - `l2`, `effective_parameters`: with Bayesian regularisation the penalty that it chose, and the
       number of parameters that the data determine, after each epoch; else empty.
+    - `statistics`: of the last step of each epoch, where `rg.train` was asked to record them; else
+      empty. `statistics["gradient_norm"]["W1"]` is a list with one entry for each epoch; so are
+      "norm" and "update_norm" of each parameter, "delta_norm" of each layer by its place ("1",
+      "2.1"), "dead_share" of layers of relu, and "saturated_share" of bounded activations.
     """
 
     J: list[float] = field(default_factory=list)
@@ -71,6 +78,7 @@ class History:
     starts: list[float] = field(default_factory=list)
     l2: list[float] = field(default_factory=list)
     effective_parameters: list[float] = field(default_factory=list)
+    statistics: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
 
     @property
@@ -85,7 +93,17 @@ class History:
             for each in fields(self)
             if isinstance(getattr(self, each.name), list)
         }
-        return replace(self, checkpoint=None, **lists)
+        statistics = {
+            name: {of: list(values) for of, values in own.items()}
+            for name, own in self.statistics.items()
+        }
+        return replace(self, checkpoint=None, statistics=statistics, **lists)
+
+    def record(self, statistics: Mapping[str, float]) -> None:
+        """Append the statistics of an epoch, by names such as "gradient_norm of W1"."""
+        for name, value in statistics.items():
+            what, _, of = name.partition(BETWEEN)
+            self.statistics.setdefault(what, {}).setdefault(of, []).append(value)
 
     def __repr__(self) -> str:
         figures = [f"{self.epochs} epochs"]

@@ -16,8 +16,8 @@ from retrograd.graph.node import FLOATS, VARIABLE, Node, describe, variable
 from retrograd.graph.order import variables
 from retrograd.graph.shape import Rows, has_rows, rows, size_of
 from retrograd.run import as_value, find_engine
-from retrograd.training.fit import LeastSquaresFit
 from retrograd.training.interrupt import Interrupt
+from retrograd.training.least_squares_fit import LeastSquaresFit
 from retrograd.training.residual_steps import residual_steps
 from retrograd.training.solvers.damped import Descent
 from retrograd.training.solvers.flat import Halt, never, unflatten
@@ -84,9 +84,10 @@ def least_squares(
     require_number("least_squares", "tolerance", tolerance, open_low=True)
     require_number("least_squares", "damping", damping, open_low=True)
     start = _starts(residuals, parameters)
-    problem = _open(residuals, start, _given(residuals, start, data), engine)
-    search = _Search(problem, problem.point(), damping, tolerance)
+    given = _given(residuals, start, data)
     with Interrupt() as interrupted:
+        problem = _open(residuals, start, given, engine)
+        search = _Search(problem, problem.point(), damping, tolerance)
         problem.halted = lambda: "interrupted" if interrupted() else None
         try:
             search.run(max_iterations)

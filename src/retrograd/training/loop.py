@@ -13,7 +13,9 @@ from retrograd.arrays import Array, is_finite
 from retrograd.engines.base import Snapshot
 from retrograd.errors import DivergenceError
 from retrograd.optim.plateau import follow_plateau, has_plateau
+from retrograd.training.divergence import at_the_edge, diverged
 from retrograd.training.history import History
+from retrograd.training.origin import find_origin
 from retrograd.training.scores import Score, as_figure
 from retrograd.training.session import Epoch, TrainingSession
 from retrograd.training.stopping import Rules, Watch
@@ -71,6 +73,7 @@ class Run:
         history.J.append(mean_J)
         history.gradient_norm.append(epoch.gradient_norm)
         history.learning_rate.append(epoch.learning_rate)
+        history.record(epoch.statistics)
         if len(self._job.validation_rows):
             self._validate()
         history.seconds.append(self._spent + time.perf_counter() - self._begin)
@@ -145,7 +148,7 @@ def retrace(
     return replay(
         session,
         start,
-        (partial(session.epoch, batch, batch_size, never) for batch in batches),
+        ((batch, partial(session.epoch, batch, batch_size, never)) for batch in batches),
         epoch,
         of=f" of {len(batches)}",
     )
@@ -154,34 +157,30 @@ def retrace(
 def replay(
     session: TrainingSession,
     start: Snapshot,
-    steps: Iterable[Callable[[], Epoch]],
+    steps: Iterable[tuple[Array, Callable[[], Epoch]]],
     epoch: int,
     *,
     first: int = 1,
     of: str = "",
 ) -> DivergenceError:
-    """Run steps from a snapshot until one diverges; the session is left before it.
+    """Run steps, at least one, from a snapshot until one diverges; the session is left before it.
 
-    `first`: the number of the first of them in its epoch. `of`: how many that has, in words.
+    Where none does, as rounding may differ from that of the whole epoch, it is left after the last.
+
+    `steps`: the rows of each, and what runs it. The one that diverges is run once more on the
+    reference engine, to find the gate where the first NaN or infinity came from. `first`: the
+    number of the first of them in its epoch. `of`: how many that has, in words.
     """
     session.engine.restore(start)
-    step = first - 1
-    for run in steps:
-        step += 1
+    for step, (rows, run) in enumerate(steps, start=first):
         before = session.engine.snapshot()
-        J = run().J[0]
+        J = float(run().J[0])
         broken = session.engine.not_finite()
         if not np.isfinite(J) or broken:
             session.engine.restore(before)
-            break
-    what = f"J is {J:g}" if broken is None else f"J is {J:g}, the next {broken} is not finite"
-    return DivergenceError(
-        f"training diverged at epoch {epoch}, step {step}{of}: {what}; "
-        "the network keeps the last finite weights. "
-        "Try a smaller learning_rate, or scale the inputs and targets",
-        epoch=epoch,
-        step=step,
-    )
+            origin = find_origin(session.replayed(rows), rows, epoch, step)
+            return diverged(session, epoch, step, of, J, broken, origin)
+    return at_the_edge(session, epoch, step, J)
 
 
 def never() -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Never
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from retrograd.arguments import require_no_others
 from retrograd.arrays import Array, require_integer, require_number
 from retrograd.errors import DataError, OptionError
 from retrograd.nn.losses import LossChoice, find_loss
@@ -15,6 +18,7 @@ from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.optim.names import find_optimizer
 from retrograd.optim.schedules import Exponential
+from retrograd.training.frozen import find_frozen
 from retrograd.training.session import TrainingSession, check_rows
 
 MEMORY = 0.9  # of the mean of the last J
@@ -57,15 +61,17 @@ def learning_rate_range(
     steps: int = 100,
     batch_size: int | None = 32,
     l2: float = 0.0,
+    frozen: Sequence[str] = (),
     seed: int = 0,
     engine: str = "auto",
+    **others: Never,
 ) -> RateRange:
     """Train a copy of the network while the rate rises from low to high by a constant factor.
 
     [Smith 2017, section 3.3]. The network stays as it is. The test ends early where J bursts.
 
     Args:
-        network, X, Y, loss, l2, engine: as for `rg.train`.
+        network, X, Y, loss, l2, frozen, engine: as for `rg.train`.
         optimizer: any with a learning rate, which is replaced; or its name.
         low: > 0. high: > low.
         steps: at least 3.
@@ -81,9 +87,10 @@ def learning_rate_range(
     >>> found
     <learning rates 1e-06 to 2.72: J falls fastest at 0.00404, is lowest at 0.278>
     """
-    if not isinstance(network, Network):
-        raise OptionError(f"learning_rate_range: expected a network, got {network!r}")
     owner = "learning_rate_range"
+    require_no_others(owner, others, learning_rate_range)
+    if not isinstance(network, Network):
+        raise OptionError(f"{owner}: expected a network, got {network!r}")
     require_number(owner, "low", low, open_low=True)
     require_number(owner, "high", high, low=low, open_low=True)
     require_integer(owner, "steps", steps, low=3)
@@ -98,7 +105,14 @@ def learning_rate_range(
     n = len(data)
     size = n if batch_size is None else min(require_integer(owner, "batch_size", batch_size), n)
     session = TrainingSession(
-        own, data, loss=own_loss, optimizer=chosen.with_rate(rate), l2=l2, engine=engine, seed=seed
+        own,
+        data,
+        loss=own_loss,
+        optimizer=chosen.with_rate(rate),
+        l2=l2,
+        engine=engine,
+        seed=seed,
+        frozen=find_frozen(own, frozen, owner=owner),
     )
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(n) for _ in range(-(-steps * size // n))])

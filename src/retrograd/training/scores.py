@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from retrograd.arrays import Array
-from retrograd.errors import OptionError, unknown_name
+from retrograd.errors import OptionError, require_known
 from retrograd.nn.losses import Loss, Target
 
 Score = Callable[[Array, Array], float]
@@ -59,15 +59,14 @@ def find_score(score: str | Score, loss: Loss) -> tuple[str, Score | None]:
     for a loss written in Python, of which nothing else is known.
     Raises OptionError for a score that does not fit the loss.
     """
-    if callable(score):
+    if callable(score) and not isinstance(score, type):
         _require_two_arguments(score)
         return getattr(score, "__name__", "score"), score
+    score = require_known("score", score, [AUTO, LOSS, *SCORES])
     if score == AUTO:
         score = loss.scored_by
     if score == LOSS:
         return LOSS, None
-    if not isinstance(score, str) or score not in SCORES:
-        raise unknown_name("score", score, [AUTO, LOSS, *SCORES])
     if score not in loss.scores:
         fitting = " or ".join(map(repr, [*loss.scores, LOSS]))
         raise OptionError(
@@ -103,11 +102,9 @@ def as_figure(name: str, value: object) -> float:
     >>> as_figure("recall", np.float32(0.5))
     0.5
     """
-    try:
-        if not isinstance(value, str | bytes) and np.ndim(value) == 0:  # type: ignore[arg-type]
-            return float(value)  # type: ignore[arg-type]  # what is no number raises
-    except (TypeError, ValueError):
-        pass
+    found = np.asarray(value)
+    if found.ndim == 0 and found.dtype.kind in "biuf":
+        return float(found)
     shown = f"shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
     raise OptionError(
         f"train: the score {name} must return one number, higher is better; it returned {shown}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from retrograd.nn.network import Network
 from retrograd.nn.noise import SEED, SEEN
 from retrograd.optim.base import Optimizer, Rate, at, rates
 from retrograd.run import find_engine
-from retrograd.training.step import COUNT, initial_state, steps_of
+from retrograd.training.origin import Replay, replayed
+from retrograd.training.step import COUNT, descent_steps, initial_state, objective, steps_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +69,16 @@ def check_rows(
 
 @dataclass(frozen=True)
 class Epoch:
-    """The figures of one epoch, as far as it ran: J of each batch, and of its last step."""
+    """The figures of one epoch, as far as it ran: J of each batch, and of its last step.
+
+    `statistics`: of the last step, by name, where they are recorded.
+    """
 
     J: Array
     gradient_norm: float
     learning_rate: float
     n_rows: int
+    statistics: Mapping[str, float] = field(default_factory=dict)
 
 
 Penalty = float | Callable[[Array], Array]
@@ -84,9 +90,11 @@ class TrainingSession:
 
     The weight of a batch is its number of rows, or the sum of their sample weights.
     `is_mixed`: products in bfloat16, all else in float32. `is_least_squares`: without an optimizer,
-    the steps of the residuals in place of J's gradient.
+    the steps of the residuals in place of J's gradient. `is_recorded`: an epoch's last step tells
+    statistics of parameters and layers.
     `seed`: of the random layers, below 2**53. `frozen`: parameters that stay as they are.
     `names`: of all parameters; `trained`: of those that follow the gradient.
+    `rows`: those that it runs over.
     `optimizer` may be replaced between epochs by one that differs in its numbers only.
     """
 
@@ -101,6 +109,7 @@ class TrainingSession:
         engine: str | Engine = "auto",
         is_mixed: bool = False,
         is_least_squares: bool = False,
+        is_recorded: bool = False,
         seed: int = 0,
         frozen: frozenset[str] = frozenset(),
     ) -> None:
@@ -117,7 +126,7 @@ class TrainingSession:
         # The key of random layers: what does not change, and the rows seen, none yet.
         self._key = {} if noise is None else {**noise.numbers(), SEED: float(seed)}
         seen = {} if noise is None else {SEEN: np.zeros(())}
-        self.optimizer, self._rows = optimizer, rows
+        self.optimizer, self.rows = optimizer, rows
         self._l2 = l2 if callable(l2) else float(l2)
         steps = steps_of(
             network,
@@ -128,9 +137,19 @@ class TrainingSession:
             is_penalised=callable(l2) or l2 > 0,
             is_mixed=is_mixed,
             is_least_squares=is_least_squares,
+            is_recorded=is_recorded,
             frozen=frozen,
         )
-        self._steps = steps
+        self._steps, self._layers = steps, network.layers
+        self._make_objective = partial(
+            objective,
+            network.architecture,
+            loss,
+            rows.target,
+            is_weighted=rows.sample_weight is not None,
+            is_penalised=callable(l2) or l2 > 0,
+            frozen=frozen,
+        )
         self.reads_others = "read" in steps  # the optimizer predicts with others than it trains
         state: Mapping[str, Array] = network.parameters
         self._copies: dict[str, list[str]] = {name: [] for name in self.names}  # of a parameter
@@ -146,7 +165,7 @@ class TrainingSession:
 
     def feed(self, rows: Rows) -> None:
         """Take rows of the same form in place of those before."""
-        self._rows = rows
+        self.rows = rows
         self.engine.feed(rows.named())
 
     def epoch(
@@ -160,23 +179,45 @@ class TrainingSession:
         n_batches = -(-len(order) // batch_size)
         # Where the last batch begins, if it is one of its own.
         split = (n_batches - 1) * batch_size if is_observed else len(order)
+        numbers = self._scalars(order, batch_size)
+        J, last = np.empty(0), {"gradient_norm": np.full(1, np.nan)}
+        if split:
+            most = _part(numbers, slice(0, -1)) if is_observed else numbers
+            J = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)["J"]
+        if is_observed and (not split or (len(J) == n_batches - 1 and not stop())):
+            last = self.engine.run("observe", order[split:], _part(numbers, slice(-1, None)))
+            J = np.concatenate([J, last.pop("J")])
+        norm = float(last.pop("gradient_norm")[0])
+        statistics = {name: float(value[0]) for name, value in last.items()}
+        rate = numbers.get("learning_rate", float("nan"))
+        rate = rate[len(J) - 1] if isinstance(rate, np.ndarray) else rate
+        n_rows = min(len(J) * batch_size, len(order))
+        return Epoch(J, norm, float(rate), n_rows, statistics)
+
+    def _scalars(self, order: Array, batch_size: int) -> dict[str, float | Array]:
+        """The scalars of the next steps, over these rows: a number, or one for each batch."""
+        assert self.optimizer is not None
+        n_batches = -(-len(order) // batch_size)
         numbers: dict[str, float | Array] = {"l2": self.l2_of(order, batch_size), **self._key}
         if self._numbers is None or self._numbers[0] is not self.optimizer:
             self._numbers = self.optimizer, self.optimizer.numbers()
         for name, value in self._numbers[1].items():
             done = int(self.engine.read(COUNT)) if callable(value) else 0
             numbers[name] = rates(value, done, n_batches)
-        J, norm = np.empty(0), float("nan")
-        if split:
-            most = _part(numbers, slice(0, -1)) if is_observed else numbers
-            J = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)["J"]
-        if is_observed and (not split or (len(J) == n_batches - 1 and not stop())):
-            last = self.engine.run("observe", order[split:], _part(numbers, slice(-1, None)))
-            J, norm = np.concatenate([J, last["J"]]), float(last["gradient_norm"][0])
-        rate = numbers.get("learning_rate", float("nan"))
-        rate = rate[len(J) - 1] if isinstance(rate, np.ndarray) else rate
-        n_rows = min(len(J) * batch_size, len(order))
-        return Epoch(J, norm, float(rate), n_rows)
+        return numbers
+
+    def replayed(self, order: Array) -> Replay:
+        """The next step over these rows with every value kept; the session stays where it is."""
+        assert self.optimizer is not None
+        made = self._make_objective()
+        steps = descent_steps(made, self.optimizer)
+        step, scalars = steps["train"], self._scalars(order, len(order))
+        given = {name: value.take(order, axis=0) for name, value in self.rows.named().items()}
+        given |= {name: np.asarray(value).ravel()[0] for name, value in scalars.items()}
+        given |= self.engine.snapshot()
+        named = {**step.inputs, **step.scalars, **step.state}
+        values = {node: np.asarray(given[name], node.dtype) for name, node in named.items()}
+        return replayed(made, self._layers, step.updates, values, len(order))
 
     def mean_J(self, epoch: Epoch, order: Array, batch_size: int) -> float:
         """The mean over rows of J: each batch counts by its rows, or by their sample weights."""
@@ -184,9 +225,9 @@ class TrainingSession:
 
     def weights(self, order: Array, batch_size: int) -> Array:
         """The weight of each batch."""
-        if self._rows.sample_weight is not None:
+        if self.rows.sample_weight is not None:
             starts = np.arange(0, len(order), batch_size)
-            return np.asarray(np.add.reduceat(self._rows.sample_weight[order], starts))
+            return np.asarray(np.add.reduceat(self.rows.sample_weight[order], starts))
         if self._sizes is None or self._sizes[:2] != (len(order), batch_size):
             sizes = np.full(-(-len(order) // batch_size), float(batch_size))
             sizes[-1] = len(order) - (len(sizes) - 1) * batch_size
@@ -195,9 +236,9 @@ class TrainingSession:
 
     def shares(self, order: Array) -> Array:
         """The share of each row in the mean over these rows, (n,): 1 / n, or w / sum(w)."""
-        if self._rows.sample_weight is None:
+        if self.rows.sample_weight is None:
             return np.full(len(order), 1.0 / len(order))
-        w = self._rows.sample_weight[order].astype(np.float64)
+        w = self.rows.sample_weight[order].astype(np.float64)
         return np.asarray(w / max(float(w.sum()), float(np.finfo(np.float64).tiny)))
 
     def l2_of(self, order: Array, batch_size: int) -> float | Array:

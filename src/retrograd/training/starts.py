@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
 from retrograd.training.history import Checkpoint, History
 from retrograd.training.loop import Descent, Job, Past, Run, descend
-from retrograd.training.session import TrainingSession
+from retrograd.training.session import Rows, TrainingSession
 from retrograd.training.solvers.minimise import minimise
 
 SPLIT, SHUFFLE, WEIGHTS, NOISE = 0, 1, 2, 3
@@ -25,10 +26,11 @@ SPLIT, SHUFFLE, WEIGHTS, NOISE = 0, 1, 2, 3
 
 @dataclass(frozen=True, eq=False)
 class Beginning:
-    """How a training begins: its seed, and the past that it goes on from."""
+    """How a training begins: its seed, the past that it goes on from, a checksum of its rows."""
 
     seed: int
     past: History | None = None
+    rows: int | None = None
 
     def stream(self, *purpose: int) -> np.random.Generator:
         """The random numbers for a purpose."""
@@ -82,6 +84,33 @@ def begin(
     return Beginning(resume.checkpoint.seed, resume)
 
 
+def on_rows(beginning: Beginning, data: Rows) -> Beginning:
+    """The beginning on these rows; OptionError where those of its past were others."""
+    found, past = checksum(data), beginning.past
+    left = None if past is None or past.checkpoint is None else past.checkpoint.rows
+    if left not in (None, found):
+        raise OptionError(
+            "train: resume goes on with the rows of the first run, and X, Y or the validation rows "
+            "are others now; without resume the network goes on from its weights with any rows"
+        )
+    return replace(beginning, rows=found)
+
+
+LOOKED_AT = 1000  # rows, spread evenly
+
+
+def checksum(data: Rows) -> int:
+    """A number that differs where the rows do: of how many there are, and of some of them."""
+    rows = np.unique(np.linspace(0, len(data) - 1, LOOKED_AT).astype(np.int64))
+    total = zlib.crc32(str(len(data)).encode())
+    for array in (data.X, data.target.array):
+        # Rounded: the precision of a training may change.
+        with np.errstate(over="ignore"):
+            part = array.take(rows, axis=0).astype(np.float32)
+        total = zlib.crc32(part.tobytes(), total)
+    return total
+
+
 def best_of(
     session: TrainingSession,
     network: Network,
@@ -118,7 +147,7 @@ def best_of(
             continue
         figures.append(_figure(run.history))
         if best is None or _is_better(figures[-1], best[0]):
-            run.history.checkpoint = _checkpoint(session, optimizer, beginning.seed, rng, run)
+            run.history.checkpoint = _checkpoint(session, optimizer, beginning, rng, run)
             best = figures[-1], run.history
         if run.history.stopped in ("interrupted", "time"):
             best[1].stopped = run.history.stopped
@@ -193,11 +222,11 @@ def _are_equal(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
 def _checkpoint(
     session: TrainingSession,
     optimizer: Optimizer | FullBatch,
-    seed: int,
+    beginning: Beginning,
     rng: np.random.Generator,
     run: Run,
 ) -> Checkpoint:
     stream: Mapping[str, Any] = rng.bit_generator.state
     state, parameters = session.state()
     best = parameters if run.best is None else run.best
-    return Checkpoint(optimizer.name, state, best, seed, stream)
+    return Checkpoint(optimizer.name, state, best, beginning.seed, stream, beginning.rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import FunctionType
@@ -18,7 +18,7 @@ from retrograd.graph.node import FLOATS, Node, constant, variable
 from retrograd.graph.order import rebuild, variables
 from retrograd.graph.shape import Shape, rows, with_rows
 from retrograd.graph.step import Step
-from retrograd.nn.layer import Training
+from retrograd.nn.layer import Layer, Training
 from retrograd.nn.losses import Formula, Loss, Target
 from retrograd.nn.network import Architecture, Forward, Network
 from retrograd.nn.noise import Noise
@@ -26,6 +26,7 @@ from retrograd.optim.base import Nodes, Optimizer, Point, Slot
 from retrograd.optim.clip import joint_norm
 from retrograd.plan.precision import in_bfloat16
 from retrograd.training.residual_steps import residual_steps
+from retrograd.training.statistics import places_of, statistics
 
 COUNT = "t"  # the state variable that counts steps
 
@@ -36,7 +37,8 @@ class Objective:
 
     `parameters` are all of the network's, `trained` those that follow J's gradient.
     `reported` is J, unless the loss reports another than the one it descends on.
-    `forward` and `per_row` are those of predictions: random layers are still. J has their noise.
+    `forward` and `per_row` are those of predictions: random layers are still. J has their noise,
+    as have `noisy`, the pass that it is made of, and `noisy_per_row`, its losses.
     `per_row` is what is reported, too.
     `updates`: the next value of each statistic of the batches that the network keeps.
     """
@@ -49,6 +51,8 @@ class Objective:
     per_row: Node
     J: Node
     reported: Node
+    noisy: Forward
+    noisy_per_row: Node
     noise: Noise | None = None
     updates: Mapping[str, Node] = field(default_factory=dict)
 
@@ -60,12 +64,14 @@ def objective(
     *,
     is_weighted: bool = False,
     is_penalised: bool = True,
+    is_still: bool = False,
     frozen: frozenset[str] = frozenset(),
 ) -> Objective:
     """J = mean over the batch's rows of the loss + l2/2 * the sum of squares of the weights.
 
     With sample weights w the mean is sum(w * loss) / sum(w). Biases are not penalised, nor what is
-    frozen. Where l2 is 0 anyway, `is_penalised=False` leaves the penalty's gates out.
+    frozen. Where l2 is 0 anyway, `is_penalised=False` leaves the penalty's gates out. `is_still`:
+    J is of the pass of predictions too, without noise, batch normalisation by its estimates.
     """
     dtype = network.dtype
     x = variable("x", shape=(rows, network.n_inputs), dtype=dtype)
@@ -75,7 +81,7 @@ def objective(
     fixed = network.statistics | frozen
     trained = {name: w for name, w in parameters.items() if name not in fixed}
     forward, noise = network.forward(x, parameters), network.noise()
-    is_still = noise is None and not network.statistics
+    is_still = is_still or (noise is None and not network.statistics)
     noisy = forward if is_still else network.forward(x, parameters, Training(noise, frozen))
     per_row = loss.per_row(forward, y)
     if is_weighted:
@@ -85,11 +91,23 @@ def objective(
         mean = _mean(loss_per_row, inputs.get("sample_weight"))
         return mean + _penalty(trained, l2) if is_penalised else mean
 
-    J = reported = J_of(per_row if is_still else loss.per_row(noisy, y))
+    noisy_per_row = per_row if is_still else loss.per_row(noisy, y)
+    J = reported = J_of(noisy_per_row)
     if loss.reported is not None:
         per_row, reported = loss.reported(forward, y), J_of(loss.reported(noisy, y))
     return Objective(
-        inputs, parameters, trained, l2, forward, per_row, J, reported, noise, noisy.updates
+        inputs,
+        parameters,
+        trained,
+        l2,
+        forward,
+        per_row,
+        J,
+        reported,
+        noisy,
+        noisy_per_row,
+        noise,
+        noisy.updates,
     )
 
 
@@ -128,12 +146,15 @@ def gradients_at(objective: Objective, w: Nodes) -> dict[str, Node]:
     return dict(zip(w, rebuild(slopes, moved), strict=True))
 
 
-def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step]:
+def training_steps(
+    objective: Objective, optimizer: Optimizer, layers: Sequence[Layer] | None = None
+) -> dict[str, Step]:
     """The steps "train" (J; updates), "observe" (the gradient's norm too) and "score".
 
     "observe" computes and updates the same as "train"; the loop runs it for the last batch of an
-    epoch, so that a history of the norm costs nothing in the others. Where the optimizer reads
-    other weights out than it trains, "score" is of those, and the step "read" gives them.
+    epoch, so that a history of the norm costs nothing in the others. With `layers`, the network's,
+    it tells `statistics` too. Where the optimizer reads other weights out than it trains, "score"
+    is of those, and the step "read" gives them.
     """
     parameters, slopes = objective.trained, gradients(objective)
     t = variable(COUNT, shape=())
@@ -158,11 +179,14 @@ def training_steps(objective: Objective, optimizer: Optimizer) -> dict[str, Step
         "state": state,
         "updates": updates,
     }
+    observed = {"J": objective.reported, "gradient_norm": joint_norm(slopes)}
+    if layers is not None:
+        nodes = [x.z for _, _, x in places_of(layers, objective.noisy.layers)]
+        deltas = dict(zip(nodes, gradient(objective.J, nodes), strict=True))
+        observed |= statistics(layers, objective.noisy, deltas, parameters, slopes, updates)
     steps = {
         "train": Step(outputs={"J": objective.reported}, **common),
-        "observe": Step(
-            outputs={"J": objective.reported, "gradient_norm": joint_norm(slopes)}, **common
-        ),
+        "observe": Step(outputs=observed, **common),
         "score": score_step(objective),
     }
     read = optimizer.read(parameters, slots, scalars)
@@ -198,10 +222,12 @@ def reading_steps(
     }
 
 
-def descent_steps(objective: Objective, optimizer: Optimizer | None) -> dict[str, Step]:
+def descent_steps(
+    objective: Objective, optimizer: Optimizer | None, layers: Sequence[Layer] | None = None
+) -> dict[str, Step]:
     """The steps that a run opens: those of an optimizer, or where a solver asks for gradients."""
     if optimizer is not None:
-        steps = training_steps(objective, optimizer)
+        steps = training_steps(objective, optimizer, layers)
     elif objective.updates:
         raise OptionError(
             "train: solvers of full batches take no rg.BatchNorm, whose running estimates follow "
@@ -263,20 +289,17 @@ def steps_of(
     is_penalised: bool = True,
     is_mixed: bool = False,
     is_least_squares: bool = False,
+    is_recorded: bool = False,
     frozen: frozenset[str] = frozenset(),
 ) -> Mapping[str, Step]:
     """The steps that a run opens; a problem like a former one gets those that were made for it.
 
     `is_mixed`: products in bfloat16, but for scores. `is_least_squares`: those of residuals.
+    `is_recorded`: "observe" tells the statistics of parameters and layers.
     Steps are kept where all that they are made of is the package's own. A user's activation, loss,
     optimizer or layer is asked anew each time: it may build another graph than the last time.
     """
-    layers = network.layers
-    activations = [f for layer in layers for f in layer.functions]
-    functions = [loss.per_row, loss.reported, loss.residuals, network.output, *activations]
-    kinds = {type(network)}.union(*(layer.kinds() for layer in layers))
-    kinds |= optimizer.kinds() if optimizer is not None else set()
-    is_known = all(map(is_own, [*functions, *kinds]))
+    is_known = is_own_problem(network, loss, optimizer)
     make = _kept_steps if is_known else _steps
     return make(
         network.architecture if is_known else network,
@@ -288,8 +311,19 @@ def steps_of(
         is_penalised=is_penalised,
         is_mixed=is_mixed,
         is_least_squares=is_least_squares,
+        is_recorded=is_recorded,
         frozen=frozen,
     )
+
+
+def is_own_problem(network: Network, loss: Loss, optimizer: Optimizer | None = None) -> bool:
+    """Whether all that a problem's graphs are made of is the package's own (see `is_own`)."""
+    layers = network.layers
+    activations = [f for layer in layers for f in layer.functions]
+    functions = [loss.per_row, loss.reported, loss.residuals, network.output, *activations]
+    kinds = {type(network)}.union(*(layer.kinds() for layer in layers))
+    kinds |= optimizer.kinds() if optimizer is not None else set()
+    return all(map(is_own, [*functions, *kinds]))
 
 
 def _steps(
@@ -301,11 +335,15 @@ def _steps(
     *,
     is_mixed: bool,
     is_least_squares: bool,
+    is_recorded: bool,
     **options: Any,
 ) -> Mapping[str, Step]:
     target = Target(np.empty(0), shape, dtype)  # of its variable; the numbers are the session's
     made = objective(form, loss, target, **options)
-    steps = least_squares_steps(made, loss) if is_least_squares else descent_steps(made, optimizer)
+    if is_least_squares:
+        steps = least_squares_steps(made, loss)
+    else:
+        steps = descent_steps(made, optimizer, form.layers if is_recorded else None)
     if not is_mixed:
         return steps
     return {name: s if name == "score" else in_bfloat16(s) for name, s in steps.items()}

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from retrograd.arrays import Array, as_numbers, is_finite
 from retrograd.errors import DataError, OptionError
-from retrograd.nn.losses import Loss, Target
+from retrograd.nn.losses import Loss
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
@@ -40,13 +40,12 @@ class Form:
     first: Rows | None = None
 
     def rows(self, X: Any, Y: Any, sample_weight: Any = None) -> Rows:
-        """A user's rows, checked, weighed by class; in the dtype of the first batch, if any."""
+        """A user's rows, checked; in the dtype of the first batch, if any."""
         dtype = self.dtype if self.first is None else self.first.X.dtype
-        found = check_rows(self.network, self.loss, X, Y, sample_weight, dtype=dtype)
-        return weigh_classes(self.class_weight, self.loss, found, self.network.n_outputs)
+        return check_rows(self.network, self.loss, X, Y, sample_weight, dtype=dtype)
 
     def check(self, batch: Any) -> Rows:
-        """The rows of a batch in arrays of their own; DataError if it does not fit."""
+        """The rows of a batch, weighed by class, in arrays of their own; DataError if unfit."""
         if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
             raise DataError(
                 f"expected a tuple (X, Y) or (X, Y, sample_weight), got {_described(batch)}"
@@ -54,6 +53,7 @@ class Form:
         if self.first is not None and self.dtype is None:
             _require_dtype(batch[0], self.first.X.dtype)
         rows = self.rows(*batch)
+        rows = weigh_classes(self.class_weight, self.loss, rows, self.network.n_outputs)
         if self.first is not None:
             _require_like(rows, self.first)
         return _own(rows)
@@ -178,7 +178,7 @@ def _pass(run: Run, session: TrainingSession, job: Job, stream: Stream) -> str |
         reason = None if is_last else job.halted()
         is_looked_at = is_last or reason is not None or len(kept) == KEPT
         if not is_finite(epoch.J) or (is_looked_at and session.engine.not_finite()):
-            again = (partial(_step, session, batch) for batch in kept)
+            again = ((np.arange(len(x)), partial(_step, session, x)) for x in kept)
             raise replay(session, start, again, number, first=len(J) - len(kept) + 1)
         if reason:
             return reason
@@ -208,7 +208,7 @@ def _own(rows: Rows) -> Rows:
     target, weight = rows.target, rows.sample_weight
     return Rows(
         np.array(rows.X, order="C"),
-        Target(np.array(target.array, order="C"), target.shape, target.dtype),
+        replace(target, array=np.array(target.array, order="C")),
         None if weight is None else np.array(weight, order="C"),
     )
 

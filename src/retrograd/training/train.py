@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Never
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retrograd.arrays import is_finite, require_flag, require_integer, require_number
+from retrograd.arguments import require_no_others
+from retrograd.arrays import (
+    is_finite,
+    require_flag,
+    require_integer,
+    require_number,
+    require_several,
+)
 from retrograd.engines.base import Engine
-from retrograd.errors import OptionError, unknown_name
+from retrograd.errors import OptionError, require_known
 from retrograd.nn.losses import LossChoice, find_loss, require_two_classes
 from retrograd.nn.network import Network
+from retrograd.optim.accumulate import BATCHES, STEPS, WAITING
 from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.optim.names import find_optimizer
-from retrograd.training.class_weights import ClassWeight
+from retrograd.training.class_weights import ClassWeight, weigh_classes
 from retrograd.training.frozen import find_frozen
 from retrograd.training.history import History
 from retrograd.training.interrupt import Interrupt
@@ -26,7 +36,7 @@ from retrograd.training.loop import Descent, Job, descend
 from retrograd.training.progress import Progress
 from retrograd.training.scores import Score, find_score, require_comparable
 from retrograd.training.session import TrainingSession
-from retrograd.training.starts import NOISE, SPLIT, begin, best_of
+from retrograd.training.starts import NOISE, SPLIT, begin, best_of, on_rows
 from retrograd.training.stopping import Rules
 from retrograd.training.streams import Batches, Form, Stream, descend_batches, require_streamable
 from retrograd.training.validation import Validation, hold_out
@@ -60,10 +70,12 @@ def train(
     random_starts: int = 1,
     seed: int | None = 0,
     callbacks: Sequence[Callback] = (),
+    statistics: bool = False,
     progress: bool = False,
     resume: History | None = None,
     engine: str | Engine = "auto",
     precision: str = "auto",
+    **others: Never,
 ) -> History:
     """Train a network by gradient descent. Its parameters are updated; the history is returned.
 
@@ -101,7 +113,7 @@ def train(
         shuffle: a new order of the rows for each epoch.
         sample_weight: (n,), >= 0: J is then sum(w * loss) / sum(w).
         class_weight: {label: weight}, 1 where a label is missing, or "balanced": n / (classes *
-            rows of the class). The sample weights are multiplied by it.
+            rows of the class), of the rows to train on. The sample weights are multiplied by it.
         l2: >= 0.
         frozen: parameters that stay as they are, by name or by patterns with `*` and `?`: ["W1"],
             or ["*1", "*2"] for the first two layers. They have no gradient, no penalty and no
@@ -125,10 +137,13 @@ def train(
             it is that of the first run; 0 and None stand for it.
         callbacks: each is called as `callback(network, history)` between epochs, with the network
             up to date, and may assign parameters; the run stops if one returns True.
+        statistics: record norms of parameters, gradients and updates, and of each layer's delta, in
+            the last step of each epoch: see `History.statistics`, and `rg.diagnose`.
         progress: show a progress bar on standard error.
-        resume: the history of a former call with the same optimizer, seed and split: training goes
-            on where it stopped, and the history returned has the epochs of both. 5 epochs and 5
-            resumed ones are 10 epochs, bit for bit (solvers for full batches forget the curvature).
+        resume: the history of a former call with the same rows, optimizer, seed and split:
+            training goes on where it stopped, and the history returned has the epochs of both. 5
+            epochs and 5 resumed ones are 10 epochs, bit for bit (solvers for full batches forget
+            the curvature).
             Parameters assigned in between are gone on from, with the optimizer's state of then.
         engine: "auto", "cpu" or "numpy", or an engine.
         precision: "auto" (X's float type), "float32" or "float64". The parameters take it.
@@ -155,20 +170,24 @@ def train(
     >>> history.J[-1] < 0.1 * history.J[0]
     True
     """
+    require_no_others("train", others, train)
     if not isinstance(network, Network):
         raise OptionError(f"train: expected a network (rg.MLP, rg.Network), got {network!r}")
-    if callable(callbacks) or not all(map(callable, callbacks)):
+    callbacks = require_several("train", "callbacks", callbacks, "a list of functions")
+    if not all(map(callable, callbacks)):
         raise OptionError(f"train: callbacks is a list of functions, got {callbacks!r}")
-    if precision not in PRECISIONS:
-        raise unknown_name("precision", precision, PRECISIONS)
+    require_known("precision", precision, PRECISIONS)
     require_flag("train", "shuffle", shuffle)
     require_flag("train", "progress", progress)
+    require_flag("train", "statistics", statistics)
     require_number("train", "l2", l2)
     rules = Rules(epochs, tolerance, patience, gradient_tolerance, max_seconds)
     if patience is not None and tolerance is None and validation is None:
         raise OptionError("train: patience needs validation rows, or a tolerance in J")
     chosen_loss, chosen_optimizer = find_loss(loss, network), find_optimizer(optimizer)
     score_name, score_function = find_score(score, chosen_loss)
+    if statistics and isinstance(chosen_optimizer, FullBatch):
+        raise OptionError(f"train: {chosen_optimizer.name} has no statistics of steps to record")
     beginning = begin(
         resume, chosen_optimizer, random_starts, seed, validates=validation is not None
     )
@@ -193,26 +212,30 @@ def train(
         data, train_rows, validation_rows = hold_out(
             network, chosen_loss, data, validation, beginning.stream(SPLIT)
         )
+        data = weigh_classes(class_weight, chosen_loss, data, network.n_outputs, train_rows)
         validation_targets = data.target.array[validation_rows]
+        beginning = on_rows(beginning, data)
     require_comparable(score, data.target, network.n_outputs)
     is_full = batch_size is None or isinstance(chosen_optimizer, FullBatch)
     size = len(train_rows) if is_full else require_integer("train", "batch_size", batch_size)
-    session = TrainingSession(
-        network,
-        data,
-        loss=chosen_loss,
-        optimizer=None if isinstance(chosen_optimizer, FullBatch) else chosen_optimizer,
-        l2=l2,
-        engine=engine,
-        is_mixed=is_mixed,
-        is_least_squares=is_least_squares,
-        frozen=find_frozen(network, frozen),
-        seed=int(beginning.stream(NOISE).integers(2**53)),
-    )
     with (
         Interrupt() as interrupted,
         Progress(epochs, is_shown=progress, first=resume.epochs if resume else 0) as bar,
     ):
+        # In here: Ctrl-C in the middle of loading LLVM would leave half of it.
+        session = TrainingSession(
+            network,
+            data,
+            loss=chosen_loss,
+            optimizer=None if isinstance(chosen_optimizer, FullBatch) else chosen_optimizer,
+            l2=l2,
+            engine=engine,
+            is_mixed=is_mixed,
+            is_least_squares=is_least_squares,
+            is_recorded=statistics,
+            frozen=find_frozen(network, frozen),
+            seed=int(beginning.stream(NOISE).integers(2**53)),
+        )
         job = Job(
             rules=rules,
             train_rows=train_rows,
@@ -226,7 +249,7 @@ def train(
             halted=_halted(interrupted, max_seconds),
         )
         try:
-            return best_of(
+            history = best_of(
                 session,
                 network,
                 job,
@@ -237,11 +260,26 @@ def train(
                 descent,
             )
         finally:
+            session.engine.release()
             parameters = session.parameters()
-            if all(
-                map(is_finite, parameters.values())
-            ):  # a second Ctrl-C may come in the middle of anything
+            # A second Ctrl-C may come in the middle of anything.
+            if all(map(is_finite, parameters.values())):
                 network.parameters.adopt(parameters)
+    _warn_of_no_step(history)
+    return history
+
+
+def _warn_of_no_step(history: History) -> None:
+    """Say so where an `rg.Accumulate` has not come to a step, and so nothing has changed."""
+    assert history.checkpoint is not None
+    state = history.checkpoint.state
+    for name in state:
+        if name.endswith(WAITING) and state[name] > 0 and not state[name[: -len(BATCHES)] + STEPS]:
+            warnings.warn(
+                f"Accumulate took no step: {state[name]:g} batches came and `every` is more, so "
+                "nothing has changed; train for more epochs, on smaller batches, or resume",
+                stacklevel=3,
+            )
 
 
 def _after_epoch(

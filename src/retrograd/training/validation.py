@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from retrograd.arrays import Array, require_number
 from retrograd.errors import DataError, OptionError
-from retrograd.nn.losses import Loss, Target
+from retrograd.nn.losses import Loss
 from retrograd.nn.network import Network
 from retrograd.training.session import Rows, check_rows
 
@@ -62,4 +64,4 @@ def _joined(data: Rows, more: Rows) -> Rows:
         weights = np.concatenate([weights, np.ones(len(more), weights.dtype)])
     target = data.target
     both = np.concatenate([target.array, more.target.array])
-    return Rows(np.concatenate([data.X, more.X]), Target(both, target.shape, target.dtype), weights)
+    return Rows(np.concatenate([data.X, more.X]), replace(target, array=both), weights)

@@ -3,10 +3,13 @@
 import gc
 
 import numpy as np
+import pytest
 
 import retrograd as rg
 from retrograd.engines.cpu.run.memory import Buffers
+from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss
+from retrograd.run import find_engine
 from retrograd.training.session import TrainingSession, check_rows
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -60,3 +63,25 @@ def test_steps_of_a_session_share_their_memory_and_compute_the_same():
         for step in ("train", "observe")
     )
     assert first & last
+
+
+@pytest.mark.parametrize("engine", ["numpy", "cpu"])
+@pytest.mark.parametrize("copies", [None, 2])
+def test_a_session_runs_on_after_its_memory_was_given_back(engine, copies):
+    w = rg.variable("w", shape=(), dtype=np.float64)
+    x = rg.variable("x", shape=(rg.rows,), dtype=np.float64)
+    step = Step(
+        inputs={"x": x}, state={"w": w}, outputs={"J": w * rg.sum(x)}, updates={"w": w + 1.0}
+    )
+    start = np.zeros(() if copies is None else copies)
+    session = find_engine(engine).open(
+        {"step": step}, {"w": start}, {"x": np.arange(6.0)}, copies=copies
+    )
+    order = np.arange(6) if copies is None else np.tile(np.arange(6), (copies, 1))
+    found = []
+    for _ in range(3):
+        found.append(session.run("step", order, batch_size=3)["J"])
+        session.release()
+    single = found if copies is None else [each[-1] for each in found]
+    np.testing.assert_array_equal(single, [[0.0, 12.0], [6.0, 36.0], [12.0, 60.0]])
+    assert session.read("w").ravel()[0] == 6.0

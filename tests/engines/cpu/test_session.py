@@ -175,7 +175,7 @@ def test_sessions_in_several_python_threads_do_not_disturb_each_other():
         try:
             session = opened()
             found.append([everything(session), *(everything(session) for _ in range(20))][0])
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  # looked at below
             errors.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(4)]

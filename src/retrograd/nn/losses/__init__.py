@@ -10,7 +10,7 @@ reductions are means over outputs too: for O outputs they are J / O. Where class
 outputs, where theirs is J / O again.
 """
 
-from retrograd.nn.losses.base import Choice, Formula, Loss
+from retrograd.nn.losses.base import Formula, Loss, LossSpec
 from retrograd.nn.losses.classes import CrossEntropy, Focal, Hinge, KLDivergence, SquaredHinge
 from retrograd.nn.losses.likelihood import Gamma, GaussianNLL, Poisson, Tweedie
 from retrograd.nn.losses.names import LOSSES, LossChoice, find_loss, require_two_classes
@@ -28,7 +28,6 @@ from retrograd.nn.losses.targets import Target
 __all__ = [
     "LOSSES",
     "AbsoluteError",
-    "Choice",
     "Cosine",
     "CrossEntropy",
     "Focal",
@@ -42,6 +41,7 @@ __all__ = [
     "LogCosh",
     "Loss",
     "LossChoice",
+    "LossSpec",
     "Poisson",
     "Quantile",
     "SquaredError",

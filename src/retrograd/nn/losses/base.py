@@ -10,6 +10,7 @@ from typing import ClassVar
 from numpy.typing import ArrayLike, DTypeLike
 
 from retrograd import gates
+from retrograd.arguments import Choices
 from retrograd.graph.node import Node
 from retrograd.nn.losses.targets import Target, number_target
 from retrograd.nn.network import Forward, Network
@@ -42,7 +43,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Choice(ABC):
+class LossSpec(Choices, ABC):
     """A loss by its name and numbers: what a user chooses, before the network is known."""
 
     name: ClassVar[str]
@@ -53,7 +54,7 @@ class Choice(ABC):
 
 
 @dataclass(frozen=True)
-class Formula(Choice):
+class Formula(LossSpec):
     """A loss whose formula is the same for every network that it fits.
 
     A subclass is a frozen dataclass of the loss's numbers: constants of the graph. It says its

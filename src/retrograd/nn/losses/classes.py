@@ -13,7 +13,8 @@ from retrograd import gates
 from retrograd.arrays import require_number
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
-from retrograd.nn.losses.base import Choice, Formula, Loss
+from retrograd.graph.shape import known
+from retrograd.nn.losses.base import Formula, Loss, LossSpec
 from retrograd.nn.losses.targets import (
     Target,
     binary_target,
@@ -26,7 +27,7 @@ from retrograd.nn.network import Forward, Network
 
 
 def _n_classes(z: Node) -> int:
-    return int(z.shape[1])  # type: ignore[arg-type]  # columns are never symbolic
+    return known(z.shape[1])
 
 
 def _one_hot(y: Node, z: Node) -> Node:
@@ -50,7 +51,7 @@ def _require_classes(name: str, network: Network) -> str:
 
 
 @dataclass(frozen=True)
-class _OfClasses(Choice):
+class _OfClasses(LossSpec):
     """A loss of classes, with one formula for a softmax output and one for a sigmoid output."""
 
     @abstractmethod
@@ -245,7 +246,7 @@ class BinaryFocal(Formula):
 
 
 @dataclass(frozen=True)
-class Hinge(Choice):
+class Hinge(LossSpec):
     """The margin by which classes are told apart, as far as it is less than 1.
 
     ::

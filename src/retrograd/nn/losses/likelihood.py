@@ -116,7 +116,7 @@ class Tweedie(_LogMean):
 class GaussianNLL(Formula):
     """Of numbers whose spread is to be learned: the sum of (log(v) + (mean - y)**2 / v) / 2.
 
-    [Nix & Weigend 1994, eq. 4]; T times PyTorch's GaussianNLLLoss for T targets. The network has
+    [Nix & Weigend 1994]; T times PyTorch's GaussianNLLLoss for T targets. The network has
     2T outputs: T means, then T numbers s with the variance v = e**s + epsilon. So a prediction's
     means are `output[:, :T]`, their variances `np.exp(output[:, T:]) + epsilon`. PyTorch's loss is
     given v itself, and holds it above epsilon.

@@ -10,7 +10,7 @@ from retrograd.errors import DataError, OptionError, ShapeError, unknown_name
 from retrograd.graph.function import call
 from retrograd.graph.node import Node
 from retrograd.graph.shape import rows, show
-from retrograd.nn.losses.base import Choice, Loss
+from retrograd.nn.losses.base import Loss, LossSpec
 from retrograd.nn.losses.classes import CrossEntropy, Focal, Hinge, KLDivergence, SquaredHinge
 from retrograd.nn.losses.likelihood import Gamma, GaussianNLL, Poisson, Tweedie
 from retrograd.nn.losses.regression import (
@@ -26,11 +26,11 @@ from retrograd.nn.losses.targets import Target, any_target
 from retrograd.nn.network import Forward, Network
 
 LossFunction = Callable[[Node, Node], Node]
-LossChoice = str | Choice | LossFunction
+LossChoice = str | LossSpec | LossFunction
 
 AUTO = "auto"
 
-LOSSES: dict[str, type[Choice]] = {
+LOSSES: dict[str, type[LossSpec]] = {
     "absolute_error": AbsoluteError,
     "cosine": Cosine,
     "cross_entropy": CrossEntropy,
@@ -61,19 +61,19 @@ def find_loss(loss: LossChoice, network: Network) -> Loss:
         network: cross_entropy and focal are multi-class for a softmax output; binary or multi-label
             for a sigmoid output. A loss that does not fit the outputs is an OptionError.
     """
-    if loss == AUTO:
+    if isinstance(loss, str) and loss == AUTO:
         is_class = isinstance(network.output, str) and network.output in ("softmax", "sigmoid")
         loss = "cross_entropy" if is_class else "half_squared_error"
-    if isinstance(loss, Choice):
+    if isinstance(loss, LossSpec):
         return loss.bind(network)
     if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss]().bind(network)
-    if isinstance(loss, type) and loss in LOSSES.values():
+    if isinstance(loss, type):
         raise OptionError(f"loss: pass an instance, {loss.__name__}(), not the class")
     if callable(loss):
         name = getattr(loss, "__name__", "custom")
         return Loss(name, _custom(loss), any_target, scores=("accuracy", "r2"))
-    raise unknown_name("loss", loss, LOSSES)
+    raise unknown_name("loss", loss, [AUTO, *LOSSES])
 
 
 def require_two_classes(loss: Loss, target: Target) -> None:

@@ -128,7 +128,7 @@ class LogCosh(ErrorFormula):
 class Quantile(Formula):
     """The pinball loss: q |e| for an output below its target, (1 - q) |e| above; several q at once.
 
-    [Koenker & Bassett 1978, eq. 3.1]; scikit-learn's mean_pinball_loss times the number of outputs.
+    [Koenker & Bassett 1978]; scikit-learn's mean_pinball_loss times the number of outputs.
     Each target has one output for each quantile, side by side: with quantiles (0.1, 0.9) and two
     targets the four outputs are 0.1 and 0.9 of the first, then 0.1 and 0.9 of the second. Nothing
     keeps the quantiles of a row from crossing. The gradient at e = 0 is 0.
@@ -187,6 +187,9 @@ class Cosine(Formula):
 
     [PyTorch: CosineEmbeddingLoss for y = 1; Keras: 1 + CosineSimilarity]. 1, with no gradient, for
     an output of zeros. A target of zeros has no direction: DataError.
+
+    No length is learned: what `predict` returns has the direction of y and any length. Divide it by
+    its norm, `np.linalg.norm(output, axis=1, keepdims=True)`, before it is compared with others.
     """
 
     name = "cosine"

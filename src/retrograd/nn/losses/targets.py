@@ -15,11 +15,15 @@ from retrograd.graph.shape import Shape, rows
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """The targets of one data set, checked: the array, and the shape and dtype of its variable."""
+    """The targets of one data set, checked: the array, and the shape and dtype of its variable.
+
+    `has_sides`: whether there are two classes whose first, 0 here, may be called -1.
+    """
 
     array: Array
     shape: Shape
     dtype: np.dtype[Any]
+    has_sides: bool = False
 
 
 def number_target(Y: ArrayLike, n_outputs: int, dtype: DTypeLike) -> Target:
@@ -72,7 +76,7 @@ def side_target(Y: ArrayLike, n_outputs: int, dtype: DTypeLike, *, loss: str) ->
         target.array, np.isin(target.array, (low, 1)), f"{loss} takes 0 and 1, or -1 and 1"
     )
     sides = (target.array > 0).astype(target.dtype)
-    return Target(sides, target.shape, target.dtype)
+    return Target(sides, target.shape, target.dtype, has_sides=True)
 
 
 def any_target(Y: ArrayLike, n_outputs: int, dtype: DTypeLike) -> Target:

@@ -79,7 +79,7 @@ class Descent:
                     break
                 gain = self._gain(x, g)
                 if gain > LEAST_GAIN:
-                    # [Nielsen 1999, eq. 2.4]; a gain far above 1 says no more than 1 does.
+                    # [Nielsen 1999]; a gain far above 1 says no more than 1 does.
                     self._damping *= max(1.0 / 3.0, 1.0 - (2.0 * min(gain, 1.0) - 1.0) ** 3)
                     self._growth = 2.0
                     return True

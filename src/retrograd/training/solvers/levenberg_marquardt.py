@@ -58,7 +58,7 @@ def _search_bayesian(descent: Descent, accept: Accept) -> None:
 
         gamma = P - l2 tr(H^-1)     l2 = gamma / (N - gamma) |r|**2 / |w|**2
 
-    [MacKay 1992, eq. 4.10; Foresee & Hagan 1997: l2 is alpha / beta of F = beta E_D + alpha E_W]
+    [MacKay 1992; Foresee & Hagan 1997: l2 is alpha / beta of F = beta E_D + alpha E_W]
     """
     n = len(descent.point)
     # At first no more parameters than the data could determine: a large l2 would end it at w = 0.

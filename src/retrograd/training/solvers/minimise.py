@@ -92,7 +92,8 @@ def _search(
     try:
         if not seen.is_finite(reached):
             raise DivergenceError(
-                "J or its gradient is not finite at the initial weights; scale the inputs",
+                "J or its gradient is not finite at the initial weights; scale the inputs, or "
+                "begin from smaller weights",
                 epoch=run.history.epochs + 1,
                 step=1,
             )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retrograd.arrays import Array, as_matrix
-from retrograd.errors import OptionError, unknown_name
+from retrograd.errors import OptionError, require_known
 from retrograd.graph.node import constant
 from retrograd.nn.network import Network
 from retrograd.run import evaluate
@@ -48,8 +48,7 @@ def unit_variance(network: Network, X: ArrayLike, *, each: str = UNIT) -> None:
         raise OptionError(
             f"unit_variance: expected a network (rg.MLP, rg.Network), got {network!r}"
         )
-    if each not in (UNIT, LAYER):
-        raise unknown_name("each", each, (UNIT, LAYER))
+    require_known("each", each, (UNIT, LAYER))
     x = as_matrix(X, "X", n_columns=network.n_inputs, dtype=np.float64)
     if len(x) < 2:
         raise OptionError("unit_variance: X has 1 row, which has no variance; give at least 2")

@@ -145,3 +145,7 @@ class CpuSession:
     def not_finite(self) -> str | None:
         """See `Session.not_finite`."""
         return self._state.not_finite()
+
+    def release(self) -> None:
+        """See `Session.release`."""
+        self._runners.clear()

@@ -1,0 +1,168 @@
+"""Verdicts from one pass over a batch: gradients across layers, units, inputs, labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from retrograd.inspect.evidence import Evidence
+from retrograd.inspect.verdict import Verdict
+from retrograd.nn.activations import BOUNDS, HALF_LINEAR
+from retrograd.nn.layers import Dense
+from retrograd.training.statistics import SATURATED
+
+LEAST_ROWS = 16  # with fewer, a unit that is seldom on looks dead
+MOST_ITEMS = 20
+
+
+def vanishing(evidence: Evidence) -> Verdict | None:
+    """The smallest norm of delta among the layers, over that of the last."""
+    norms = evidence.delta_norms
+    if len(norms) < 2:
+        return None
+    place, ratio = min(_ratios(norms).items(), key=lambda item: item[1])
+    return Verdict(
+        "vanishing gradients",
+        ratio < 1e-3,
+        f"layer {place}",
+        ratio,
+        1e-3,
+        f"the norm of delta over that of layer {[*norms][-1]}",
+        "Glorot & Bengio 2010, sec. 4.2",
+        "relu in place of sigmoid or tanh, he_uniform weights, rg.Residual, rg.LayerNorm",
+    )
+
+
+def exploding(evidence: Evidence) -> Verdict | None:
+    """The largest norm of delta among the layers, over that of the last."""
+    norms = evidence.delta_norms
+    if len(norms) < 2:
+        return None
+    place, ratio = max(_ratios(norms).items(), key=lambda item: item[1])
+    return Verdict(
+        "exploding gradients",
+        ratio > 1e3,
+        f"layer {place}",
+        ratio,
+        1e3,
+        f"the norm of delta over that of layer {[*norms][-1]}",
+        "Pascanu, Mikolov & Bengio 2013, sec. 2.1",
+        "smaller initial weights (glorot_uniform, orthogonal), rg.LayerNorm, rg.Clip",
+    )
+
+
+def _ratios(norms: dict[str, float]) -> dict[str, float]:
+    *_, last = norms.values()
+    if last == 0:  # the fit is perfect, and every gradient 0
+        return {place: 1.0 if norm == 0 else np.inf for place, norm in norms.items()}
+    return {place: norm / last for place, norm in norms.items()}
+
+
+def dead(evidence: Evidence) -> Verdict | None:
+    """The share of a relu layer's units that are 0 for every row: none gets a gradient."""
+    if evidence.trace is None or len(evidence.trace.X) < LEAST_ROWS:
+        return None
+    found = [(x, (x.z <= 0).all(axis=0)) for x, _ in evidence.layers(HALF_LINEAR)]
+    if not found:
+        return None
+    layer, is_dead = max(found, key=lambda item: float(item[1].mean()))
+    return Verdict(
+        "dead units",
+        float(is_dead.mean()) > 0.4,
+        f"layer {layer.place}",
+        float(is_dead.mean()),
+        0.4,
+        "the share of units that are 0 for every row",
+        "Lu, Shin, Su & Karniadakis 2020",
+        "leaky_relu or elu, a smaller learning rate, he_uniform weights, biases not below 0",
+        tuple(map(int, np.flatnonzero(is_dead))),
+    )
+
+
+def saturated(evidence: Evidence) -> Verdict | None:
+    """The share of a layer's activations within 1 % of the range of a bound."""
+    found = []
+    for layer, function in evidence.layers(tuple(BOUNDS)):
+        low, high = BOUNDS[function]
+        near = SATURATED * (high - low)
+        is_near = (layer.a > high - near) | (layer.a < low + near)
+        found.append((float(is_near.mean()), layer, is_near.mean(axis=0)))
+    if not found:
+        return None
+    share, layer, by_unit = max(found, key=lambda item: item[0])
+    worst = np.argsort(-by_unit, kind="stable")
+    return Verdict(
+        "saturated units",
+        share > 0.5,
+        f"layer {layer.place}",
+        share,
+        0.5,
+        "the share of activations near a bound, where the slope is about 0,",
+        "LeCun, Bottou, Orr & Müller 1998, sec. 4.4",
+        "scale the inputs, smaller initial weights, l2, or relu",
+        tuple(int(unit) for unit in worst if by_unit[unit] > 0.5),
+    )
+
+
+def unscaled(evidence: Evidence) -> Verdict | None:
+    """The root mean square of each column that goes into a dense layer: about 1 is right."""
+    if evidence.trace is None or evidence.subject is None:
+        return None
+    if not isinstance(evidence.subject.network.layers[0], Dense):
+        return None  # it is normalised, chosen from or looked up
+    rms = np.sqrt(np.mean(np.square(evidence.trace.X.astype(np.float64)), axis=0))
+    used = rms[rms > 0]  # a column of zeros is no trouble
+    if not len(used):
+        return None
+    limit = 30.0
+    # Far above 1, or all of them far below.
+    far = np.maximum(rms, 1.0 / max(float(used.max()), 1e-300))
+    figure = float(far.max())
+    worst = np.argsort(-rms, kind="stable")
+    is_small = figure > float(rms.max())
+    items = [] if is_small else [int(i) for i in worst if rms[i] > limit]
+    where = f"column {int(worst[0])}" if not is_small else "all columns"
+    what = "1 over the largest root mean square of a column" if is_small else "its root mean square"
+    return Verdict(
+        "unscaled inputs",
+        figure > limit,
+        where,
+        figure,
+        limit,
+        what,
+        "LeCun, Bottou, Orr & Müller 1998, sec. 4.3",
+        "standardise the columns (mean 0, deviation 1), or begin with rg.BatchNorm",
+        tuple(items),
+    )
+
+
+def suspect(evidence: Evidence) -> Verdict | None:
+    """The rows whose loss stands out: their labels, or their numbers, may be wrong."""
+    losses = evidence.losses
+    if losses is None or evidence.subject is None or len(losses) < LEAST_ROWS:
+        return None
+    losses = losses.astype(np.float64)
+    if evidence.subject.loss.is_classification:
+        figures, limit = losses, float(np.log(1000.0))
+        meaning = "the largest loss of a row (6.9: its label has a probability of 1/1000)"
+        is_out = (losses > limit) & (losses > 20.0 * losses.mean())
+    else:
+        errors = np.sqrt(np.maximum(losses, 0.0))
+        usual = max(float(np.median(errors)), 1e-300)
+        figures, limit = errors / usual, 30.0
+        meaning = "the largest root of a row's loss over the median one"
+        is_out = figures > limit
+    # Where many rows are far off, it is the model that is wrong.
+    is_out &= float(is_out.mean()) < 0.1
+    rows = np.flatnonzero(is_out)
+    rows = rows[np.argsort(-figures[rows], kind="stable")]
+    return Verdict(
+        "suspect labels",
+        bool(len(rows)),
+        f"row {rows[0]}" if len(rows) else "",
+        float(figures.max()),
+        limit,
+        meaning,
+        "Northcutt, Jiang & Chuang 2021",
+        "look at these rows in the data: mend or drop the wrong ones",
+        tuple(map(int, rows[:MOST_ITEMS])),
+    )

@@ -1,0 +1,162 @@
+"""Verdicts from the course of a training: updates, plateaus, divergence, overfitting, the rate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from retrograd.inspect.evidence import Evidence
+from retrograd.inspect.verdict import Verdict
+
+FEW, SOME = 5, 20  # epochs, without which a course says nothing
+
+RULE = "Bengio 2012, sec. 3.1"
+
+
+def too_large(evidence: Evidence) -> Verdict | None:
+    """The largest step, of those at the end of an epoch, against the weights."""
+    ratios = {name: float(np.max(x)) for name, x in evidence.update_ratios.items() if x}
+    if not ratios:
+        return None
+    name, ratio = max(ratios.items(), key=lambda item: item[1])
+    return Verdict(
+        "updates too large",
+        not ratio <= 0.2,
+        name,
+        ratio,
+        0.2,
+        "the norm of the largest recorded update over that of the weights (0.001 is usual)",
+        "Karpathy 2015, CS231n notes 3",
+        "a smaller learning rate, or rg.Clip",
+    )
+
+
+def too_small(evidence: Evidence) -> Verdict | None:
+    """The largest step of the training against the weights."""
+    if evidence.history is None or not evidence.history.statistics:
+        return None  # near a minimum single steps are small, and should be
+    ratios = {name: float(np.max(x)) for name, x in evidence.update_ratios.items() if x}
+    if not ratios:
+        return None
+    name, ratio = min(ratios.items(), key=lambda item: item[1])
+    return Verdict(
+        "updates too small",
+        ratio < 1e-5,
+        name,
+        ratio,
+        1e-5,
+        "the norm of the largest recorded update over that of the weights",
+        "Karpathy 2015, CS231n notes 3",
+        "a larger learning rate, or rg.Adam",
+    )
+
+
+def plateau(evidence: Evidence) -> Verdict | None:
+    """Where J stands still, how it compares with the best constant guess, or with its beginning."""
+    J = _course(evidence, SOME)
+    if J is None:
+        return None
+    guess = evidence.guess
+    base = float(J[0]) if guess is None else guess
+    window = max(10, len(J) // 4)
+    before, after = np.array_split(J[-window:], 2)
+    is_flat = float(before.mean() - after.mean()) < 0.01 * float(after.mean())
+    ratio = float(np.mean(after)) / base if base > 0 else 0.0
+    what = "J of the first epoch" if guess is None else "the loss of the best constant guess"
+    return Verdict(
+        "plateau",
+        is_flat and ratio > 0.9,
+        f"the last {window} epochs" if is_flat else "",
+        ratio,
+        0.9,
+        f"J over {what}, {'standing still' if is_flat else 'still falling'},",
+        "Goodfellow, Bengio & Courville 2016, sec. 8.2.3",
+        "a larger learning rate, other initial weights (random_starts), more units, scaled inputs",
+    )
+
+
+def divergence(evidence: Evidence) -> Verdict | None:
+    """J of the last epoch over that of the first."""
+    J = _course(evidence, 2)
+    if J is None:
+        return None
+    ratio = float(J[-1] / J[0]) if J[0] > 0 else 1.0
+    return Verdict(
+        "divergence",
+        not ratio <= 1.5,
+        f"epoch {len(J)}" if not ratio <= 1.5 else "",
+        ratio,
+        1.5,
+        "J of the last epoch over that of the first",
+        RULE,
+        "a smaller learning rate, rg.Clip, scaled inputs and targets",
+    )
+
+
+def overfitting(evidence: Evidence) -> Verdict | None:
+    """How far the validation loss rose above its best while J fell   [Prechelt's GL]."""
+    history = evidence.history
+    if history is None or len(history.validation_J) < FEW:
+        return None
+    J, valid = np.array(history.J), np.array(history.validation_J)
+    best = int(np.argmin(valid))
+    tail = valid[-max(3, len(valid) // 10) :]
+    rise = float(np.median(tail))
+    ratio = rise / float(valid[best]) if valid[best] > 0 else 1.0
+    is_worth = rise - valid[best] > 0.02 * valid[0]
+    return Verdict(
+        "overfitting",
+        bool(ratio > 1.2 and is_worth and J[-1] < J[best]),
+        f"after epoch {best + 1}",
+        ratio,
+        1.2,
+        "the validation loss of the last epochs over its best",
+        "Prechelt 1998, sec. 2",
+        "more data, l2 or weight decay, rg.Dropout, fewer units, patience",
+    )
+
+
+def rate_too_high(evidence: Evidence) -> Verdict | None:
+    """All the rises of J from epoch to epoch, in units of its first value."""
+    J = _course(evidence, FEW)
+    if J is None:
+        return None
+    rises = float(np.maximum(np.diff(J), 0.0).sum() / J[0]) if J[0] > 0 else 0.0
+    return Verdict(
+        "learning rate too high",
+        not rises <= 1.0,
+        "",
+        rises,
+        1.0,
+        "the sum of all rises of J over its first value",
+        "LeCun, Bottou, Orr & Müller 1998, sec. 5.1",
+        "a third of the learning rate; rg.learning_rate_range shows where J begins to rise",
+    )
+
+
+def rate_too_low(evidence: Evidence) -> Verdict | None:
+    """How much of J is left where it fell at every epoch, as fast at the end as at first."""
+    J = _course(evidence, 10)
+    if J is None or evidence.history is None:
+        return None
+    falls = -np.diff(J)
+    quarter = max(len(falls) // 4, 2)
+    first, last = falls[1:][:quarter].mean(), falls[-quarter:].mean()
+    is_steady = bool((falls > 0).mean() >= 0.9 and last > 0.5 * first > 0)
+    ratio = float(J[-1] / J[0])
+    return Verdict(
+        "learning rate too low",
+        is_steady and ratio > 0.8,
+        "",
+        ratio,
+        0.8,
+        f"J of the last epoch over the first, {'falling evenly' if is_steady else 'not evenly'},",
+        "Smith 2017, sec. 3.3",
+        "ten times the learning rate; rg.learning_rate_range shows where J falls fastest",
+    )
+
+
+def _course(evidence: Evidence, least: int) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
+    """J of each epoch, where there are at least so many."""
+    if evidence.history is None or len(evidence.history.J) < least:
+        return None
+    return np.array(evidence.history.J, np.float64)

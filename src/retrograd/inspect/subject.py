@@ -1,0 +1,168 @@
+"""What is looked at: a network with rows, a loss and a penalty, whatever model it came in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from retrograd.arrays import Array, require_number
+from retrograd.errors import DataError, OptionError
+from retrograd.files.table import Table, missing
+from retrograd.nn.losses import LossChoice, find_loss
+from retrograd.nn.losses.base import Loss
+from retrograd.nn.network import Network
+from retrograd.tabular.model import TableModel
+from retrograd.training.session import Rows, check_rows
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network, checked rows of data, its loss and the l2 of its penalty.
+
+    `parameters`: copies, so that what is seen stays as it was when the network changes.
+    """
+
+    network: Network
+    rows: Rows
+    loss: Loss
+    l2: float
+    parameters: Mapping[str, Array]
+
+    @classmethod
+    def of(cls, network: Network, rows: Rows, loss: Loss, l2: float = 0.0) -> Subject:
+        """The network as it is now."""
+        parameters = {name: value.copy() for name, value in network.parameters.items()}
+        return cls(network, rows, loss, l2, parameters)
+
+    @property
+    def X(self) -> Array:
+        """The rows that go in, (B, I)."""
+        return dense(self.rows)
+
+    @property
+    def y(self) -> Array:
+        """The targets, as the loss takes them."""
+        return self.rows.target.array
+
+    @property
+    def weights(self) -> Array | None:
+        """The sample weights, (B,), or None."""
+        return self.rows.sample_weight
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A fitted model that is a network inside: an estimator."""
+
+    def _as_network(self) -> Network:
+        """The network with its weights."""
+        ...
+
+    def _inputs_for(self, X: Any) -> Any:
+        """A user's X as that network takes it: encoded or scaled where the model does so."""
+        ...
+
+    def _subject(self, X: Any, y: Any, sample_weight: Any = None) -> Subject:
+        """The network, its loss and penalty, and these rows as it takes them."""
+        ...
+
+
+def subject_of(
+    owner: str,
+    model: Any,
+    X: Any,
+    Y: ArrayLike | None = None,
+    *,
+    loss: LossChoice = AUTO,
+    l2: float | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> Subject:
+    """What a user's model and rows stand for.
+
+    Args:
+        owner: who asks, named in errors.
+        model: a network, a fitted estimator, or a table model.
+        X, Y: as its training takes them; for a table model a table with its target.
+        loss: of a network; estimators and table models have their own.
+        l2: the penalty's; None for that of an estimator or table model, 0 for a network.
+        sample_weight: (n,), >= 0.
+    """
+    if l2 is not None:
+        require_number(owner, "l2", l2)
+    if isinstance(model, TableModel):
+        _require_own_loss(owner, loss, model)
+        found = _of_table(owner, model, X)
+    elif Y is None:
+        raise DataError(f"{owner}: give X and Y, the rows to look at and their targets")
+    elif isinstance(model, Network):
+        chosen = find_loss(loss, model)
+        rows = check_rows(model, chosen, X, Y, sample_weight, dtype=model.dtype)
+        found = Subject.of(model, rows, chosen)
+    elif isinstance(model, Inspectable):
+        _require_own_loss(owner, loss, model)
+        found = model._subject(X, Y, sample_weight)
+    else:
+        raise _no_model(owner, model)
+    return found if l2 is None else replace(found, l2=float(l2))
+
+
+def network_of(owner: str, model: Any) -> Network:
+    """The network in a model; OptionError for what is none."""
+    if isinstance(model, Network):
+        return model
+    if isinstance(model, TableModel):
+        return model.network
+    if isinstance(model, Inspectable):
+        return model._as_network()
+    raise _no_model(owner, model)
+
+
+def rows_of(model: Any, X: Any) -> Any:
+    """What goes into the network for a user's X: of a table model the columns of a table."""
+    if isinstance(model, TableModel):
+        return model.columns.transform(X)
+    return X if isinstance(model, Network) else model._inputs_for(X)
+
+
+def _no_model(owner: str, model: Any) -> OptionError:
+    return OptionError(
+        f"{owner}: expected a network (rg.MLP, rg.Network), a fitted estimator or a table "
+        f"model, got {type(model).__name__}"
+    )
+
+
+def dense(rows: Rows) -> Array:
+    """X as an ordinary array."""
+    if isinstance(rows.X, np.ndarray):
+        return rows.X
+    return rows.X.take(np.arange(len(rows)))
+
+
+def _require_own_loss(owner: str, loss: LossChoice, model: Any) -> None:
+    if loss != AUTO:
+        raise OptionError(
+            f"{owner}: {type(model).__name__} has a loss of its own; leave `loss` out"
+        )
+
+
+def _of_table(owner: str, model: TableModel, table: Any) -> Subject:
+    name = model.target.name
+    if not isinstance(table, Table):
+        raise DataError(f"{owner}: a table model takes a table, got {type(table).__name__}")
+    if name not in table.names:
+        raise DataError(f"{owner}: needs the target too: the data have no column {name!r}")
+    complete = np.flatnonzero(~missing(table.column(name)))
+    if not len(complete):
+        raise DataError(f"{owner}: needs the target too: {name!r} is missing in every row")
+    part = table.take(complete)
+    network = model.network
+    loss = find_loss(AUTO, network)
+    X, y = model.columns.transform(part), model.target.encode(part.column(name))
+    rows = check_rows(network, loss, X, y, dtype=network.dtype)
+    return Subject.of(network, rows, loss, float(model.settings.get("l2") or 0.0))

@@ -1,0 +1,145 @@
+"""`diagnose`: what ails a network or its training, from one pass over rows or from the history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from retrograd.arrays import require_integer
+from retrograd.errors import OptionError
+from retrograd.inspect import of_batch, of_course
+from retrograd.inspect.evidence import Evidence
+from retrograd.inspect.layers import traced
+from retrograd.inspect.subject import AUTO, Subject, subject_of
+from retrograd.inspect.verdict import Diagnosis, Verdict
+from retrograd.nn.losses import LossChoice
+from retrograd.optim.base import Optimizer
+from retrograd.optim.names import find_optimizer
+from retrograd.training.history import History
+from retrograd.training.loop import never
+from retrograd.training.session import TrainingSession
+
+Judge = Callable[[Evidence], Verdict | None]
+
+ROWS = "needs rows X and Y"
+STATISTICS = "needs the history of a training with statistics=True"
+
+# Each ailment: who judges it, and what is missing where nobody can.
+AILMENTS: dict[str, tuple[Judge, str]] = {
+    "vanishing gradients": (of_batch.vanishing, f"{ROWS}, and two layers with weights"),
+    "exploding gradients": (of_batch.exploding, f"{ROWS}, and two layers with weights"),
+    "dead units": (of_batch.dead, f"{ROWS}, 16 at least, and a layer of relu"),
+    "saturated units": (of_batch.saturated, f"{ROWS}, and a layer of sigmoid, tanh or alike"),
+    "updates too large": (of_course.too_large, f"{STATISTICS}, or rows and the optimizer"),
+    "updates too small": (of_course.too_small, STATISTICS),
+    "plateau": (of_course.plateau, "needs a history of 20 epochs"),
+    "divergence": (of_course.divergence, "needs a history of 2 epochs"),
+    "overfitting": (of_course.overfitting, "needs a history of 5 epochs with validation"),
+    "unscaled inputs": (of_batch.unscaled, f"{ROWS}, and a dense layer that takes them"),
+    "learning rate too high": (of_course.rate_too_high, "needs a history of 5 epochs"),
+    "learning rate too low": (of_course.rate_too_low, "needs a history of 10 epochs"),
+    "suspect labels": (of_batch.suspect, f"{ROWS}, 16 at least"),
+}
+
+
+def diagnose(
+    model: Any = None,
+    X: Any = None,
+    Y: ArrayLike | None = None,
+    /,
+    *,
+    history: History | None = None,
+    optimizer: Optimizer | str | None = None,
+    loss: LossChoice = AUTO,
+    l2: float | None = None,
+    sample_weight: ArrayLike | None = None,
+    seed: int = 0,
+    engine: str = "numpy",
+) -> Diagnosis:
+    """Look for what ails a network or its training, and say it in words.
+
+    Give rows, a history, or both: each ailment is judged by what it needs. From one pass over the
+    rows: vanishing and exploding gradients, dead and saturated units, unscaled inputs, suspect
+    labels; with the optimizer the size of its update. From the history: plateau, divergence,
+    overfitting, a learning rate out of range; with statistics the size of the updates.
+
+    Args:
+        model: a network, a fitted estimator (its loss curve is its history) or a table model.
+        X, Y, loss, l2, sample_weight, seed, engine: as in `rg.trace`.
+        history: what `rg.train` returned, best with `statistics=True`.
+        optimizer: with which the network is trained, as in `rg.train`.
+
+    Returns:
+        `.ok`, `.found` and `.verdicts`, each with figure, threshold, source, and what to try; in
+        print the ones that were found. The thresholds are rules of thumb: see docs/diagnosis.md.
+
+    Raises OptionError where neither rows nor a history are given.
+
+    >>> X = np.random.default_rng(0).normal(size=(64, 4))
+    >>> deep = rg.MLP([4, *[8] * 12, 1], activation="sigmoid")
+    >>> rg.diagnose(deep, X, X[:, :1]).found[0].ailment
+    'vanishing gradients'
+    """
+    require_integer("diagnose", "seed", seed, low=0)
+    if history is not None and not isinstance(history, History):
+        raise OptionError(f"diagnose: history is what rg.train returned, got {history!r}")
+    subject = None
+    if X is not None or Y is not None:
+        subject = subject_of("diagnose", model, X, Y, loss=loss, l2=l2, sample_weight=sample_weight)
+    if history is None and getattr(model, "loss_curve_", None):
+        history = History(J=[float(J) for J in model.loss_curve_])
+    if subject is None and history is None:
+        raise OptionError("diagnose: give rows X and Y, or a history=, or both")
+    return judge(_evidence(subject, history, optimizer, seed=seed, engine=engine))
+
+
+def judge(evidence: Evidence) -> Diagnosis:
+    """The verdicts that the evidence allows."""
+    verdicts: list[Verdict] = []
+    missing: list[tuple[str, str]] = []
+    for ailment, (judged, needs) in AILMENTS.items():
+        verdict = judged(evidence)
+        if verdict is None:
+            missing.append((ailment, needs))
+        else:
+            verdicts.append(verdict)
+    return Diagnosis(tuple(sorted(verdicts, key=lambda x: not x.is_found)), tuple(missing))
+
+
+def _evidence(
+    subject: Subject | None,
+    history: History | None,
+    optimizer: Optimizer | str | None,
+    *,
+    seed: int,
+    engine: str,
+) -> Evidence:
+    if subject is None:
+        return Evidence(history=history)
+    options: dict[str, Any] = {"frozen": frozenset(), "seed": seed, "engine": engine}
+    trace = traced(subject, is_still=False, **options)
+    is_still = subject.network.noise() is None and not subject.network.statistics
+    losses = trace.losses if is_still else traced(subject, is_still=True, **options).losses
+    step = {} if optimizer is None else _one_step(subject, optimizer, engine)
+    return Evidence(subject, trace, losses, history, step)
+
+
+def _one_step(subject: Subject, optimizer: Optimizer | str, engine: str) -> dict[str, float]:
+    """The statistics of one step over the rows; the network stays as it is."""
+    found = find_optimizer(optimizer)
+    if not isinstance(found, Optimizer):
+        return {}
+    session = TrainingSession(
+        subject.network,
+        subject.rows,
+        loss=subject.loss,
+        optimizer=found,
+        l2=subject.l2,
+        engine=engine,
+        is_recorded=True,
+    )
+    n = len(subject.rows)
+    return dict(session.epoch(np.arange(n), n, never).statistics)

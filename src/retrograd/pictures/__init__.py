@@ -1,0 +1,1 @@
+"""Pictures of graphs as lectures draw them: gates, values over the edges, gradients under them."""

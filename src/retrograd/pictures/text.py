@@ -1,0 +1,65 @@
+"""A scene as text for other programs to draw: DOT and Mermaid."""
+
+from __future__ import annotations
+
+from retrograd.pictures.scene import GATE, LAYER, Box, Scene, Wire
+
+_DOT_SHAPES = {GATE: "ellipse", LAYER: "box style=rounded"}
+_MERMAID_SHAPES = {GATE: '(("{}"))', LAYER: '("{}")'}
+
+
+def as_dot(scene: Scene) -> str:
+    """The scene in the DOT language: ellipses for gates, boxes for values, words at the edges."""
+    lines = ["digraph {", "  rankdir=LR"]
+    for i, box in enumerate(scene.boxes):
+        words = _quoted("\n".join(_words(box)))
+        lines.append(f'  n{i} [label="{words}" shape={_DOT_SHAPES.get(box.kind, "box")}]')
+    for source, target, words in _edges(scene):
+        if target is None:
+            lines.append(f"  out{source} [shape=point]")
+        to = f"out{source}" if target is None else f"n{target}"
+        label = f' [label="{_quoted(words)}"]' if words else ""
+        lines.append(f"  n{source} -> {to}{label}")
+    return "\n".join([*lines, "}"])
+
+
+def as_mermaid(scene: Scene) -> str:
+    """The scene as a Mermaid flowchart: circles for gates, boxes for values."""
+    lines = ["flowchart LR"]
+    for i, box in enumerate(scene.boxes):
+        shape = _MERMAID_SHAPES.get(box.kind, '["{}"]')
+        lines.append(f"  n{i}{shape.format(_marked('<br/>'.join(_words(box))))}")
+    for source, target, words in _edges(scene):
+        to = f'out{source}[" "]' if target is None else f"n{target}"
+        label = f'|"{_marked(words)}"|' if words else ""
+        lines.append(f"  n{source} -->{label} {to}")
+    return "\n".join(lines)
+
+
+def _words(box: Box) -> list[str]:
+    parts = ["  ".join(filter(None, (p.name, p.value, p.gradient))) for p in box.parts]
+    return [box.title, *parts]
+
+
+def _edges(scene: Scene) -> list[tuple[int, int | None, str]]:
+    """Each edge with its words; None leads to no box: an output."""
+    found: list[tuple[int, int | None, str]] = []
+    for wire in scene.wires:
+        ends: list[int | None] = [end.box for end in wire.ends]
+        found += [(wire.source, end, _label(wire)) for end in ends or [None]]
+    return found
+
+
+def _label(wire: Wire) -> str:
+    words = [*wire.value]
+    if wire.gradient:
+        words.append("gradient " + " ".join(wire.gradient))
+    return "\n".join(words)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _marked(text: str) -> str:
+    return text.replace('"', "#quot;").replace("\n", "<br/>")

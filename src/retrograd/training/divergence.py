@@ -1,0 +1,82 @@
+"""What to say where training leaves the finite numbers: advice that fits the data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from retrograd.errors import DivergenceError
+from retrograd.optim.clip import Clip
+from retrograd.training.origin import Origin
+from retrograd.training.session import TrainingSession
+
+SCALED = 10.0  # numbers of standardised columns are seldom larger
+
+
+def diverged(
+    session: TrainingSession,
+    epoch: int,
+    step: int,
+    of: str,
+    J: float,
+    broken: str | None,
+    origin: Origin | None,
+) -> DivergenceError:
+    """The error for a step that left the finite numbers.
+
+    `of`: how many steps the epoch has, in words. `broken`: a state variable that is not finite.
+    `origin`: the gate where the first NaN or infinity came from, if it was found.
+    """
+    what = f"J is {J:g}" if broken is None else f"J is {J:g}, the next {broken} is not finite"
+    if origin is not None:
+        what += f"; {origin}"
+    where = f"training diverged at epoch {epoch}, step {step}{of}"
+    return _error(session, epoch, step, where, what, origin)
+
+
+def at_the_edge(session: TrainingSession, epoch: int, step: int, J: float) -> DivergenceError:
+    """The error for an epoch that left the finite numbers, but not when it was run again."""
+    dtype = session.rows.X.dtype
+    what = (
+        f"run again step by step it ended at J {J:g}, at the edge of what {dtype} holds, "
+        "where rounding decides"
+    )
+    return _error(session, epoch, step, f"training diverged in epoch {epoch}", what)
+
+
+def _error(
+    session: TrainingSession,
+    epoch: int,
+    step: int,
+    where: str,
+    what: str,
+    origin: Origin | None = None,
+) -> DivergenceError:
+    return DivergenceError(
+        f"{where}: {what}; the network keeps the last finite weights. {_advice(session)}",
+        epoch=epoch,
+        step=step,
+        origin=origin,
+    )
+
+
+def _advice(session: TrainingSession) -> str:
+    """What may help: what is large already is to be scaled, else gradients are to be clipped."""
+    hints = [] if session.optimizer is None else ["a smaller learning_rate"]
+    hints += [
+        f"scaled {name} (the largest number of {symbol} is {size:.3g})"
+        for symbol, name, size in _sizes(session)
+        if size > SCALED
+    ]
+    if len(hints) < 2 and session.optimizer is not None and Clip not in session.optimizer.kinds():
+        hints.append("gradients that are clipped, rg.Clip(optimizer, global_norm=1.0)")
+    return f"Try {', or '.join(hints)}"
+
+
+def _sizes(session: TrainingSession) -> list[tuple[str, str, float]]:
+    """The largest magnitude in X, and in Y where it is numbers."""
+    found = [("X", "inputs", session.rows.X), ("Y", "targets", session.rows.target.array)]
+    return [
+        (symbol, name, max(float(array.max()), -float(array.min())))
+        for symbol, name, array in found
+        if isinstance(array, np.ndarray) and array.dtype.kind == "f"
+    ]

@@ -1,0 +1,62 @@
+"""What can be recorded of an epoch's last step: norms by parameter, norms and shares by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from retrograd import gates
+from retrograd.graph.node import Node
+from retrograd.nn.activations import BOUNDS, HALF_LINEAR
+from retrograd.nn.layer import Layer, LayerNodes
+from retrograd.nn.network import Forward
+
+BETWEEN = " of "  # a statistic and what it is of, in the name of a step's output
+SATURATED = 0.01  # of the range of an activation: as near as this to a bound
+
+
+def places_of(
+    layers: Sequence[Layer], nodes: Sequence[LayerNodes], above: str = ""
+) -> Iterator[tuple[str, Layer, LayerNodes]]:
+    """Every layer with its place, "1", "2.1", ..., and its nodes; one that holds others is last."""
+    for number, (layer, own) in enumerate(zip(layers, nodes, strict=True), start=1):
+        place = f"{above}{number}"
+        yield from places_of(layer.parts, own.inside, f"{place}.")
+        yield place, layer, own
+
+
+def statistics(
+    layers: Sequence[Layer],
+    forward: Forward,
+    deltas: Mapping[Node, Node],
+    parameters: Mapping[str, Node],
+    slopes: Mapping[str, Node],
+    updates: Mapping[str, Node],
+) -> dict[str, Node]:
+    """The statistics of a step, 0-d, by name: "gradient_norm of W1", "delta_norm of 2".
+
+    - `norm`, `gradient_norm`, `update_norm` of each parameter that is trained: Euclidean, of the
+      array before the step, of dJ/d(it), and of what the step adds to it.
+    - `delta_norm` of each layer: of dJ/dz. `dead_share`: of a layer of relu or alike, the share of
+      units whose activation is 0 or less, and the same, for every row of the batch.
+      `saturated_share`: of a bounded activation, the share of entries near a bound.
+    """
+    found = {}
+    for name, w in parameters.items():
+        found[f"norm{BETWEEN}{name}"] = _norm(w)
+        found[f"gradient_norm{BETWEEN}{name}"] = _norm(slopes[name])
+        found[f"update_norm{BETWEEN}{name}"] = _norm(updates[name] - w)
+    for place, layer, nodes in places_of(layers, forward.layers):
+        found[f"delta_norm{BETWEEN}{place}"] = _norm(deltas[nodes.z])
+        function = None if layer.parts or not layer.functions else layer.functions[0]
+        if function in HALF_LINEAR:
+            found[f"dead_share{BETWEEN}{place}"] = gates.mean(gates.max(nodes.z, axis=0) <= 0.0)
+        if isinstance(function, str) and function in BOUNDS:
+            low, high = BOUNDS[function]
+            near = SATURATED * (high - low)
+            is_near = gates.maximum(nodes.a - (high - near), (low + near) - nodes.a) > 0.0
+            found[f"saturated_share{BETWEEN}{place}"] = gates.mean(is_near)
+    return found
+
+
+def _norm(x: Node) -> Node:
+    return gates.sqrt(gates.sum(gates.square(x)))

@@ -1,0 +1,159 @@
+"""The report: what is on the page, that it loads nothing, and how a browser shows it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retrograd.cli.main import main
+from retrograd.errors import DataError
+from retrograd.files.table import Table
+from retrograd.load import load
+from retrograd.report.report import report
+
+SECTIONS = [
+    "Scores", "Data", "Network", "Training", "Verdicts", "Inside the network", "Gradient check",
+    "To make this again",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["iris", "fin"])
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with a model and the report on it, written by the commands."""
+    folder, data = tmp_path_factory.mktemp("report"), str(request.param)
+    model, page = str(folder / "a.model"), str(folder / "a.html")
+    assert main(["train", data, "--epochs", "6", "--hidden", "8", "--output", model]) == 0
+    assert main(["report", model, data, "--output", page]) == 0
+    return folder
+
+
+class Tags(HTMLParser):
+    """The tags of a page, and those that are not closed in order."""
+
+    VOID = ("meta", "img", "br", "rect", "path", "polygon")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_has_every_part_and_is_well_formed(written: Path):
+    page = (written / "a.html").read_text("utf-8")
+    assert re.findall("<h2>(.*?)</h2>", page) == SECTIONS
+    tags = Tags()
+    tags.feed(page)
+    assert not tags.open
+    assert page.count("<img ") >= 6 and page.count("<svg ") == 1
+    assert "Backpropagation agrees" in page
+
+
+def test_the_page_loads_nothing(written: Path):
+    tags = Tags()
+    tags.feed((written / "a.html").read_text("utf-8"))
+    for tag, attributes in tags.found:
+        assert tag not in ("script", "link", "iframe", "object")
+        for name in ("src", "href"):
+            assert (attributes.get(name) or "data:").startswith("data:")
+
+
+def test_the_page_has_the_command_that_trains_the_same_again(written: Path):
+    model: Any = load(written / "a.model")
+    command = model.settings["command"]
+    assert command.split()[:2] == ["retrograd", "train"] and "--hidden 8" in command
+    assert command.replace("'", "&#x27;") in (written / "a.html").read_text("utf-8")
+    again = str(written / "again.model")
+    assert main([*command.split()[1:], "--output", again]) == 0
+    other: Any = load(again)
+    for name, value in model.network.parameters.items():
+        assert (other.network.parameters[name] == value).all()
+    assert other.settings["curves"] == model.settings["curves"]
+
+
+def test_names_from_the_data_cannot_break_out_of_the_page(written: Path):
+    model: Any = load(written / "a.model")
+    data = {name: [0.1, 0.2, 0.3] for name in model.columns.names}
+    classes = getattr(model.target, "classes", (1.0, 2.0, 3.0))
+    table = Table.of({**data, model.target.name: [classes[0], classes[1], classes[2]]})
+    page = report(model, table, name="<script>alert(1)</script>")
+    assert "<script" not in page and "&lt;script&gt;" in page
+
+
+def test_a_report_needs_the_target(written: Path):
+    model: Any = load(written / "a.model")
+    data = Table.of({name: [0.1, 0.2] for name in model.columns.names})
+    with pytest.raises(DataError, match="needs the target too"):
+        report(model, data)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The Chromium of the system, or the one that playwright installed."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    with playwright.sync_playwright() as program:
+        path = found or program.chromium.executable_path
+        if not Path(path).exists():
+            pytest.skip("no browser: neither Chromium nor Chrome is installed")
+        chromium = program.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+LEGIBLE = """() => {
+    const small = [], clipped = [];
+    for (const node of document.querySelectorAll('h1, h2, p, li, td, th, pre, figcaption, text')) {
+        const box = node.getBoundingClientRect();
+        if (!node.textContent.trim() || !box.width) continue;
+        if (parseFloat(getComputedStyle(node).fontSize) < 11) small.push(node.textContent);
+        if (!node.closest('.wide') && box.right > innerWidth + 1) clipped.push(node.textContent);
+    }
+    const images = [...document.images];
+    return {
+        small, clipped,
+        page: document.documentElement.scrollWidth,
+        broken: images.filter(i => !i.complete || !i.naturalWidth).length,
+        narrow: images.filter(i => i.getBoundingClientRect().width < 360).length,
+        stuck: [...document.querySelectorAll('.wide')].filter(w =>
+            w.scrollWidth > w.clientWidth + 1 && getComputedStyle(w).overflowX != 'auto').length,
+    }
+}"""
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_a_browser_shows_the_page_without_errors_and_legibly(
+    width: int, written: Path, browser: Any
+):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((written / "a.html").as_uri())
+    found = page.evaluate(LEGIBLE)
+    page.close()
+    assert told == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert found["page"] <= width
+    assert found["small"] == [] and found["clipped"] == []
+    assert (found["broken"], found["narrow"], found["stuck"]) == (0, 0, 0)
