@@ -132,6 +132,20 @@ def checked_call(
     return Call(steps[name], rows, size, n_batches, found)
 
 
+def checked_copies(only: Sequence[int] | None, copies: int | None) -> list[int] | None:
+    """Which of the copies run; None for all of them."""
+    if only is None:
+        return None
+    found = [int(i) for i in only]
+    if copies is None or not found or len({*found}) < len(found):
+        raise OptionError(
+            f"session: `only` names some of several copies, each once; got {found} of {copies}"
+        )
+    if min(found) < 0 or max(found) >= copies:
+        raise OptionError(f"session: `only` names copies from 0 to {copies - 1}, got {found}")
+    return found
+
+
 def checked_order(order: Array, n_rows: int | None, copies: int | None = None) -> Array:
     """An order of rows, (n,) int64; with copies (copies, n), where one order serves all."""
     rows = np.asarray(order)
