@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from retrograd.arrays import Array
 from retrograd.errors import FitDivergenceError
 from retrograd.estimators.descent import DIVERGED
 from retrograd.estimators.form import listed
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
 
-def minimise(model: BaseMLP, network: Network, data: Rows, *, loss: Loss) -> None:
-    """Minimise J over all rows in one batch, and give the model its attributes.
+def minimise(
+    model: BaseMLP, network: Network, data: Rows, *, loss: Loss, order: Array | None = None
+) -> None:
+    """Minimise J over the rows `order` in one batch, all by default; give the model its attributes.
 
     Ctrl-C ends it, and the model keeps the last accepted weights. Raises FitDivergenceError where
     J is not finite at the initial weights.
@@ -34,7 +37,8 @@ def minimise(model: BaseMLP, network: Network, data: Rows, *, loss: Loss) -> Non
     )
     # All coefficients, then all intercepts: sums of products round as scikit-learn's do.
     names = sorted(session.names, key=lambda name: name[0])
-    f = FlatObjective(session, np.arange(len(data)), names=names)
+    order = np.arange(len(data)) if order is None else order
+    f = FlatObjective(session, order, names=names)
     best = f.point()
     model.n_iter_, model.loss_ = 0, f.accept(best)[0]
     if not np.isfinite(model.loss_):

@@ -1,0 +1,272 @@
+"""Members of an ensemble trained side by side: copies of one program, each with a course of its own.
+
+Law: each member's weights and figures are those of a fit of its own, with the same seed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from retrograd.arrays import Array, require_finite
+from retrograd.engines.base import Session, Snapshot
+from retrograd.errors import FitDivergenceError
+from retrograd.estimators.base import BaseMLP
+from retrograd.estimators.descent import DIVERGED, Held, _batch_size, _Run, start
+from retrograd.graph.step import Step
+from retrograd.optim.base import Optimizer
+from retrograd.run import find_engine
+from retrograd.training.interrupt import Interrupt
+from retrograd.training.session import Rows
+from retrograd.training.step import state_at
+
+
+class Course(_Run):
+    """The course of one member: its order, figures, rate and best weights, by `descent`'s rules."""
+
+    session: Any  # a `_Copy`
+
+    def __init__(
+        self,
+        model: BaseMLP,
+        parameters: Mapping[str, Array],
+        order: Array,
+        held: Held | None,
+        rng: np.random.RandomState,
+    ) -> None:
+        self.model, self.parameters, self.order = model, parameters, order
+        self.held, self.rng = held, rng
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer, with the rate of the next epoch."""
+        found: Optimizer = self.session.optimizer
+        return found
+
+    def prepare(self, *, is_partial: bool) -> None:
+        """Take up the optimizer of the last partial_fit, or begin with a fresh one."""
+        if not (is_partial and hasattr(self.model, "_optimizer")):
+            self.model._optimizer = start(self.model)
+
+    def begin(self, session: _Copy, batch_size: int, *, is_partial: bool) -> None:
+        """Stand at the first epoch of a call."""
+        super().__init__(
+            self.model, session, self.held, self.order, batch_size, is_partial=is_partial
+        )  # type: ignore[arg-type]  # a copy has what a course needs of a session
+        self.model.n_iter_ = 0
+
+    def next_order(self) -> Array:
+        """The rows of the next epoch, in its order."""
+        if self.model.shuffle:
+            places = np.arange(len(self.order))
+            self.rng.shuffle(places)
+            self.order = self.order[places]
+        return self.order
+
+    def end_epoch(self, loss: float, *, is_broken: bool) -> bool:
+        """Note an epoch; whether it was the last."""
+        self._note(loss)
+        return is_broken or self._is_over() or self.is_partial
+
+
+class _Copy:
+    """One copy of a session, as its member's course sees it: its state, and scores."""
+
+    def __init__(self, whole: Together, number: int, optimizer: Optimizer) -> None:
+        self._whole, self._number = whole, number
+        self.optimizer, self.names = optimizer, whole.names
+        self.engine = self
+
+    def snapshot(self) -> Snapshot:
+        """The state after the last epoch."""
+        return self._whole.state_of(self._number)
+
+    def score(self, order: Array) -> tuple[None, Array]:
+        """The outputs for the held-out rows, which were computed for all members at once."""
+        return None, self._whole.outputs[self._number]
+
+
+class Together:
+    """Training of members over one data set, epoch by epoch until each has stopped by its rules.
+
+    - `courses`: of the members, prepared; their orders are equally long.
+    - `steps`: "train" and "score", as `training_steps` makes them, of one member.
+    - `say`: takes a line for each epoch, where that is wanted.
+    """
+
+    def __init__(
+        self,
+        courses: Sequence[Course],
+        steps: Mapping[str, Step],
+        data: Rows,
+        *,
+        is_partial: bool,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        self.courses, self._data, self._say = courses, data, say
+        self.names = tuple(courses[0].parameters)
+        self._alpha = float(courses[0].model.alpha)
+        self._n_rows = len(courses[0].order)
+        self._size = _batch_size(courses[0].model, self._n_rows)
+        self._starts = np.arange(0, self._n_rows, self._size)
+        self._sizes = np.diff([*self._starts, self._n_rows])
+        self._active = list(range(len(courses)))
+        self.outputs: dict[int, Array] = {}
+        states = [_state(course) for course in courses]
+        stacked = {name: np.stack([state[name] for state in states]) for name in states[0]}
+        self._session: Session = find_engine().open(steps, stacked, data.named(), copies=len(states))
+        # After the last epoch and after the one before it; the names of the last, taken apart.
+        self._now, self._before = self._session.snapshot(), self._session.snapshot()
+        self._apart: dict[str, Array] = {}
+        for m, course in enumerate(courses):
+            copy = _Copy(self, m, course.model._optimizer.optimizer)
+            course.begin(copy, self._size, is_partial=is_partial)
+
+    def run(self) -> None:
+        """Run epochs until every member has stopped, and give the members their attributes.
+
+        Raises FitDivergenceError when the weights of a member leave the finite numbers; all keep
+        the last finite ones. With held-out rows that member stops with a warning.
+        """
+        with Interrupt() as interrupted:
+            is_broken_off = False
+            try:
+                self._epochs(interrupted)
+            except KeyboardInterrupt:  # a second one, or from another program's handler
+                is_broken_off = True
+            finally:
+                self._stand(self._active)
+                for course in self.courses:
+                    course.hand_over()
+        if is_broken_off or interrupted():
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+        elif self._active:
+            lead, n = self.courses[0].model, len(self.courses)
+            _warn(
+                f"Stochastic Optimizer: Maximum iterations ({lead.max_iter}) reached and the "
+                f"optimization hasn't converged yet in {len(self._active)} of {n} members."
+            )
+
+    def _epochs(self, interrupted: Callable[[], bool]) -> None:
+        """Run epochs; members that have stopped are no longer active."""
+        for epoch in range(1, self.courses[0].model.max_iter + 1):
+            active = self._active
+            orders = np.stack([self.courses[m].next_order() for m in active])
+            numbers = self._numbers(active, orders)
+            J = self._session.run(
+                "train", orders, numbers, batch_size=self._size, stop=interrupted, only=active
+            )["J"]
+            self._before, self._now = self._now, self._session.snapshot(into=self._before)
+            self._apart = {}
+            broken = self._not_finite(active)
+            for m in broken:
+                if self.courses[m].held is None:
+                    raise self._divergence(m, orders[active.index(m)], epoch)
+            if J.shape[1] < len(self._sizes):
+                return
+            self._score(active)
+            losses = np.multiply(J, self._sizes, dtype=np.float64).sum(axis=1) / self._sizes.sum()
+            if self._say is not None:
+                figures = f"Iteration {epoch}, mean loss = {losses.mean():.8f}"
+                self._say(f"{figures}, {len(active)} of {len(self.courses)} members")
+            over = [
+                m
+                for m, loss in zip(active, losses.tolist(), strict=True)
+                if self.courses[m].end_epoch(loss, is_broken=m in broken)
+            ]
+            self._stand([m for m in over if m not in broken])
+            self._active = [m for m in active if m not in over]
+            for m in broken:  # its best weights are kept; the others go on
+                self.courses[m].last = {
+                    name: np.array(self._before[name][m]) for name in self._before
+                }
+                _warn(f"{DIVERGED} Member {m} stops; its best ones are kept.")
+            if interrupted() or not self._active:
+                return
+
+    def _numbers(self, active: Sequence[int], orders: Array) -> dict[str, float | Array]:
+        """The scalars of an epoch: a number where all members have the same."""
+        each = [self.courses[m].optimizer for m in active]
+        numbers: dict[str, Any] = dict(each[0].numbers())
+        if any(one is not each[0] for one in each):
+            several = [one.numbers() for one in each]
+            for name, value in numbers.items():
+                if any(one[name] != value for one in several):
+                    rates = np.array([[one[name]] for one in several], np.float64)
+                    numbers[name] = np.repeat(rates, len(self._sizes), axis=1)
+        # The penalty alpha/2 ||W||**2 is divided by the batch's weight, as the loss is.
+        weights = self._sizes.astype(np.float64)
+        if self._data.sample_weight is not None:
+            own = self._data.sample_weight[orders]
+            weights = np.stack([np.add.reduceat(one, self._starts) for one in own])
+        none = np.zeros(weights.shape)
+        return numbers | {"l2": np.divide(self._alpha, weights, where=weights > 0, out=none)}
+
+    def _score(self, active: Sequence[int]) -> None:
+        """The outputs for the held-out rows of members under way."""
+        held = [one for one in (self.courses[m].held for m in active) if one is not None]
+        if held:
+            orders = np.stack([one.order for one in held])
+            found = self._session.run("score", orders, {}, batch_size=4096, only=active)
+            self.outputs = dict(zip(active, found["output"], strict=True))
+
+    def state_of(self, m: int) -> dict[str, Array]:
+        """A copy of a member's state after the last epoch."""
+        if not self._apart:
+            self._apart = {name: self._now[name] for name in self._now}
+        return {name: np.array(value[m]) for name, value in self._apart.items()}
+
+    def _stand(self, numbers: Sequence[int]) -> None:
+        """Let members stand where they are."""
+        for m in numbers:
+            self.courses[m].last = self.state_of(m)
+
+    def _not_finite(self, active: Sequence[int]) -> list[int]:
+        if self._session.not_finite() is None:
+            return []
+        values = [self._now[name] for name in self.names]
+        return [m for m in active if not all(np.isfinite(value[m]).all() for value in values)]
+
+    def _divergence(self, m: int, order: Array, epoch: int) -> FitDivergenceError:
+        """Run a diverged epoch again, step by step; all members stand at finite weights."""
+        self._session.restore(self._before)
+        self._now, self._apart = self._before, {}
+        self._active = [i for i in self._active if i != m]
+        self._stand([*self._active, m])
+        numbers, n_steps = self._numbers([m], order[None]), len(self._sizes)
+        for step, first in enumerate(self._starts):
+            here = {
+                name: np.broadcast_to(value, (1, n_steps))[:, step : step + 1].copy()
+                for name, value in numbers.items()
+            }
+            batch = order[None, first : first + self._size]
+            J = self._session.run("train", batch, here, only=[m])["J"]
+            self._now, self._apart = self._session.snapshot(), {}
+            if not np.isfinite(J).all() or self._not_finite([m]):
+                break
+            self.courses[m].last = self.state_of(m)
+        return FitDivergenceError(
+            f"{DIVERGED} Member {m} diverged at epoch {epoch}, step {step + 1} of {n_steps}; "
+            "the members keep their last finite weights. Try a smaller learning_rate_init, or "
+            "scale the inputs and targets",
+            epoch=epoch,
+            step=step + 1,
+        )
+
+
+def _state(course: Course) -> dict[str, Array]:
+    """A member's state at the first step of a call; DataError unless its weights are finite."""
+    model = course.model
+    for name, value in course.parameters.items():
+        require_finite(value, f"parameter {name}")
+    fresh = state_at(course.parameters, model._optimizer.optimizer, course.parameters)
+    return {**fresh, **model._optimizer.state}
+
+
+def _warn(message: str) -> None:
+    from sklearn.exceptions import ConvergenceWarning
+
+    warnings.warn(message, ConvergenceWarning, stacklevel=6)
