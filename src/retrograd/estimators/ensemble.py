@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -168,7 +169,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         is_partial: bool,
     ) -> None:
         is_first = not hasattr(members[0], "coefs_")
-        trunk = self._new_member(members[0].random_state) if is_first else self._trunk
+        trunk = self._new_members([members[0].random_state])[0] if is_first else self._trunk
         trunk.set_params(**self._member_params())
         for name in OF_DATA:
             if hasattr(members[0], name):
@@ -233,13 +234,14 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         names = [n for n in self._member_class().get_params(deep=False) if n not in OWN]
         return {name: own[name] for name in names if name in own}
 
-    def _new_member(self, seed: int) -> BaseMLP:
-        return self._member_class(**self._member_params(), random_state=seed)  # type: ignore[call-arg]  # the base has no constructor
+    def _new_members(self, seeds: Iterable[int]) -> list[BaseMLP]:
+        params = self._member_params()
+        return [self._member_class(**params, random_state=int(seed)) for seed in seeds]  # type: ignore[call-arg]  # the base has no constructor
 
     def _fresh_members(self) -> list[BaseMLP]:
         rng = check_random_state(self.random_state)
         seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_estimators)
-        return [self._new_member(int(seed)) for seed in seeds]
+        return self._new_members(seeds)
 
     def _known_members(self) -> list[BaseMLP]:
         """The members that are there, with the parameters as they are now."""
@@ -252,8 +254,9 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
             raise OptionError(
                 "`members` has changed since the last fit; fit with warm_start=False to begin again"
             )
+        params = self._member_params()
         for member in self.estimators_:
-            member.set_params(**self._member_params())
+            member.set_params(**params)
         return self.estimators_
 
     def _targets(

@@ -96,7 +96,7 @@ def _restore_shared(
                 raise ModelFileError(f"has {name}{i} of the shape {value.shape}, not {(M, size)}")
     optimizer_from_json(trunk, header["trunk"]["optimizer"], {**plain, **parameters})
     model._trunk, model.parameters_ = trunk, parameters
-    model.estimators_ = [model._new_member(int(seed)) for seed in seeds]
+    model.estimators_ = model._new_members(seeds)
     for member in model.estimators_:
         for name in OF_DATA:
             if hasattr(trunk, name):

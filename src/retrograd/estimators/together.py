@@ -5,6 +5,7 @@ Law: each member's weights and figures are those of a fit of its own, with the s
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -114,6 +115,7 @@ class Together:
         self._starts = np.arange(0, self._n_rows, self._size)
         self._sizes = np.diff([*self._starts, self._n_rows])
         self._active = list(range(len(courses)))
+        self._rates: tuple[list[Optimizer], dict[str, float | Array]] = [], {}
         self.outputs: dict[int, Array] = {}
         states = [_state(course) for course in courses]
         stacked = {name: np.stack([state[name] for state in states]) for name in states[0]}
@@ -189,21 +191,20 @@ class Together:
 
     def _numbers(self, active: Sequence[int], orders: Array) -> dict[str, float | Array]:
         """The scalars of an epoch: a number where all members have the same."""
-        each = [self.courses[m].optimizer for m in active]
-        numbers: dict[str, Any] = dict(each[0].numbers())
-        if any(one is not each[0] for one in each):
-            several = [one.numbers() for one in each]
-            for name, value in numbers.items():
-                if any(one[name] != value for one in several):
-                    rates = np.array([[one[name]] for one in several], np.float64)
-                    numbers[name] = np.repeat(rates, len(self._sizes), axis=1)
+        optimizers = [self.courses[m].optimizer for m in active]
+        is_as_before = len(optimizers) == len(self._rates[0]) and all(
+            map(operator.is_, optimizers, self._rates[0])
+        )
+        if not is_as_before:
+            self._rates = optimizers, _rates(optimizers, len(self._sizes))
         # The penalty alpha/2 ||W||**2 is divided by the batch's weight, as the loss is.
         weights = self._sizes.astype(np.float64)
         if self._data.sample_weight is not None:
             own = self._data.sample_weight[orders]
             weights = np.stack([np.add.reduceat(one, self._starts) for one in own])
         none = np.zeros(weights.shape)
-        return numbers | {"l2": np.divide(self._alpha, weights, where=weights > 0, out=none)}
+        l2 = np.divide(self._alpha, weights, where=weights > 0, out=none)
+        return {**self._rates[1], "l2": l2}
 
     def _score(self, active: Sequence[int]) -> None:
         """The outputs for the held-out rows of members under way."""
@@ -255,6 +256,17 @@ class Together:
             epoch=epoch,
             step=step + 1,
         )
+
+
+def _rates(optimizers: Sequence[Optimizer], n_batches: int) -> dict[str, float | Array]:
+    """The optimizers' numbers: a number where they have the same, else one for each and batch."""
+    numbers: dict[str, Any] = dict(optimizers[0].numbers())
+    several = [one.numbers() for one in optimizers if one != optimizers[0]]
+    for name, value in numbers.items():
+        if any(one[name] != value for one in several):
+            rates = np.array([[one.numbers()[name]] for one in optimizers], np.float64)
+            numbers[name] = np.repeat(rates, n_batches, axis=1)
+    return numbers
 
 
 def _state(course: Course) -> dict[str, Array]:

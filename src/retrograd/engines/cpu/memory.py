@@ -7,7 +7,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,21 @@ class Executable:
         self.rooms: dict[object, Layout] = {}
         for node in rooms:
             self.rooms.setdefault(self.table.memory(node), self.table.layout(node))
+        self.sizes = lru_cache(maxsize=SIZES)(self._sizes)
+
+    def _sizes(self, rows: int) -> tuple[int, list[tuple[object, int, np.dtype[Any]]]]:
+        """For batches of so many rows: bytes of a thread's scratch, and the entries of each room."""
+        rooms = [(key, one.entries(rows), one.dtype) for key, one in self.rooms.items()]
+        return scratch_bytes(self.program, self.target, rows, Now()), rooms
+
+    @cached_property
+    def constants(self) -> dict[Node, Array]:
+        """The arrays among the constants, in their layout; they are only read."""
+        found = {}
+        for node in self.table.arrays():
+            assert node.value is not None
+            found[node] = packed(self.table, node, node.value)
+        return found
 
 
 def _pace(program: Program, n_threads: int, size: int, n_copies: int) -> Pace:
@@ -139,19 +154,18 @@ class Memory:
 
     def __init__(self, executable: Executable, rows: int, n_threads: int = 1) -> None:
         self.rows = rows
-        self._table = table = executable.table
-        self.pointers = np.zeros(len(table.cells), np.uintp)
+        self._table = executable.table
+        self.pointers = np.zeros(len(self._table.cells), np.uintp)
         self.arrays: dict[object, Array] = {}
         self.error = np.zeros(2, np.int64)
         self._keep("error", self.error)
         self._keep("barrier", allocate(64, np.dtype(np.int64)))
-        of_thread = scratch_bytes(executable.program, executable.target, rows, Now())
+        of_thread, rooms = executable.sizes(rows)
         self._keep(SCRATCH, allocate(n_threads * of_thread // 4, np.dtype(np.float32)))
-        for node in table.arrays():
-            assert node.value is not None
-            self._keep(node, packed(table, node, node.value))
-        for key, layout in executable.rooms.items():
-            self._keep(key, allocate(layout.entries(rows), layout.dtype))
+        for node, array in executable.constants.items():
+            self._keep(node, array)
+        for key, entries, dtype in rooms:
+            self._keep(key, allocate(entries, dtype))
 
     def _keep(self, key: object, array: Array) -> None:
         self.arrays[key] = array

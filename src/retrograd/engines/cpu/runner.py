@@ -79,8 +79,10 @@ class Runner:
                     copy.hand_over_data(name, array)
         self._data = dict(data)
         copies = self._copies if only is None else [self._copies[i] for i in only]
+        places = {name: (address(array), array.strides[0]) for name, array in outputs.items()}
+        place = address(orders), orders.strides[0]
         for i, copy in enumerate(copies):
-            copy.hand_over(i, orders, size, rates, outputs)
+            copy.hand_over(i, orders, place, size, rates, places)
         pace = self._executable.pace(self._n_threads, size, n_copies)
         done = _batches(self._executable, copies, pace, n_batches, stop, is_cold=is_cold)
         require_legal(self._memories)
@@ -223,32 +225,37 @@ class _Copy:
         self,
         i: int,
         orders: Array,
+        place: tuple[int, int],
         size: int,
         rates: Rates,
-        outputs: Mapping[str, Array],
+        places: Mapping[str, tuple[int, int]],
     ) -> None:
-        """Point the code at the order, the rates and the outputs of copy `i` in this run."""
+        """Point the code at the order, the rates and the outputs of copy `i` in this run.
+
+        `place`: where the orders of all copies begin, and how far apart they are; `places`: the
+        same of each output.
+        """
         pointers, figures = self._pointers, self._figures
         self._kept = [orders]
-        pointers[self._order] = address(orders) + i * orders.strides[0]
+        pointers[self._order] = place[0] + i * place[1]
         figures[N_ROWS], figures[BATCH] = orders.shape[1], size
-        for name, place, cell, number in self.scalars:
+        for name, scalar, cell, number in self.scalars:
             rate = rates[name]
             if isinstance(rate, np.ndarray) and rate.ndim == 2:
                 rate = rate[i]
             if not isinstance(rate, np.ndarray) or rate.ndim == 0:
                 number[0] = rate
-                if figures[place]:
-                    figures[place] = 0
+                if figures[scalar]:
+                    figures[scalar] = 0
                     pointers[cell] = address(number)
             else:
                 rate = rate if rate.strides[0] else rate.copy()  # a stride of 0 means a number
                 self._kept.append(rate)
-                figures[place] = rate.strides[0]
+                figures[scalar] = rate.strides[0]
                 pointers[cell] = address(rate)
         for name, cell in self._outputs:
-            output = outputs[name]
-            pointers[cell] = address(output) + i * output.strides[0]
+            begin, stride = places[name]
+            pointers[cell] = begin + i * stride
 
     def hand_over_data(self, name: str, array: Array) -> None:
         """Point the code at an array of data."""
@@ -291,8 +298,8 @@ class Fixed:
         self._numbers = [(name, number) for name, _, _, number in copy.scalars]
         self._error = copy.memory.error
         rates = {name: 0.0 for name, _ in self._numbers}
-        inner = {name: output[None] for name, output in outputs.items()}
-        copy.hand_over(0, self._order[None], size, rates, inner)
+        places = {name: (address(output), 0) for name, output in outputs.items()}
+        copy.hand_over(0, self._order[None], (address(self._order), 0), size, rates, places)
         self.feed(data)
         copy.parts(0, 1, 1)
         self._call = partial(executable.code.call, copy.table, copy.alone[0])
