@@ -92,7 +92,8 @@ class State:
     def not_finite(self) -> str | None:
         """The name of the first variable that is not finite."""
         # Padding may hold anything: where a block is not finite, each variable is looked at.
-        if all(map(is_finite, self._blocks.values())):
+        # Copy by copy: of a long block BLAS would take a sum with several threads, and wake them.
+        if all(is_finite(own) for block in self._blocks.values() for own in block):
             return None
         return next(
             (name for name, view in self._views.items() if not is_finite(view)), None
