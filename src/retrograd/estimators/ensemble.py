@@ -10,28 +10,41 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from retrograd.arrays import Array, SparseRows
 from retrograd.errors import OptionError, ShapeError
-from retrograd.estimators.base import FLOATS, INPUTS, STOCHASTIC, BaseMLP, Targets, _hidden_sizes
+from retrograd.estimators.base import BaseMLP, Targets, _hidden_sizes
+from retrograd.estimators.border import checked, plainly, require_unmasked
+from retrograd.estimators.callbacks import Calls
 from retrograd.estimators.form import named
 from retrograd.estimators.losses import loss_of
-from retrograd.estimators.quasi_newton import minimise
 from retrograd.estimators.shared import SharedCourse, first_parameters, of_member, shared_steps
 from retrograd.estimators.stack import outputs
 from retrograd.estimators.together import Course, Together
+from retrograd.estimators.validation import hold_out
+from retrograd.nn.activations import ACTIVATIONS
 from retrograd.training.session import Rows
 from retrograd.training.step import steps_of
 
 INDEPENDENT, SHARED = "independent", "shared"
 OWN = ("n_estimators", "members", "bootstrap", "max_samples", "random_state", "verbose")
 """Parameters that the members do not have, or not as the ensemble has them."""
+TAKEN = (
+    *("hidden_layer_sizes", "alpha", "batch_size", "learning_rate_init", "power_t", "max_iter"),
+    *("shuffle", "random_state", "tol", "verbose", "warm_start", "momentum", "nesterovs_momentum"),
+    *("early_stopping", "validation_fraction", "beta_1", "beta_2", "epsilon", "n_iter_no_change"),
+    *("max_fun", "engine", "n_threads"),
+)
+"""Parameters that are those of the members."""
+STOCHASTIC = ("adam", "sgd")
+FLOATS = (np.float64, np.float32)
 BOOTSTRAP = 1  # what a second stream of a member's random numbers is for
 OF_DATA = ("n_features_in_", "feature_names_in_", "classes_", "_label_binarizer")
 OF_COURSE = (
     *("n_iter_", "t_", "loss_", "loss_curve_", "best_loss_"),
-    *("validation_scores_", "best_validation_score_", "_no_improvement_count"),
+    *("validation_scores_", "validation_loss_curve_", "best_validation_score_"),
+    *("_no_improvement_count", "_dtype", "n_layers_", "n_outputs_", "out_activation_"),
 )
 
 
@@ -50,7 +63,10 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
             Interval(Integral, 1, None, closed="left"),
             Interval(RealNotInt, 0, 1, closed="right"),
         ],
-        **BaseMLP._parameter_constraints,
+        **{name: BaseMLP._parameter_constraints[name] for name in TAKEN},
+        "activation": [StrOptions({"logistic", *ACTIVATIONS}), callable],
+        "solver": [StrOptions({*STOCHASTIC, "lbfgs"})],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
     }
 
     _member_class: ClassVar[type[BaseMLP]]
@@ -78,21 +94,22 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         self._require_options(is_partial=is_partial)
         hidden = _hidden_sizes(self.hidden_layer_sizes)
         is_first = not hasattr(self, "estimators_") or not (self.warm_start or is_partial)
-        X, y = validate_data(
+        X, y = checked(
             self,
             X,
             y,
-            accept_sparse=INPUTS,
             multi_output=True,
             y_numeric=self._member_class._is_numeric,
             dtype=FLOATS,
             reset=is_first,
         )
         members = self._fresh_members() if is_first else self._known_members()
-        dtype = X.dtype if is_first else members[0].coefs_[0].dtype
+        dtype = X.dtype if is_first else members[0]._dtype
         X = X.astype(dtype, copy=False)
-        targets = self._targets(members, y, dtype=dtype, is_partial=is_partial)
+        with plainly():
+            targets = self._targets(members, y, dtype, is_first=is_first, is_partial=is_partial)
         if sample_weight is not None:
+            require_unmasked(sample_weight, "sample_weight")
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=dtype, ensure_non_negative=True
             )
@@ -130,10 +147,10 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
                 member._begin(sizes, rng, dtype)
             order, held = np.arange(len(data)), None
             if self.early_stopping and self.solver in STOCHASTIC:
-                order, held = member._hold_out(data, targets, rng)
+                order, held = hold_out(member, data, targets, rng=rng, score=member._score_of)
             if not is_partial:
                 order = order[self._drawn(member, len(order))]
-            parameters = named(member.coefs_, member.intercepts_)
+            parameters = named(*member._weights())
             courses.append(Course(member, parameters, order, held, rng))
         for name in ("_trunk", "parameters_"):  # of an earlier fit, of members that shared
             if hasattr(self, name):
@@ -143,9 +160,12 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         network = members[0]._form().network(dtype)
         loss = loss_of(members[0].loss, network)
         if self.solver not in STOCHASTIC:  # each line search takes steps of its own
-            for member, course in zip(members, courses, strict=True):
-                network.parameters.update(course.parameters)
-                minimise(member, network, data, loss=loss, order=course.order)
+            for one in courses:
+                network.parameters.update(one.parameters)
+                calls = Calls(one.model, None, None, {})
+                one.model._train(
+                    network, data, loss, one.order, None, one.rng, calls, is_partial=False
+                )
             return
         for course in courses:
             course.prepare(is_partial=is_partial)
@@ -182,7 +202,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
             parameters = self.parameters_
         order, held = np.arange(len(data)), None
         if self.early_stopping:
-            order, held = trunk._hold_out(data, targets, rng)
+            order, held = hold_out(trunk, data, targets, rng=rng, score=trunk._score_of)
         course = SharedCourse(trunk, parameters, order, held, rng)
         course.prepare(is_partial=is_partial)
         steps = shared_steps(
@@ -208,7 +228,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         self._trunk.intercepts_ = [self.parameters_[f"b{i}"][0] for i in layers]
         for m, member in enumerate(self.estimators_):
             member.coefs_, member.intercepts_ = of_member(self.parameters_, m)
-            for name in (*OF_COURSE, "n_layers_", "n_outputs_", "out_activation_"):
+            for name in OF_COURSE:
                 if hasattr(self._trunk, name):
                     value = getattr(self._trunk, name)
                     setattr(member, name, list(value) if isinstance(value, list) else value)
@@ -260,14 +280,21 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         return self.estimators_
 
     def _targets(
-        self, members: list[BaseMLP], y: Any, *, dtype: np.dtype[Any], is_partial: bool
+        self,
+        members: list[BaseMLP],
+        y: Any,
+        dtype: np.dtype[Any],
+        *,
+        is_first: bool,
+        is_partial: bool,
     ) -> Targets:
         """The checked y; the members take over what it and X say of the data."""
         lead = members[0]
         for name in OF_DATA:
             if hasattr(self, name) and (is_partial or name in OF_DATA[:2]):
                 setattr(lead, name, getattr(self, name))
-        targets = lead._targets(y, dtype=dtype, is_partial=is_partial)
+        lead._meet(y, is_first=is_first, is_partial=is_partial)
+        targets = lead._targets(y, dtype=dtype)
         for name in OF_DATA:
             if hasattr(lead, name):
                 for other in (self, *members):
@@ -292,7 +319,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
     def _outputs(self, X: Any) -> Array:
         """Each member's output for a user's X: (M, n, n_outputs_)."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=INPUTS, reset=False)
+        X = checked(self, X, dtype="numeric", reset=False)
         return outputs(self.estimators_, X)
 
     def _say(self) -> Any:

@@ -6,12 +6,13 @@ from os import PathLike
 from typing import Any, ClassVar, Self
 
 from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from retrograd.arrays import Array
 from retrograd.estimators import ensemble_serial
 from retrograd.estimators.ensemble import BaseMLPEnsemble
-from retrograd.estimators.losses import SQUARED_ERROR
+from retrograd.estimators.losses import POISSON, SQUARED_ERROR
 from retrograd.estimators.regressor import MLPRegressor
 
 
@@ -52,7 +53,7 @@ class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[mis
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLPEnsemble._parameter_constraints,
-        "loss": MLPRegressor._parameter_constraints["loss"],
+        "loss": [StrOptions({SQUARED_ERROR, POISSON})],
     }
     _member_class = MLPRegressor
 
@@ -65,7 +66,7 @@ class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[mis
         max_samples: float = 1.0,
         loss: str = SQUARED_ERROR,
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: Any = "relu",
         solver: str = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
@@ -87,6 +88,8 @@ class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[mis
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        engine: Any = "auto",
+        n_threads: int | None = None,
     ) -> None:
         self.n_estimators = n_estimators
         self.members = members
@@ -116,6 +119,8 @@ class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[mis
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.engine = engine
+        self.n_threads = n_threads
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

@@ -13,7 +13,8 @@ from retrograd.arrays import Array
 from retrograd.errors import ModelFileError
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.ensemble import OF_DATA, SHARED, BaseMLPEnsemble
-from retrograd.estimators.serial import described, from_json, optimizer_from_json, restored, to_json
+from retrograd.estimators.choices import from_json, to_json
+from retrograd.estimators.serial import described, optimizer_from_json, restored
 from retrograd.files import container
 
 FACTORS = "members' "  # before the names of the arrays that members do not share
@@ -109,7 +110,7 @@ def _require_alike(members: list[BaseMLP]) -> None:
     lead: Any = members[0]
     for member in members:
         own: Any = member
-        if own._form() != lead._form() or own.coefs_[0].dtype != lead.coefs_[0].dtype:
+        if own._form() != lead._form() or own._dtype != lead._dtype:
             raise ModelFileError("its members are not of one form")
         if not np.array_equal(getattr(own, "classes_", []), getattr(lead, "classes_", [])):
             raise ModelFileError("its members have different labels")

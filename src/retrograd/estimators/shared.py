@@ -58,12 +58,9 @@ def of_member(parameters: Mapping[str, Array], m: int) -> tuple[list[Array], lis
 class SharedCourse(Course):
     """The course of all members as one: their parameters come back to `parameters`."""
 
-    def hand_over(self) -> None:
-        """Keep the parameters, the best ones where rows were held out, and the optimizer."""
-        chosen = self.last if self.held is None else self.best
-        self.parameters = {name: chosen[name] for name in self.session.names}
-        rest = {name: value for name, value in self.last.items() if name not in self.parameters}
-        self.model._optimizer = replace(self.model._optimizer, state=rest)
+    def keep(self, parameters: Mapping[str, Array]) -> None:
+        """Keep the parameters of all members."""
+        self.parameters = parameters
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ import numpy as np
 
 from retrograd.arrays import Array
 from retrograd.estimators.base import BaseMLP
-from retrograd.estimators.form import Form, named
+from retrograd.estimators.border import require_finite_outputs
+from retrograd.estimators.form import Form, Place, in_pieces, named
 from retrograd.graph.node import variable
 from retrograd.graph.shape import rows
-from retrograd.run import Function, compile
-
-ROWS_AT_ONCE = 4096  # X is gone through in pieces, so that memory does not grow with it
+from retrograd.run import Function
 
 
 def outputs(members: Sequence[BaseMLP], X: Any) -> Array:
@@ -26,16 +25,15 @@ def outputs(members: Sequence[BaseMLP], X: Any) -> Array:
     """
     lead = members[0]
     own = X.dtype if X.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-    dtype = np.result_type(own, lead.coefs_[0].dtype)
-    function = _predictor(lead._form(), dtype, len(members))
-    each = [named(member.coefs_, member.intercepts_) for member in members]
+    dtype = np.result_type(own, lead._dtype)
+    function = _predictor(lead._form(), dtype, len(members), lead._place())
+    each = [named(*member._weights()) for member in members]
     stacked = [_stacked(name, [one[name] for one in each]) for name in each[0]]
-    pieces = []
-    for start in range(0, max(X.shape[0], 1), ROWS_AT_ONCE):
-        piece = X[start : start + ROWS_AT_ONCE]
-        dense = piece if isinstance(piece, np.ndarray) else np.asarray(piece.toarray())
-        pieces.append(function(dense, *stacked)[0])
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+    pieces = [function(piece, *stacked)[0] for piece in in_pieces(X)]
+    found = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+    for output in found:
+        require_finite_outputs(output)
+    return found
 
 
 def _stacked(name: str, values: Sequence[Array]) -> Array:
@@ -45,7 +43,7 @@ def _stacked(name: str, values: Sequence[Array]) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _predictor(form: Form, dtype: np.dtype[Any], n_members: int) -> Function:
+def _predictor(form: Form, dtype: np.dtype[Any], n_members: int, place: Place) -> Function:
     network = form.network(dtype)
     x = variable("X", shape=(rows, network.n_inputs), dtype=dtype)
     weights = {
@@ -57,4 +55,4 @@ def _predictor(form: Form, dtype: np.dtype[Any], n_members: int) -> Function:
         for name, w in network.parameters.items()
     }
     # x (rows, I) meets W (M, I, O): what holds for one member's matrices holds for a stack of them.
-    return compile([network.forward(x, weights).output], [x, *weights.values()])
+    return Function([network.forward(x, weights).output], [x, *weights.values()], place.find())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,13 @@ from retrograd.arrays import Array, require_finite
 from retrograd.engines.base import Session, Snapshot
 from retrograd.errors import FitDivergenceError
 from retrograd.estimators.base import BaseMLP
-from retrograd.estimators.descent import DIVERGED, Held, _batch_size, _Run, start
+from retrograd.estimators.descent import DIVERGED, INFINITE_LOSS, _batch_size, _Run
+from retrograd.estimators.form import listed
+from retrograd.estimators.notes import Notes
+from retrograd.estimators.optimizers import start
+from retrograd.estimators.validation import Held
 from retrograd.graph.step import Step
 from retrograd.optim.base import Optimizer
-from retrograd.run import find_engine
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.session import Rows
 from retrograd.training.step import state_at
@@ -52,11 +56,14 @@ class Course(_Run):
         if not (is_partial and hasattr(self.model, "_optimizer")):
             self.model._optimizer = start(self.model)
 
-    def begin(self, session: _Copy, batch_size: int, *, is_partial: bool) -> None:
+    def begin(self, copy: _Copy, batch_size: int, *, is_partial: bool) -> None:
         """Stand at the first epoch of a call."""
+        session: Any = copy  # it has what a course needs of a session
+        notes = Notes(self.model, session, self.held, rows_of_epoch=len(self.order))
         super().__init__(
-            self.model, session, self.held, self.order, batch_size, is_partial=is_partial
-        )  # type: ignore[arg-type]  # a copy has what a course needs of a session
+            self.model, session, notes, self.order, batch_size, is_partial=is_partial
+        )
+        self.model._begin_history(self.held)
         self.model.n_iter_ = 0
 
     def next_order(self) -> Array:
@@ -67,10 +74,23 @@ class Course(_Run):
             self.order = self.order[places]
         return self.order
 
-    def end_epoch(self, loss: float, *, is_broken: bool) -> bool:
-        """Note an epoch; whether it was the last."""
-        self._note(loss)
+    def end_epoch(self, J: Array, loss: float, *, is_broken: bool) -> bool:
+        """Note an epoch, from J of its batches and their mean; whether it was the last."""
+        self.J = J
+        self.notes.epoch(loss)
         return is_broken or self._is_over() or self.is_partial
+
+    def hand_over(self) -> None:
+        """Give the model its weights, the best ones where rows were held out, and the optimizer."""
+        names = self.session.names
+        found = {name: self.last[name] for name in names}
+        self.keep(found if self.notes.best is None else self.notes.best)
+        rest = {name: value for name, value in self.last.items() if name not in names}
+        self.model._optimizer = replace(self.model._optimizer, state=rest)
+
+    def keep(self, parameters: Mapping[str, Array]) -> None:
+        """Give the model its weights."""
+        self.model.coefs_, self.model.intercepts_ = listed(parameters)
 
 
 class _Copy:
@@ -85,9 +105,14 @@ class _Copy:
         """The state after the last epoch."""
         return self._whole.state_of(self._number)
 
-    def score(self, order: Array) -> tuple[None, Array]:
-        """The outputs for the held-out rows, which were computed for all members at once."""
-        return None, self._whole.outputs[self._number]
+    def parameters(self) -> dict[str, Array]:
+        """The parameters after the last epoch."""
+        state = self._whole.state_of(self._number)
+        return {name: state[name] for name in self.names}
+
+    def score(self, order: Array) -> tuple[Array, Array]:
+        """Losses and outputs for the held-out rows, found for all members at once."""
+        return self._whole.scores[self._number]
 
 
 class Together:
@@ -116,10 +141,11 @@ class Together:
         self._sizes = np.diff([*self._starts, self._n_rows])
         self._active = list(range(len(courses)))
         self._rates: tuple[list[Optimizer], dict[str, float | Array]] = [], {}
-        self.outputs: dict[int, Array] = {}
+        self.scores: dict[int, tuple[Array, Array]] = {}
         states = [_state(course) for course in courses]
         stacked = {name: np.stack([state[name] for state in states]) for name in states[0]}
-        self._session: Session = find_engine().open(steps, stacked, data.named(), copies=len(states))
+        engine = courses[0].model._place().find()
+        self._session: Session = engine.open(steps, stacked, data.named(), copies=len(states))
         # After the last epoch and after the one before it; the names of the last, taken apart.
         self._now, self._before = self._session.snapshot(), self._session.snapshot()
         self._apart: dict[str, Array] = {}
@@ -145,7 +171,15 @@ class Together:
                     course.hand_over()
         if is_broken_off or interrupted():
             warnings.warn("Training interrupted by user.", stacklevel=5)
-        elif self._active:
+            return
+        for m, course in enumerate(self.courses):
+            if course.held is None and not np.isfinite(course.J).all():
+                raise FitDivergenceError(
+                    f"{INFINITE_LOSS} It is so for member {m} at epoch {course.model.n_iter_}.",
+                    epoch=course.model.n_iter_,
+                    step=int(np.argmin(np.isfinite(course.J))) + 1,
+                )
+        if self._active:
             lead, n = self.courses[0].model, len(self.courses)
             _warn(
                 f"Stochastic Optimizer: Maximum iterations ({lead.max_iter}) reached and the "
@@ -176,8 +210,8 @@ class Together:
                 self._say(f"{figures}, {len(active)} of {len(self.courses)} members")
             over = [
                 m
-                for m, loss in zip(active, losses.tolist(), strict=True)
-                if self.courses[m].end_epoch(loss, is_broken=m in broken)
+                for m, own, loss in zip(active, J, losses.tolist(), strict=True)
+                if self.courses[m].end_epoch(own, loss, is_broken=m in broken)
             ]
             self._stand([m for m in over if m not in broken])
             self._active = [m for m in active if m not in over]
@@ -207,12 +241,13 @@ class Together:
         return {**self._rates[1], "l2": l2}
 
     def _score(self, active: Sequence[int]) -> None:
-        """The outputs for the held-out rows of members under way."""
+        """Losses and outputs for the held-out rows of members under way."""
         held = [one for one in (self.courses[m].held for m in active) if one is not None]
         if held:
             orders = np.stack([one.order for one in held])
             found = self._session.run("score", orders, {}, batch_size=4096, only=active)
-            self.outputs = dict(zip(active, found["output"], strict=True))
+            both = zip(found["loss"], found["output"], strict=True)
+            self.scores = dict(zip(active, both, strict=True))
 
     def state_of(self, m: int) -> dict[str, Array]:
         """A copy of a member's state after the last epoch."""

@@ -37,6 +37,7 @@ class Objective:
     `parameters` are all of the network's, `trained` those that follow J's gradient.
     `reported` is J, unless the loss reports another than the one it descends on.
     `forward` and `per_row` are those of predictions: random layers are still. J has their noise.
+    `per_row` is what is reported, too.
     `updates`: the next value of each statistic of the batches that the network keeps.
     """
 
@@ -84,8 +85,9 @@ def objective(
         mean = _mean(loss_per_row, inputs.get("sample_weight"))
         return mean + _penalty(trained, l2) if is_penalised else mean
 
-    J = J_of(per_row if is_still else loss.per_row(noisy, y))
-    reported = J if loss.reported is None else J_of(loss.reported(noisy, y))
+    J = reported = J_of(per_row if is_still else loss.per_row(noisy, y))
+    if loss.reported is not None:
+        per_row, reported = loss.reported(forward, y), J_of(loss.reported(noisy, y))
     return Objective(
         inputs, parameters, trained, l2, forward, per_row, J, reported, noise, noisy.updates
     )
