@@ -16,12 +16,13 @@ take tanh top_k_mask transpose uniform variance where zeros
 OTHERS = """
 Accumulate Adadelta Adafactor Adagrad Adam AdamW Adamax BatchNorm Clip Concatenate ConjugateGradient
 CrossEntropy Decay Dense Dropout EMA Embedding Focal GaussianNLL Groups History Huber LAMB LBFGS
-LayerNorm LeastSquaresFit LevenbergMarquardt Lion Lookahead MLP MLPClassifier
-MLPEnsembleClassifier MLPEnsembleRegressor MLPRegressor Muon NAdam Network Node PReLU Periodic PiecewiseLinear Quantile RAdam RMSprop RateRange Residual Rprop
-SAM SGD SWA Scale ScaledConjugateGradient ScheduleFreeAdamW Select Tweedie celu check_gradient
-compile constant elu errors evaluate gelu gelu_tanh gradient hard_sigmoid hard_swish hard_tanh
-identity initializers leaky_relu learning_rate_range least_squares load mish plot_learning_rates
-prelu relu6 rows schedules selu silu softsign trace train unit_variance variable
+LayerNorm LeastSquaresFit LevenbergMarquardt Lion Lookahead MLP MLPClassifier MLPEnsembleClassifier
+MLPEnsembleRegressor MLPRegressor Muon NAdam Network Node PReLU Periodic PiecewiseLinear Quantile
+RAdam RMSprop RateRange Residual Rprop SAM SGD SWA Scale ScaledConjugateGradient ScheduleFreeAdamW
+Select Tweedie celu check_gradient compile constant elu errors evaluate gelu gelu_tanh gradient
+hard_sigmoid hard_swish hard_tanh identity initializers leaky_relu learning_rate_range least_squares
+load mish plot_learning_rates prelu relu6 rows schedules selu silu softsign trace train
+unit_variance variable
 """.split()
 
 

@@ -120,9 +120,7 @@ def test_only_the_copies_that_are_named_run_each_with_an_order_of_its_own(engine
         np.testing.assert_array_equal(value, after)
     # Those that stood still see the new rows too.
     session.feed({"x": 2.0 * X, "y": Y})
-    other = ENGINES[engine]().open(
-        steps(), session.snapshot(), {"x": 2.0 * X, "y": Y}, copies=M
-    )
+    other = ENGINES[engine]().open(steps(), session.snapshot(), {"x": 2.0 * X, "y": Y}, copies=M)
     found = session.run("train", ONE_FOR_ALL, {"rate": 0.1})
     expected = other.run("train", ONE_FOR_ALL, {"rate": 0.1})
     np.testing.assert_array_equal(found["J"], expected["J"])

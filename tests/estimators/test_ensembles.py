@@ -62,13 +62,20 @@ PARAMS = {
     "no hidden layer": {"hidden_layer_sizes": ()},
     "stops each on its own": {"learning_rate_init": 0.05, "tol": 1e-2, "n_iter_no_change": 1},
     "adaptive": {
-        **{"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.2},
-        **{"tol": 0.02, "n_iter_no_change": 1, "max_iter": 30},
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "learning_rate_init": 0.2,
+        "tol": 0.02,
+        "n_iter_no_change": 1,
+        "max_iter": 30,
     },
     "invscaling": {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.2},
     "early stopping": {
-        **{"early_stopping": True, "n_iter_no_change": 2, "validation_fraction": 0.3},
-        **{"learning_rate_init": 0.05, "max_iter": 30},
+        "early_stopping": True,
+        "n_iter_no_change": 2,
+        "validation_fraction": 0.3,
+        "learning_rate_init": 0.05,
+        "max_iter": 30,
     },
     "lbfgs": {"solver": "lbfgs"},
     "reference": {"engine": "numpy", "max_iter": 3},
@@ -98,9 +105,7 @@ def test_sample_weights_reach_every_member(task, params):
     weight = np.random.default_rng(0).random(len(task.X))
     model = ensemble(task, **params).fit(task.X, task.y, weight)
     for member in model.estimators_:
-        require_same(
-            member, alone(task, member.random_state, **params).fit(task.X, task.y, weight)
-        )
+        require_same(member, alone(task, member.random_state, **params).fit(task.X, task.y, weight))
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
@@ -298,9 +303,7 @@ def test_a_member_that_diverges_is_named_and_all_keep_finite_weights(tasks):
 
 def test_held_out_rows_let_the_others_go_on_where_a_member_diverges(tasks):
     task = tasks["one output"]
-    model = ensemble(
-        task, solver="sgd", learning_rate_init=1e30, max_iter=20, early_stopping=True
-    )
+    model = ensemble(task, solver="sgd", learning_rate_init=1e30, max_iter=20, early_stopping=True)
     with pytest.warns(ConvergenceWarning, match=r"Member \d stops; its best ones are kept"):
         model.fit(task.X, 1e6 * task.y)
     assert all(np.isfinite(W).all() for one in model.estimators_ for W in one.coefs_)
@@ -320,7 +323,9 @@ def test_verbose_prints_a_line_for_each_epoch(tasks, capsys):
     ensemble(task, max_iter=3, verbose=True).fit(task.X, task.y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("Iteration 1, mean loss = 0.") and lines[0].endswith("3 of 3 members")
+    assert lines[0].startswith("Iteration 1, mean loss = 0.") and lines[0].endswith(
+        "3 of 3 members"
+    )
 
 
 HOSTILE = {
@@ -375,7 +380,7 @@ def test_what_does_not_go_on_from_a_fit_is_a_clear_error(tasks):
     with pytest.raises(ShapeError, match="fit with warm_start=False"):
         model.set_params(hidden_layer_sizes=(7,)).fit(task.X, task.y)
     with pytest.raises(AttributeError, match="partial_fit"):
-        ensemble(task, solver="lbfgs").partial_fit  # noqa: B018
+        ensemble(task, solver="lbfgs").partial_fit
     with pytest.raises(OptionError, match="does not support early_stopping"):
         ensemble(task, early_stopping=True).partial_fit(task.X, task.y, **task.first)
 

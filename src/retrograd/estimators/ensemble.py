@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from numbers import Integral, Real
+from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -83,7 +83,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
 
     estimators_: list[BaseMLP]
     estimators_samples_: list[Array]
-    parameters_: dict[str, Array]
+    parameters_: Mapping[str, Array]
     n_features_in_: int
     n_outputs_: int
     n_iter_: int
@@ -195,6 +195,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
             if hasattr(members[0], name):
                 setattr(trunk, name, getattr(members[0], name))
         rng = check_random_state(trunk.random_state)
+        parameters: Mapping[str, Array]
         if is_first:
             trunk._begin(sizes, rng, dtype)
             parameters = first_parameters(trunk.coefs_, trunk.intercepts_, len(members), rng)
@@ -256,7 +257,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
 
     def _new_members(self, seeds: Iterable[int]) -> list[BaseMLP]:
         params = self._member_params()
-        return [self._member_class(**params, random_state=int(seed)) for seed in seeds]  # type: ignore[call-arg]  # the base has no constructor
+        return [self._member_class(**params, random_state=int(seed)) for seed in seeds]
 
     def _fresh_members(self) -> list[BaseMLP]:
         rng = check_random_state(self.random_state)

@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from retrograd.arrays import Array
 from retrograd.errors import ModelFileError
 from retrograd.estimators.base import BaseMLP
-from retrograd.estimators.ensemble import OF_DATA, SHARED, BaseMLPEnsemble
 from retrograd.estimators.choices import from_json, to_json
+from retrograd.estimators.ensemble import OF_DATA, SHARED, BaseMLPEnsemble
 from retrograd.estimators.serial import described, optimizer_from_json, restored
 from retrograd.files import container
 

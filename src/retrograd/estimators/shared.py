@@ -74,7 +74,8 @@ class SharedArchitecture(Architecture):
 
     def variables(self) -> dict[str, Node]:
         """A variable for each parameter, by name, without a value."""
-        M, found = self.n_members, {}
+        M = self.n_members
+        found: dict[str, Node] = {}
         for name, node in super().variables().items():
             own: dict[str, tuple[Any, ...]] = {name: (M, *node.shape)}
             if name.startswith("W"):
@@ -93,7 +94,7 @@ class SharedArchitecture(Architecture):
 
 def _of_members(parameters: Mapping[str, Node]) -> dict[str, Node]:
     """The weights (M, I, O) and biases (M, 1, O) of all members, as nodes."""
-    found = {}
+    found: dict[str, Node] = {}
     for i in range(1, len(parameters) // 4 + 1):
         W, r, s, b = (parameters[f"{name}{i}"] for name in "Wrsb")
         rows_of_W = gates.reshape(r, (*r.shape, 1))

@@ -60,9 +60,7 @@ class Course(_Run):
         """Stand at the first epoch of a call."""
         session: Any = copy  # it has what a course needs of a session
         notes = Notes(self.model, session, self.held, rows_of_epoch=len(self.order))
-        super().__init__(
-            self.model, session, notes, self.order, batch_size, is_partial=is_partial
-        )
+        super().__init__(self.model, session, notes, self.order, batch_size, is_partial=is_partial)
         self.model._begin_history(self.held)
         self.model.n_iter_ = 0
 

@@ -95,9 +95,7 @@ class State:
         # Copy by copy: of a long block BLAS would take a sum with several threads, and wake them.
         if all(is_finite(own) for block in self._blocks.values() for own in block):
             return None
-        return next(
-            (name for name, view in self._views.items() if not is_finite(view)), None
-        )
+        return next((name for name, view in self._views.items() if not is_finite(view)), None)
 
     def snapshot(self, into: Snapshot | None = None) -> Packed:
         """A copy of all variables, in the memory of an older one if it is given."""
