@@ -213,11 +213,11 @@ def test_a_compiled_function_shows_its_stages_as_text():
 
 
 def test_a_stage_is_made_only_when_it_is_asked_for(monkeypatch):
-    from retrograd.engines.cpu import listing
+    from retrograd.engines.cpu.run.listing import CpuListing
 
     made = []
-    emit = listing.emit
-    monkeypatch.setattr(listing, "emit", lambda *given: made.append(1) or emit(*given))
+    make = CpuListing._module
+    monkeypatch.setattr(CpuListing, "_module", lambda listing: made.append(1) or make(listing))
     function = rg.compile([batch * 2.0], [batch], engine="cpu")
     function(np.ones((3, 2)))
     assert not made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -174,7 +175,7 @@ def as_numbers(value: ArrayLike, name: str) -> Array:
     """
     if type(value).__module__.startswith("scipy.sparse"):
         raise DataError(f"{name}: sparse matrices are not taken here; pass {name}.toarray()")
-    if np.ma.is_masked(value):
+    if "numpy.ma" in sys.modules and np.ma.is_masked(value):  # to import it takes 10 ms
         raise DataError(f"{name}: has masked entries; remove or fill them first")
     try:
         array = np.asarray(value)

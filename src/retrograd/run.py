@@ -17,7 +17,7 @@ from retrograd.graph.text import as_text
 
 
 def _cpu(n_threads: int | None = None) -> Engine:
-    from retrograd.engines.cpu.engine import CpuEngine  # loads LLVM
+    from retrograd.engines.cpu.engine import CpuEngine
 
     return CpuEngine(n_threads=n_threads)
 
@@ -32,7 +32,7 @@ REFERENCE = "numpy"
 
 
 def _best(n_threads: int | None) -> Engine:
-    from retrograd.engines.cpu.machine import host  # loads LLVM
+    from retrograd.engines.cpu.machine.host import host
 
     try:
         host()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from retrograd.engines.cpu.engine import CpuEngine
-from retrograd.engines.cpu.machine import runnable
+from retrograd.engines.cpu.machine.host import runnable
 from retrograd.graph.node import GATES
 from tests.compare import DTYPES, require_same_runs
 from tests.plan.graphs import random_step

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.engines.cpu import memory
+from retrograd.engines.cpu.run import executable
 from retrograd.errors import DivergenceError
 from retrograd.training import step as steps
 
@@ -16,7 +16,7 @@ Y = X[:, :1] * X[:, 1:2]
 def made(monkeypatch):
     """How often steps are built and programs planned, from an empty memory on."""
     counts = {"built": 0, "planned": 0}
-    objective, plan_of = steps.objective, memory.plan_of
+    objective, plan_of = steps.objective, executable.plan_of
 
     def build(*args, **options):
         counts["built"] += 1
@@ -27,9 +27,9 @@ def made(monkeypatch):
         return plan_of(graph)
 
     monkeypatch.setattr(steps, "objective", build)
-    monkeypatch.setattr(memory, "plan_of", plan)
+    monkeypatch.setattr(executable, "plan_of", plan)
     steps._kept_steps.cache_clear()
-    memory._kept.cache_clear()
+    executable._kept.cache_clear()
     return counts
 
 

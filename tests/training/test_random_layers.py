@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.engines.cpu import memory
+from retrograd.engines.cpu.machine import compiled
 from retrograd.errors import OptionError
 from retrograd.nn.losses import find_loss
 from retrograd.nn.noise import Noise
@@ -92,9 +92,9 @@ def test_5_and_5_epochs_are_10_bit_for_bit():
 
 def test_another_rate_compiles_nothing():
     train(net(0.2))
-    known = set(memory._CODES)
+    known = set(compiled._COMPILED)
     train(net(0.7))
-    assert set(memory._CODES) == known
+    assert set(compiled._COMPILED) == known
 
 
 def test_scores_and_predictions_see_a_network_that_is_still():

@@ -120,16 +120,22 @@ def checked_call(
     copies: int | None = None,
 ) -> Call:
     """The arguments of `Session.run`, where the data have `n_rows` rows (None without inputs)."""
-    if name not in steps:
-        raise unknown_name("step", name, steps)
-    if batch_size is not None and batch_size < 1:
-        raise OptionError(f"session: batch_size is at least 1, got {batch_size}")
+    step = checked_step(steps, name, batch_size)
     rows = checked_order(order, n_rows, copies)
     n = rows.shape[-1]
     size = max(1, n if batch_size is None else min(batch_size, n))
     n_batches = -(-n // size)
-    found = checked_scalars(steps[name], scalars or {}, n_batches, copies)
-    return Call(steps[name], rows, size, n_batches, found)
+    found = checked_scalars(step, scalars or {}, n_batches, copies)
+    return Call(step, rows, size, n_batches, found)
+
+
+def checked_step(steps: Mapping[str, Step], name: str, batch_size: int | None) -> Step:
+    """The step of that name, to be run in batches of that size."""
+    if name not in steps:
+        raise unknown_name("step", name, steps)
+    if batch_size is not None and batch_size < 1:
+        raise OptionError(f"session: batch_size is at least 1, got {batch_size}")
+    return steps[name]
 
 
 def checked_copies(only: Sequence[int] | None, copies: int | None) -> list[int] | None:

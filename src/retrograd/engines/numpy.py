@@ -23,6 +23,7 @@ from retrograd.engines.checks import (
     first_not_finite,
 )
 from retrograd.engines.copies import CopiedSession
+from retrograd.engines.forks import renew_in_children
 from retrograd.errors import GraphError, ShapeError, unknown_name
 from retrograd.graph.node import CONSTANT, VARIABLE, Array, Node
 from retrograd.graph.order import order
@@ -236,6 +237,28 @@ def _joined(node: Node, parts: list[Array]) -> Array:
     return np.stack(parts)
 
 
+class NumpyFunction:
+    """A function from values of `inputs` to values of `outputs`."""
+
+    def __init__(self, outputs: Sequence[Node], inputs: Sequence[Node]) -> None:
+        self._outputs, self._inputs = outputs, inputs
+        self._walks = _Walks(outputs, inputs)
+        self._lock = Lock()  # the buffers of a walk are shared between calls
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """See `Renewable`."""
+        self._lock = Lock()
+
+    def __call__(self, values: Sequence[Array]) -> list[Array]:
+        """The outputs for these inputs, as new arrays."""
+        n_rows = count_rows(self._inputs, values)
+        with self._lock:
+            walk = self._walks(n_rows)
+            walk.run(values)
+            return [np.array(walk.value(node)) for node in self._outputs]
+
+
 class NumpyEngine:
     """The reference engine."""
 
@@ -258,13 +281,4 @@ class NumpyEngine:
         self, outputs: Sequence[Node], inputs: Sequence[Node]
     ) -> Callable[[Sequence[Array]], list[Array]]:
         """See `Engine.function`."""
-        walks, lock = _Walks(outputs, inputs), Lock()
-
-        def call(values: Sequence[Array]) -> list[Array]:
-            n_rows = count_rows(inputs, values)
-            with lock:  # the buffers of a walk are shared between calls
-                walk = walks(n_rows)
-                walk.run(values)
-                return [np.array(walk.value(node)) for node in outputs]
-
-        return call
+        return NumpyFunction(outputs, inputs)

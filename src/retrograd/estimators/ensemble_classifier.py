@@ -150,7 +150,11 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseMLPEnsemble):  # type: ignore[m
         lead: Any = self.estimators_[0]
         return lead._labels(mean)
 
-    def predict_proba(self, X: Any, return_std: bool = False) -> Array | tuple[Array, Array]:
+    def predict_proba(
+        self,
+        X: Any,
+        return_std: bool = False,  # noqa: FBT001, FBT002  # as GaussianProcessRegressor
+    ) -> Array | tuple[Array, Array]:
         """The mean over members of the probability of each class: (n, n_classes).
 
         `return_std`: also its standard deviation over the members, of the same shape.

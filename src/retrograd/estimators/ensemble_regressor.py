@@ -145,7 +145,11 @@ class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[mis
         """
         return self._fit(X, y, sample_weight, is_partial=True)
 
-    def predict(self, X: Any, return_std: bool = False) -> Array | tuple[Array, Array]:
+    def predict(
+        self,
+        X: Any,
+        return_std: bool = False,  # noqa: FBT001, FBT002  # as GaussianProcessRegressor
+    ) -> Array | tuple[Array, Array]:
         """The mean of the members' predictions for each row: (n,), or (n, n_outputs).
 
         `return_std`: also their standard deviation, of the same shape.
@@ -155,7 +159,7 @@ class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[mis
         return (mean, each.std(axis=0)) if return_std else mean
 
     def predict_members(self, X: Any) -> Array:
-        """Each member's prediction for each row: (n_estimators, n), or (n_estimators, n, n_outputs)."""
+        """Each member's prediction for each row: (n_estimators, n), or (..., n, n_outputs)."""
         each = self._outputs(X)
         return each[:, :, 0] if each.shape[2] == 1 else each
 

@@ -24,7 +24,7 @@ def save(model: BaseMLPEnsemble, path: str | PathLike[str]) -> None:
     """Write a fitted ensemble to one file, whole or not at all.
 
     The kind of the file is the name of its class. `estimators_samples_` is not written. Raises
-    OptionError for a parameter, or labels, that JSON cannot hold; FileError if it cannot be written.
+    OptionError for a parameter, or labels, that JSON cannot hold; FileError if it cannot write.
     """
     check_is_fitted(model)
     params = {name: to_json(value, name) for name, value in model.get_params(deep=False).items()}

@@ -1,4 +1,4 @@
-"""Prediction of all members of an ensemble in one call: their weights stacked, their rows shared."""
+"""Prediction of all members of an ensemble in one call: over the same rows, by stacked weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from retrograd.run import Function
 
 
 def outputs(members: Sequence[BaseMLP], X: Any) -> Array:
-    """Each member's output for each row of X (n, I): (M, n, O), in the wider dtype of X and weights.
+    """Each member's output for each row of X (n, I): (M, n, O), in X's or the weights' wider dtype.
 
     X is an array, or a sparse matrix in csr form, which is expanded piece by piece.
     Law: a member's part is, bit for bit, its own prediction.

@@ -1,4 +1,4 @@
-"""Members of an ensemble trained side by side: copies of one program, each with a course of its own.
+"""Members of an ensemble trained at once: copies of one program, each with a course of its own.
 
 Law: each member's weights and figures are those of a fit of its own, with the same seed.
 """

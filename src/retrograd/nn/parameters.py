@@ -56,6 +56,10 @@ class Parameters(MutableMapping[str, Array]):
         inside = ", ".join(f"{name} {value.shape}" for name, value in self._arrays.items())
         return f"<parameters {inside}>"
 
+    def adopt(self, arrays: Mapping[str, Array]) -> None:
+        """Put new arrays in place as they are: of the right shapes and dtype, and nobody else's."""
+        self._arrays.update(arrays)
+
     def arrays(self) -> list[Array]:
         """The arrays themselves, in the order of their names."""
         return [*self._arrays.values()]

@@ -241,7 +241,7 @@ def train(
             if all(
                 map(is_finite, parameters.values())
             ):  # a second Ctrl-C may come in the middle of anything
-                network.parameters.update(parameters)
+                network.parameters.adopt(parameters)
 
 
 def _after_epoch(

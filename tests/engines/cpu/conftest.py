@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retrograd.engines.cpu import memory, pace, state
 from retrograd.engines.cpu.engine import CpuEngine
-from retrograd.engines.cpu.machine import runnable
+from retrograd.engines.cpu.machine.host import runnable
+from retrograd.engines.cpu.run import autotune, memory, state
 from tests.engines.cpu.vectors import Compiled
 
 FENCE = 256  # bytes on either side of each array; of a large one as many as a quarter of it
@@ -56,10 +56,10 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def always_threaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads where they do not pay, too."""
 
-    def everything_at_once(self: pace.Pace, n_left: int, **_: bool) -> tuple[int, int]:
+    def everything_at_once(self: autotune.Autotuner, n_left: int, **_: bool) -> tuple[int, int]:
         return n_left, self._n_threads
 
-    monkeypatch.setattr(pace.Pace, "next", everything_at_once)
+    monkeypatch.setattr(autotune.Autotuner, "next", everything_at_once)
 
 
 @pytest.fixture(scope="session")

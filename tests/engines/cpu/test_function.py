@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.engines.cpu import function as cpu_function
 from retrograd.engines.cpu.engine import CpuEngine
+from retrograd.engines.cpu.run import function as cpu_function
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, ShapeError
 from tests.compare import require_close

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import scipy.special
 
-from retrograd.engines.cpu.functions.error import erf, erfc
-from retrograd.engines.cpu.functions.exponential import exp, expm1, sigmoid, softplus, tanh
-from retrograd.engines.cpu.functions.floor import floor
-from retrograd.engines.cpu.functions.logarithm import log, log1p
-from retrograd.engines.cpu.functions.philox import philox
-from retrograd.engines.cpu.functions.power import power
-from retrograd.engines.cpu.functions.root import sqrt
-from retrograd.engines.cpu.functions.trigonometric import LARGEST, cos, sin
-from retrograd.engines.cpu.machine import host, runnable
-from retrograd.engines.cpu.target import TARGETS
+from retrograd.engines.cpu.code.functions.error import erf, erfc
+from retrograd.engines.cpu.code.functions.exponential import exp, expm1, sigmoid, softplus, tanh
+from retrograd.engines.cpu.code.functions.floor import floor
+from retrograd.engines.cpu.code.functions.logarithm import log, log1p
+from retrograd.engines.cpu.code.functions.philox import philox
+from retrograd.engines.cpu.code.functions.power import power
+from retrograd.engines.cpu.code.functions.root import sqrt
+from retrograd.engines.cpu.code.functions.trigonometric import LARGEST, cos, sin
+from retrograd.engines.cpu.machine.host import host, runnable
+from retrograd.engines.cpu.machine.target import TARGETS
 from tests.philox import KNOWN, philox_of_integers, words
 
 mpmath.mp.dps = 40

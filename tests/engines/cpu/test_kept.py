@@ -1,4 +1,4 @@
-"""What is kept in a process: executables by structure, their pace, and a batch that comes alone."""
+"""What a process keeps: executables by structure, their measurements, a batch that comes alone."""
 
 import gc
 import os
@@ -6,17 +6,24 @@ import signal
 import threading
 import warnings
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.engines.cpu import cache, memory, pace, runner
+from retrograd.engines.cpu.code import emit
+from retrograd.engines.cpu.code.builder import lanes
+from retrograd.engines.cpu.code.functions import exponential
+from retrograd.engines.cpu.code.loops import product
 from retrograd.engines.cpu.engine import CpuEngine
+from retrograd.engines.cpu.machine import cache, target
+from retrograd.engines.cpu.run import autotune, calls, executable
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError
 from retrograd.graph.step import Step
 from retrograd.graph.structure import LIMIT
+from retrograd.plan import schedule
 from tests.compare import require_close
 
 rng = np.random.default_rng(0)
@@ -41,9 +48,11 @@ def opened(factor=0.5, *, n_threads=1):
 @pytest.fixture
 def planned(monkeypatch):
     """The structures that are planned, from an empty memory on."""
-    seen, plan_of = [], memory.plan_of
-    monkeypatch.setattr(memory, "plan_of", lambda graph: (seen.append(graph), plan_of(graph))[1])
-    memory._kept.cache_clear()
+    seen, plan_of = [], executable.plan_of
+    monkeypatch.setattr(
+        executable, "plan_of", lambda graph: (seen.append(graph), plan_of(graph))[1]
+    )
+    executable._kept.cache_clear()
     return seen
 
 
@@ -76,13 +85,13 @@ def test_functions_of_equal_graphs_share_their_code_but_not_their_arguments(plan
 
 
 def test_executables_are_bounded_and_a_large_array_is_not_kept_alive(planned):
-    assert memory._kept.cache_info().maxsize == memory.KEPT_PLANS
+    assert executable._kept.cache_info().maxsize == executable.KEPT_PLANS
     x = rg.variable("x", shape=(rg.rows, LIMIT))
     c = rg.constant(np.ones(LIMIT))
     function = rg.compile([x * c], [x], engine="cpu")
     np.testing.assert_array_equal(function(np.ones((2, LIMIT)))[0], np.ones((2, LIMIT)))
     assert len(planned) == 1
-    assert memory._kept.cache_info().currsize == 0
+    assert executable._kept.cache_info().currsize == 0
     large = weakref.ref(c.value)
     planned.clear()
     del x, c, function
@@ -92,7 +101,7 @@ def test_executables_are_bounded_and_a_large_array_is_not_kept_alive(planned):
 
 def test_sessions_of_several_threads_may_make_the_same_executable_at_once(planned):
     expected = opened().run("step", np.arange(N), {"rate": 0.1}, batch_size=7)["z"]
-    memory._kept.cache_clear()
+    executable._kept.cache_clear()
     found, barrier = [], threading.Barrier(4)
 
     def work():
@@ -128,27 +137,27 @@ def test_a_child_goes_on_with_what_is_kept(planned):
     assert os.waitpid(child, 0)[1] == 0
 
 
-# Pace.
+# Autotuner.
 
 
-def test_a_new_session_goes_on_at_the_pace_that_is_known(monkeypatch, planned):
-    monkeypatch.setattr(pace, "WORTH", 0.0)
-    monkeypatch.setattr(pace, "TRIAL", 0.0)
-    monkeypatch.setattr(pace, "SLICE", 1e9)
-    calls, call = [], runner._call
+def test_a_new_session_goes_on_with_what_was_measured(monkeypatch, planned):
+    monkeypatch.setattr(autotune, "WORTH", 0.0)
+    monkeypatch.setattr(autotune, "TRIAL", 0.0)
+    monkeypatch.setattr(autotune, "SLICE", 1e9)
+    made, call = [], calls._call
 
     def counted(executable, copies, first, last, n_threads):
-        calls.append((last - first, n_threads))
+        made.append((last - first, n_threads))
         call(executable, copies, first, last, n_threads)
 
-    monkeypatch.setattr(runner, "_call", counted)
+    monkeypatch.setattr(calls, "_call", counted)
 
     def run():
-        calls.clear()
+        made.clear()
         session = opened(n_threads=2)
         order = np.tile(np.arange(N), 200)
         session.run("step", order, {"rate": 0.1}, batch_size=N, stop=lambda: False)
-        return list(calls)
+        return list(made)
 
     first = run()
     assert first[0] == (1, 1)  # the first batch is cold
@@ -157,7 +166,7 @@ def test_a_new_session_goes_on_at_the_pace_that_is_known(monkeypatch, planned):
 
 
 def test_the_number_of_threads_that_is_not_used_is_tried_again_as_often_as_costs_little():
-    found = pace.Pace(2, flops=0.0)
+    found = autotune.Autotuner(2, flops=0.0)
     spent = {1: 0.0, 2: 0.0}
     for _ in range(1000):
         n_batches, n_threads = found.next(1000, is_stoppable=False)
@@ -168,14 +177,14 @@ def test_the_number_of_threads_that_is_not_used_is_tried_again_as_often_as_costs
 
 
 def test_a_step_that_is_surely_worth_it_is_not_tried_on_one_thread_first():
-    found = pace.Pace(2, flops=pace.SPEED * 0.1)
+    found = autotune.Autotuner(2, flops=autotune.SPEED * 0.1)
     for _ in range(5):
         assert found.next(1000, is_stoppable=False)[1] == 2
         found.note(2, 1, 0.05)
 
 
 def test_a_machine_that_changes_is_found_out():
-    found, seconds = pace.Pace(2, flops=0.0), {1: 1e-3, 2: 2e-3}
+    found, seconds = autotune.Autotuner(2, flops=0.0), {1: 1e-3, 2: 2e-3}
     used: list[int] = []
     for turn in range(2000):
         if turn == 1000:
@@ -189,10 +198,10 @@ def test_a_machine_that_changes_is_found_out():
 
 def test_the_paces_of_an_executable_are_bounded(planned):
     session = opened(n_threads=2)
-    for size in range(1, 3 * memory.SIZES):
+    for size in range(1, 3 * executable.SIZES):
         session.run("step", np.arange(N), {"rate": 0.1}, batch_size=size)
-    found = memory.executable_of(step().structure, CpuEngine()._target).pace.cache_info()
-    assert 0 < found.currsize <= memory.SIZES
+    found = executable.executable_of(step().structure, CpuEngine()._target).autotuner.cache_info()
+    assert 0 < found.currsize <= executable.SIZES
 
 
 # Runs of equal size.
@@ -252,9 +261,9 @@ def test_an_order_that_was_good_is_looked_at_again(bad, n):
 
 
 def test_a_stop_is_honoured_in_runs_of_equal_size_too(monkeypatch):
-    monkeypatch.setattr(pace, "SLICE", 0.0)
+    monkeypatch.setattr(autotune, "SLICE", 0.0)
     session, order = opened(), np.arange(50)
-    session.run("step", order, {"rate": 0.1}, batch_size=7, stop=lambda: False)  # learns the pace
+    session.run("step", order, {"rate": 0.1}, batch_size=7, stop=lambda: False)  # measured
     for _ in range(3):
         answers = iter([False, False, True])
         start = session.snapshot()
@@ -280,7 +289,9 @@ def test_a_missing_rate_or_one_of_another_shape_is_an_error_at_any_time():
 
 
 def test_several_threads_compute_the_same_for_a_batch_alone(monkeypatch):
-    monkeypatch.setattr(pace.Pace, "next", lambda self, n_left, **_: (n_left, self._n_threads))
+    monkeypatch.setattr(
+        autotune.Autotuner, "next", lambda self, n_left, **_: (n_left, self._n_threads)
+    )
     results = []
     for n_threads in (1, 2):
         session = opened(n_threads=n_threads)
@@ -340,3 +351,8 @@ def test_a_cache_folder_may_be_named_from_the_users_home(monkeypatch, tmp_path):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("RETROGRAD_CACHE", "~/kept")
     assert cache.folder() == tmp_path / "kept"
+
+
+def test_code_is_made_anew_after_a_change_anywhere_in_plan_or_generator():
+    modules = (emit, product, exponential, lanes, schedule, target, executable)
+    assert {Path(module.__file__) for module in modules} <= set(cache.sources())

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.engines.cpu import memory, packing
+from retrograd.engines.cpu.abi import scratch
+from retrograd.engines.cpu.abi.layout import Now
+from retrograd.engines.cpu.abi.scratch import FIRST_CACHE, SOME_ROWS, is_packed, scratch_bytes
+from retrograd.engines.cpu.abi.table import SCRATCH
 from retrograd.engines.cpu.engine import CpuEngine
-from retrograd.engines.cpu.layout import Now
-from retrograd.engines.cpu.memory import Executable, Memory
-from retrograd.engines.cpu.packing import FIRST_CACHE, SOME_ROWS, is_packed, scratch_bytes
-from retrograd.engines.cpu.table import SCRATCH
+from retrograd.engines.cpu.machine import compiled
+from retrograd.engines.cpu.run import executable
+from retrograd.engines.cpu.run.executable import Executable
+from retrograd.engines.cpu.run.memory import Memory
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss
@@ -72,12 +75,12 @@ def uncached(monkeypatch):
     monkeypatch.setenv("RETROGRAD_CACHE", "off")
 
     def forget():
-        monkeypatch.setattr(memory, "_CODES", OrderedDict())
-        memory._kept.cache_clear()
+        monkeypatch.setattr(compiled, "_COMPILED", OrderedDict())
+        executable._kept.cache_clear()
 
     forget()
     yield forget
-    memory._kept.cache_clear()
+    executable._kept.cache_clear()
 
 
 # Weight gradients.
@@ -122,7 +125,7 @@ def test_neither_copies_nor_their_pieces_change_a_bit(target, dtype, uncached, m
     expected = [layer.after(engine, size) for size in BATCHES]
     for limit, n_bytes in (("PANELS", 1 << 12), ("PANELS", 1), ("FIRST_CACHE", 1 << 40)):
         uncached()
-        monkeypatch.setattr(packing, limit, n_bytes)
+        monkeypatch.setattr(scratch, limit, n_bytes)
         is_copied = any(is_packed(kernel, target) for kernel in plan(layer.step).kernels)
         assert is_copied == (limit == "PANELS")
         for size, state in zip(BATCHES, expected, strict=True):
@@ -193,7 +196,7 @@ def test_scratch_memory_is_there_only_where_something_is_copied(target):
     for n_threads in (1, 3):
         memories = [Memory(Executable(program, target), rows, n_threads) for rows in (1, 33)]
         assert [m.arrays[SCRATCH].nbytes for m in memories] == [n_threads * n for n in needed]
-    least = packing.PANELS + 33 * (131 * 4)
+    least = scratch.PANELS + 33 * (131 * 4)
     assert least <= needed[1] <= least + 33 * 1024
     small = plan(narrow.step)
     assert not any(is_packed(kernel, target) for kernel in small.kernels)

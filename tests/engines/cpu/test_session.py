@@ -12,13 +12,14 @@ from scipy.sparse import csr_array
 
 import retrograd as rg
 from retrograd.arrays import SparseRows
-from retrograd.engines.cpu import memory, pace, runner
-from retrograd.engines.cpu.emit import emit
+from retrograd.engines.cpu.abi.table import Table
+from retrograd.engines.cpu.code.emit import emit
+from retrograd.engines.cpu.code.sharing import Sharing
 from retrograd.engines.cpu.engine import CpuEngine
-from retrograd.engines.cpu.machine import assemble, optimize
-from retrograd.engines.cpu.sharing import Sharing
-from retrograd.engines.cpu.table import Table
-from retrograd.engines.cpu.target import TARGETS
+from retrograd.engines.cpu.machine.host import machine_of
+from retrograd.engines.cpu.machine.llvm import assemble, optimize
+from retrograd.engines.cpu.machine.target import TARGETS
+from retrograd.engines.cpu.run import autotune, calls, executable
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError
 from retrograd.graph.step import Step
@@ -156,11 +157,11 @@ def test_threads_wait_three_times_in_a_step_however_deep_the_network(depth):
 
 
 def test_threads_are_tried_where_a_step_is_long_enough(monkeypatch):
-    tried, call = [], runner._call
-    memory._kept.cache_clear()  # where the pace is known, there is nothing to try
-    monkeypatch.setattr(pace, "WORTH", 0.0)
-    monkeypatch.setattr(pace, "TRIAL", 0.0)
-    monkeypatch.setattr(runner, "_call", lambda *args: (tried.append(args[-1]), call(*args)))
+    tried, call = [], calls._call
+    executable._kept.cache_clear()  # where it was measured, there is nothing to try
+    monkeypatch.setattr(autotune, "WORTH", 0.0)
+    monkeypatch.setattr(autotune, "TRIAL", 0.0)
+    monkeypatch.setattr(calls, "_call", lambda *args: (tried.append(args[-1]), call(*args)))
     require_equal(
         everything(opened(n_threads=2), batch_size=10), everything(opened(), batch_size=10)
     )
@@ -299,7 +300,7 @@ def test_a_stop_is_honoured_within_a_tenth_of_a_second(copies):
         if copies is None
         else CpuEngine(n_threads=1).open(TRAIN, MANY, DATA, copies=M)
     )
-    session.run("train", ORDER[:2], RATE, batch_size=1)  # compiled, and its pace known
+    session.run("train", ORDER[:2], RATE, batch_size=1)  # compiled, and measured
     order, asked = np.tile(LONG, 10), []
 
     def stop():
@@ -502,6 +503,6 @@ def test_code_for_arm_is_assembled():
     for step in (gates, TRAIN["train"]):
         program = plan(step)
         module = emit(program, neon, Table(program, neon.bytes // 4))
-        code = assemble(optimize(str(module), neon), neon)
+        code = assemble(optimize(str(module), machine_of(neon)), machine_of(neon))
         assert code[:4] == b"\x7fELF"
         assert int.from_bytes(code[18:20], "little") == 183  # AArch64

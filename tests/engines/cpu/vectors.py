@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.lanes import Lanes
-from retrograd.engines.cpu.machine import assemble, assembly, load, optimize
-from retrograd.engines.cpu.processor import enter_mode, leave_mode
-from retrograd.engines.cpu.target import Target
+from retrograd.engines.cpu.code.builder.lanes import Lanes
+from retrograd.engines.cpu.code.builder.processor import enter_mode, leave_mode
+from retrograd.engines.cpu.machine.compiled import load
+from retrograd.engines.cpu.machine.host import machine_of
+from retrograd.engines.cpu.machine.llvm import assemble, assembly, optimize
+from retrograd.engines.cpu.machine.target import Target
 
 POINTER, INDEX = ir.PointerType(), ir.IntType(64)
 Function = Callable[..., Any]
@@ -39,16 +41,16 @@ class Compiled:
         self.has_fma = target.has_fma if has_fma is None else has_fma
         self.flush = flush
         self.text = self._loop(function)
-        self._module = optimize(self.text, target)
+        self._module = optimize(self.text, machine_of(target))
         self._code: Any = None
 
     @property
     def assembly(self) -> str:
-        return assembly(self._module, self.target)
+        return assembly(self._module, machine_of(self.target))
 
     def __call__(self, *arrays: Any) -> Any:
         if self._code is None:
-            self._code = load(assemble(self._module, self.target), "run")
+            self._code = load(assemble(self._module, machine_of(self.target)), "run")
         size = np.broadcast(*arrays).size
         count = -(-max(size, 1) // self.n) * self.n
         operands = np.zeros((self.inputs + 1, count), self.dtype)

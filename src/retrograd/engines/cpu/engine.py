@@ -8,12 +8,12 @@ import numpy as np
 
 from retrograd.engines.base import Session
 from retrograd.engines.copies import CopiedSession
-from retrograd.engines.cpu.function import CpuFunction
-from retrograd.engines.cpu.listing import CpuListing
-from retrograd.engines.cpu.machine import host
-from retrograd.engines.cpu.session import CpuSession
-from retrograd.engines.cpu.target import Target
-from retrograd.engines.cpu.team import available
+from retrograd.engines.cpu.machine.host import host
+from retrograd.engines.cpu.machine.target import Target
+from retrograd.engines.cpu.run.function import CpuFunction
+from retrograd.engines.cpu.run.listing import CpuListing
+from retrograd.engines.cpu.run.pool import available
+from retrograd.engines.cpu.run.session import CpuSession
 from retrograd.graph.node import Array, Node
 from retrograd.graph.step import Step
 from retrograd.plan.schedule import plan

@@ -1,0 +1,82 @@
+"""Which operands of a product are copied in parts (see `code.loops.packing`), and room for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from retrograd.engines.cpu.abi.layout import Arithmetic
+from retrograd.engines.cpu.machine.target import Target
+from retrograd.graph.shape import Rows, Size
+from retrograd.plan.program import Kernel, Program
+from retrograd.plan.reading import operand
+
+LINE = 64  # bytes: of a cache
+FIRST_CACHE = 32 << 10  # bytes
+SOME_ROWS = 128  # of a batch, where their number is not known yet
+LARGE = 1 << 21  # bytes of weights
+PANELS = 1 << 19  # bytes of B that are copied at once: half of a usual second cache
+
+
+def is_packed(kernel: Kernel, target: Target) -> bool:
+    """Whether operands of a product are copied."""
+    return is_gradient(kernel, target) or _has_large_b(kernel, target)
+
+
+def is_gradient(kernel: Kernel, target: Target) -> bool:
+    """Whether both operands are: a gradient of weights too large for the first cache.
+
+    Its A lies column by column, and both are read again for each block of the result.
+    """
+    heavy = kernel.heavy
+    if heavy is None or heavy.gate.name != "matmul" or heavy.ndim != 2:
+        return False
+    m, n = heavy.shape
+    k = _some(heavy.inputs[0].shape[1])
+    is_transposed = operand(heavy, 0) is not heavy.inputs[0]
+    item = heavy.dtype.itemsize
+    panel = target.tile[1] * target.bytes // item
+    return (
+        isinstance(m, int)
+        and isinstance(n, int)
+        and is_transposed
+        and k * (m + n) * item > FIRST_CACHE
+        and m > target.tile[0]
+        and n > 2 * panel
+    )
+
+
+def _has_large_b(kernel: Kernel, target: Target) -> bool:
+    """Whether only B is: weights so large that their rows lie on more pages than are at hand."""
+    heavy = kernel.heavy
+    if heavy is None or heavy.gate.name != "matmul" or heavy.ndim != 2:
+        return False
+    k, n = heavy.inputs[1].shape
+    return (
+        isinstance(heavy.shape[0], Rows)
+        and isinstance(k, int)
+        and isinstance(n, int)
+        and all(operand(heavy, i) is heavy.inputs[i] for i in range(2))
+        and k * n * heavy.dtype.itemsize > LARGE
+    )
+
+
+def _some(size: Size) -> int:
+    return SOME_ROWS if isinstance(size, Rows) else size
+
+
+def scratch_bytes(program: Program, target: Target, rows: Any, integers: Arithmetic) -> Any:
+    """Bytes of scratch memory of a thread, for batches of so many rows."""
+    fixed, a_row = 0, 0
+    for kernel in program.kernels:
+        if is_packed(kernel, target):
+            assert kernel.heavy is not None
+            heavy = kernel.heavy
+            k, m = heavy.inputs[0].shape[1], heavy.shape[0]
+            of_one = target.tile[1] * target.bytes
+            if isinstance(m, int):
+                of_one += m * heavy.dtype.itemsize
+            if isinstance(k, Rows):
+                fixed, a_row = max(fixed, PANELS), max(a_row, of_one)
+            else:
+                fixed = max(fixed, PANELS + k * of_one)
+    return integers.round_up(integers.add(fixed, integers.mul(rows, a_row)), LINE)

@@ -1,0 +1,62 @@
+"""The table of pointers that generated code is handed: where each array of a program lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from retrograd.engines.cpu.abi.layout import Layout
+from retrograd.graph.node import CONSTANT, Node
+from retrograd.plan.program import Program, is_number
+
+SCRATCH = "scratch"  # memory that each thread has for itself
+
+
+@dataclass(eq=False)
+class Table:
+    """Where each array of a program lies: its place in the table of pointers, and its layout.
+
+    `direct` inputs are read where the caller has them, row after row, instead of being gathered.
+    """
+
+    program: Program
+    unit: int
+    is_direct: bool = False
+    cells: dict[object, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("order", "error", "barrier", SCRATCH):
+            self.cell(name)
+        for name in self.program.inputs:
+            self.cell(("data", name))
+        for node in (*self.program.inputs.values(), *self.program.scalars.values()):
+            self.cell(node)
+        for node in (*self.program.state.values(), *self.arrays(), *self.program.stored()):
+            self.cell(self.memory(node))
+
+    def cell(self, key: object) -> int:
+        """The number of a pointer in the table."""
+        return self.cells.setdefault(key, len(self.cells))
+
+    def arrays(self) -> list[Node]:
+        """Constants and valued variables that lie in memory."""
+        return [x for x in self.program.constants() if not (x.gate is CONSTANT and is_number(x))]
+
+    def memory(self, node: Node) -> object:
+        """What stands for the memory of a node: a slot, or the node whose memory it is."""
+        node = self.program.in_place.get(node, node)
+        slot = self.program.slots.get(node)
+        return node if slot is None else ("slot", slot)
+
+    def layout(self, node: Node) -> Layout:
+        """The layout of a node's memory."""
+        is_dense = node in self.program.outputs.values() or (
+            self.is_direct and is_given(self, node)
+        )
+        unit = 1 if is_dense else self.unit
+        return Layout.of(node.shape, node.dtype, unit)
+
+
+def is_given(table: Table, node: Node) -> bool:
+    """Whether a node is an array of the caller's, in NumPy's layout."""
+    program = table.program
+    return node in program.inputs.values() or node in program.state.values()

@@ -1,0 +1,1 @@
+"""The generator: a program becomes a module of LLVM's intermediate language."""

@@ -1,0 +1,1 @@
+"""The typed builder over llvmlite: integers, vectors, what processor families do otherwise."""

@@ -1,0 +1,54 @@
+"""What differs between processor families in generated code: floating-point mode, and waiting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from retrograd.engines.cpu.code.builder.integers import I32, I64
+from retrograd.engines.cpu.machine.target import Target
+
+# x86: flush results to zero (bit 15), read denormals as zero (bit 6), all exceptions masked (7-12).
+X86_MODE = 0x8000 | 0x0040 | 0x1F80
+ARM_FLUSH = 1 << 24  # FPCR.FZ
+
+
+def _intrinsic(builder: ir.IRBuilder, name: str, returns: ir.Type, *operands: Any) -> Any:
+    module = builder.module
+    function = module.globals.get(name)
+    if function is None:
+        kinds = [operand.type for operand in operands]
+        function = ir.Function(module, ir.FunctionType(returns, kinds), name)
+    return builder.call(function, operands)
+
+
+def enter_mode(builder: ir.IRBuilder, target: Target) -> Any:
+    """Flush denormals to zero: decayed moments would become denormal, at 100 times the cost.
+
+    Returns what `leave_mode` needs to give the caller its own mode back.
+    """
+    if target.is_x86:
+        old, new = builder.alloca(I32), builder.alloca(I32)
+        _intrinsic(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), old)
+        builder.store(ir.Constant(I32, X86_MODE), new)
+        _intrinsic(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), new)
+        return old
+    mode = _intrinsic(builder, "llvm.aarch64.get.fpcr", I64)
+    flushed = builder.or_(mode, ir.Constant(I64, ARM_FLUSH))
+    _intrinsic(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), flushed)
+    return mode
+
+
+def leave_mode(builder: ir.IRBuilder, target: Target, mode: Any) -> None:
+    """Restore the caller's floating-point mode."""
+    name = "llvm.x86.sse.ldmxcsr" if target.is_x86 else "llvm.aarch64.set.fpcr"
+    _intrinsic(builder, name, ir.VoidType(), mode)
+
+
+def pause(builder: ir.IRBuilder, target: Target) -> None:
+    """Tell the processor that this loop waits."""
+    if target.is_x86:
+        _intrinsic(builder, "llvm.x86.sse2.pause", ir.VoidType())
+    else:
+        _intrinsic(builder, "llvm.aarch64.hint", ir.VoidType(), ir.Constant(I32, 1))

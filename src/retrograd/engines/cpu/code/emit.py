@@ -1,0 +1,246 @@
+"""From a program to one module of LLVM's intermediate language: a function a kernel, and the loop.
+
+`run(memory, numbers)` trains (or scores) a range of batches: for each it gathers the rows that the
+order names, then calls the kernels. `memory` is a table of pointers, `numbers` one of integers;
+`Table` says which is which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
+from retrograd.engines.cpu.abi.scratch import scratch_bytes
+from retrograd.engines.cpu.abi.table import SCRATCH, Table
+from retrograd.engines.cpu.code.barrier import emit_barrier
+from retrograd.engines.cpu.code.builder.integers import (
+    I8,
+    I64,
+    POINTER,
+    Int,
+    Integers,
+    as_value,
+    loop,
+)
+from retrograd.engines.cpu.code.builder.processor import enter_mode, leave_mode
+from retrograd.engines.cpu.code.gather import gather
+from retrograd.engines.cpu.code.kernel import Call, emit_kernel
+from retrograd.engines.cpu.code.loops.axes import Part
+from retrograd.engines.cpu.code.sharing import Sharing
+from retrograd.engines.cpu.machine.target import Target
+from retrograd.errors import GraphError
+from retrograd.graph.node import Node
+from retrograd.graph.shape import Rows, Size, has_rows
+from retrograd.plan.program import Kernel, Program, squeezed
+
+PART = 16  # rows: threads take whole multiples, so that no vector crosses from one to another
+
+
+def emit(program: Program, target: Target, table: Table, name: str = "run") -> ir.Module:
+    """The module of a program, for a processor. GraphError where it cannot be made."""
+    _require_real(program)
+    module = ir.Module(name="retrograd", context=ir.Context())
+    calls = [
+        emit_kernel(module, kernel, f"kernel_{i}", table, target)
+        for i, kernel in enumerate(program.kernels)
+    ]
+    _emit_run(module, name, calls, table, target)
+    return module
+
+
+def _require_real(program: Program) -> None:
+    for kernel in program.kernels:
+        for node in kernel.body:
+            if any(x.dtype.kind == "c" for x in (node, *node.inputs)):
+                raise GraphError(
+                    f"{node.gate.name}: the cpu engine takes no complex numbers, got {node!r}; "
+                    "use engine='numpy'"
+                )
+
+
+def _emit_run(
+    module: ir.Module, name: str, calls: list[Call], table: Table, target: Target
+) -> None:
+    """The loop over batches."""
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER]), name)
+    builder = ir.IRBuilder(function.append_basic_block())
+    given = _read_arguments(builder, table.cells, stride_keys(table.program), *function.args)
+    of_thread = scratch_bytes(table.program, target, given.size, Integers(builder))
+    mode = enter_mode(builder, target)
+    sharing = Sharing(table)
+    with loop(builder, given.first, given.last) as turn:
+        batch = _batch(builder, given, turn.i)
+        scratch = Integers(builder).mul(given.thread, of_thread)
+        pointers = {
+            **given.pointers,
+            SCRATCH: _moved(builder, given.pointers[SCRATCH], scratch),
+            **_moved_on(builder, given, batch, table),
+        }
+        if not table.is_direct:
+            _gather_inputs(builder, given, batch, table, target)
+            for node in table.program.inputs.values():
+                sharing.write_rows(node)
+        for call in calls:
+            if sharing.needs_barrier(call.kernel):
+                _wait(builder, given, target)
+            _run_kernel(builder, given, batch, call, pointers, sharing.bounds(call.kernel))
+        _wait(builder, given, target)
+    leave_mode(builder, target, mode)
+    builder.ret_void()
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What the run function is handed, as values of its code: numbers, strides and pointers."""
+
+    n_rows: Any
+    size: Any
+    first: Any
+    last: Any
+    thread: Any
+    threads: Any
+    strides: Mapping[object, Any]
+    pointers: Mapping[object, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One turn of the loop: its number, where in the order it starts, its rows, and a thread's."""
+
+    number: Any
+    start: Any
+    rows: Any
+    own: Part
+
+
+def _read_arguments(
+    builder: ir.IRBuilder,
+    cells: Mapping[object, int],
+    keys: list[object],
+    memory: Any,
+    numbers: Any,
+) -> Given:
+    def read(table: Any, i: int, kind: ir.Type) -> Any:
+        return builder.load(builder.gep(table, [as_value(i)], source_etype=kind), typ=kind)
+
+    figures = [read(numbers, i, I64) for i in range(STRIDES)]
+    strides = {key: read(numbers, STRIDES + i, I64) for i, key in enumerate(keys)}
+    pointers = {key: read(memory, i, POINTER) for key, i in cells.items()}
+    return Given(
+        n_rows=figures[N_ROWS],
+        size=figures[BATCH],
+        first=figures[FIRST],
+        last=figures[LAST],
+        thread=figures[THREAD],
+        threads=figures[THREADS],
+        strides=strides,
+        pointers=pointers,
+    )
+
+
+def _batch(builder: ir.IRBuilder, given: Given, number: Any) -> Batch:
+    integers = Integers(builder)
+    start = integers.mul(number, given.size)
+    rows = integers.min(integers.sub(given.n_rows, start), given.size)
+    return Batch(number, start, rows, share_of(integers, rows, given.thread, given.threads))
+
+
+def _moved_on(builder: ir.IRBuilder, given: Given, batch: Batch, table: Table) -> dict[object, Any]:
+    """The pointers that move from batch to batch: of scalars, outputs, and inputs read directly."""
+    integers, program = Integers(builder), table.program
+    pointers: dict[object, Any] = {}
+    for node in program.scalars.values():
+        n_bytes = integers.mul(batch.number, given.strides[node])
+        pointers[node] = _moved(builder, given.pointers[node], n_bytes)
+    for node in program.outputs.values():
+        index = batch.start if has_rows(node.shape[:1]) else batch.number
+        n_bytes = integers.mul(index, node.dtype.itemsize * _entries_a_row(node))
+        pointers[node] = _moved(builder, given.pointers[node], n_bytes)
+    for name, node in program.inputs.items() if table.is_direct else ():
+        data = ("data", name)
+        n_bytes = integers.mul(batch.start, given.strides[data])
+        pointers[node] = _moved(builder, given.pointers[data], n_bytes)
+    return pointers
+
+
+def _moved(builder: ir.IRBuilder, pointer: Any, n_bytes: Int) -> Any:
+    return builder.gep(pointer, [as_value(n_bytes)], source_etype=I8)
+
+
+def _gather_inputs(
+    builder: ir.IRBuilder, given: Given, batch: Batch, table: Table, target: Target
+) -> None:
+    """Each thread copies its own rows of every input."""
+    for name, node in table.program.inputs.items():
+        data = ("data", name)
+        n_bytes = Integers(builder).mul(batch.start, I64.width // 8)
+        gather(
+            builder,
+            node,
+            table.layout(node),
+            batch.own,
+            order=_moved(builder, given.pointers["order"], n_bytes),
+            source=given.pointers[data],
+            stride=given.strides[data],
+            to=given.pointers[node],
+            n=target.bytes // node.dtype.itemsize,
+        )
+
+
+def _run_kernel(
+    builder: ir.IRBuilder,
+    given: Given,
+    batch: Batch,
+    call: Call,
+    pointers: Mapping[object, Any],
+    bounds: Size | None,
+) -> None:
+    """Call a kernel for the thread's part of `bounds`; where it is not cut, on the first thread."""
+    operands = [*(pointers[key] for key in call.memory), pointers["error"], as_value(batch.rows)]
+    if bounds is None:
+        with builder.if_then(builder.icmp_signed("==", given.thread, as_value(0))):
+            whole = first_size(call.kernel, batch.rows)
+            builder.call(call.function, [*operands, as_value(0), as_value(whole)])
+        return
+    part = batch.own
+    if not isinstance(bounds, Rows):
+        part = share_of(Integers(builder), bounds, given.thread, given.threads)
+    builder.call(call.function, [*operands, as_value(part.low), as_value(part.high)])
+
+
+def _wait(builder: ir.IRBuilder, given: Given, target: Target) -> None:
+    emit_barrier(builder, given.pointers["barrier"], given.thread, given.threads, target)
+
+
+def first_size(kernel: Kernel, rows: Any) -> Int:
+    """The size of a kernel's first axis."""
+    short = squeezed(kernel.space)
+    if not short:
+        return 1
+    return rows if isinstance(short[0], Rows) else short[0]
+
+
+def stride_keys(program: Program) -> list[object]:
+    """What has a stride among the numbers: scalars (bytes a batch), data (bytes a row)."""
+    return [*program.scalars.values(), *(("data", name) for name in program.inputs)]
+
+
+def share_of(integers: Integers, count: Int, thread: Any, threads: Any) -> Part:
+    """A thread's part of a size, in whole multiples of PART."""
+    units = integers.div(integers.add(count, PART - 1), PART)
+
+    def bound(t: Any) -> Any:
+        unit = integers.div(integers.mul(units, t), threads)
+        return integers.min(integers.mul(unit, PART), count)
+
+    return Part(bound(thread), bound(integers.add(thread, 1)))
+
+
+def _entries_a_row(node: Node) -> int:
+    sizes = [size for size in node.shape if not isinstance(size, Rows)]
+    return int(np.prod(sizes, dtype=np.int64))

@@ -1,0 +1,223 @@
+"""Products: how their blocks are dealt out, in which order, and what is copied together first.
+
+C[m, n] = sum over k of A[m, k] B[k, n]. Lanes lie along n, where B must be contiguous. A product
+with one column, where A is contiguous along m, is the same with the operands exchanged; where both
+are contiguous along k, lanes lie along k and are added up in the end.
+
+Most products take a few columns of B at a time, which stay at hand while all rows of A pass. In the
+gradient of weights A lies column by column, and an update follows that reads and writes arrays as
+large as the result. So there rows come first, for memory to be walked through in its order, and
+both operands are copied (see `packing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from retrograd.engines.cpu.code.builder.integers import Int, as_value, loop
+from retrograd.engines.cpu.code.loops.axes import Part, inner_loops, number
+from retrograd.engines.cpu.code.loops.dots import run_dots
+from retrograd.engines.cpu.code.loops.packing import Packing
+from retrograd.engines.cpu.code.loops.tile import Block, Matrix, Panel, Tile
+from retrograd.engines.cpu.code.values.access import NeedsScalarsError
+from retrograd.engines.cpu.code.values.body import Body
+from retrograd.engines.cpu.code.values.index import At, full_index
+from retrograd.graph.node import Node
+from retrograd.graph.shape import Rows, Size
+from retrograd.plan.program import Kernel, squeezed
+from retrograd.plan.reading import operand
+
+ROW = 8  # vectors across, where a single row is left
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """C is (m, n), the sum runs over k."""
+
+    m: Size
+    n: Size
+    k: Size
+
+
+def run_product(
+    body: Body, kernel: Kernel, part: Part, shape: tuple[int, int], scratch: Any
+) -> None:
+    """A kernel around a product.
+
+    - `shape`: of a block, rows and vectors across.
+    - `scratch`: a thread's memory for copies of the operands; None where they are not copied.
+    """
+    heavy = kernel.heavy
+    assert heavy is not None
+    sizes = Sizes(heavy.shape[-2], heavy.shape[-1], heavy.inputs[0].shape[-1])
+    stack = heavy.shape[:-2]
+    with inner_loops(body, squeezed(stack)) as outer:
+        index = full_index(outer, stack)
+        a, b = (_matrix(body, heavy, i, index) for i in range(2))
+        if squeezed(stack):
+            part = Part(0, number(body, sizes.m))
+        elif sizes.m == 1:
+            part = Part(0, 1)
+        product = Product(body, Tile(body, kernel, outer), shape, scratch)
+        if sizes.n == 1 and sizes.m != 1 and a.down == 1 and body.n > 1:
+            product.tile.is_swapped = True
+            product.run(b.T, a.T, Sizes(1, sizes.m, sizes.k), Part(0, 1), part)
+        elif sizes.n == 1 and a.right == 1 and b.down == 1 and body.n > 1:
+            tile = product.tile
+            run_dots(
+                body, tile.v, (a, b), number(body, sizes.k), part, tile.scratch(1), tile.finish
+            )
+        elif b.right == 1 or body.n == 1:
+            product.run(a, b, sizes, part, Part(0, number(body, sizes.n)))
+        else:
+            raise NeedsScalarsError
+
+
+def _matrix(body: Body, product: Node, i: int, stack: Sequence[At]) -> Matrix:
+    """An operand, at a place in its stack."""
+    x, used = operand(product, i), product.inputs[i]
+    place = body.places[x]
+    steps = iter(place.layout.strides(body.rows, body.integers))
+    strides = [next(steps) if size != 1 else 0 for size in x.shape]
+    offset: Int = 0
+    outer = stack[len(stack) - (x.ndim - 2) :]
+    for at, size, stride in zip(outer, x.shape, strides, strict=False):
+        if size != 1:
+            offset = body.integers.add(offset, body.integers.mul(at.base, stride))
+    pointer = body.gep(place.pointer, body.lanes(x.dtype, is_wide=False).scalar, offset)
+    matrix = Matrix(pointer, strides[-2], strides[-1], place.layout.is_padded)
+    return matrix if x is used else matrix.T
+
+
+@dataclass(frozen=True)
+class Band:
+    """Rows of blocks: from `low` to before `high`, each `height` high and up to `vectors` wide."""
+
+    low: Int
+    high: Int
+    height: int
+    vectors: int
+
+
+@dataclass(frozen=True)
+class Product:
+    """The loops over the blocks of one product."""
+
+    body: Body
+    tile: Tile
+    shape: tuple[int, int]
+    scratch: Any
+
+    def run(self, a: Matrix, b: Matrix, sizes: Sizes, down: Part, across: Part) -> None:
+        """All blocks of a part of the rows."""
+        bands = self._bands(sizes.m, down)
+        if isinstance(sizes.k, Rows) and not self.tile.is_swapped:
+            builder = self.body.builder
+            is_one = builder.icmp_signed("==", as_value(self.body.rows), as_value(1))
+            with builder.if_else(is_one) as (one, many):
+                with one:
+                    self._single_summand(a, b, down, across)
+                with many:
+                    self._blocks(a, b, sizes, bands, across)
+        else:
+            self._blocks(a, b, sizes, bands, across)
+
+    def _blocks(
+        self, a: Matrix, b: Matrix, sizes: Sizes, bands: Sequence[Band], across: Part
+    ) -> None:
+        if self.scratch is None:
+            self._columns_first(a, b, sizes, bands, across)
+            return
+        # Single rows that are left over read B where it is.
+        single = [band for band in bands if isinstance(sizes.m, Rows) and band.height == 1]
+        self._rows_first(a, b, sizes, [band for band in bands if band not in single], across)
+        self._columns_first(a, b, sizes, single, across)
+
+    def _single_summand(self, a: Matrix, b: Matrix, down: Part, across: Part) -> None:
+        for panel in self._panels(across, self.shape[1]):
+            with loop(
+                self.body.builder, panel.low, panel.high, panel.width * self.body.n
+            ) as column:
+                self.tile.outer_product(a, b, down.low, down.high, column.i, panel)
+
+    def _columns_first(
+        self, a: Matrix, b: Matrix, sizes: Sizes, bands: Sequence[Band], across: Part
+    ) -> None:
+        """A panel of B stays at hand while the rows of A pass."""
+        body, builder = self.body, self.body.builder
+        for band in bands:
+            for panel in self._panels(across, band.vectors):
+                with loop(builder, panel.low, panel.high, panel.width * body.n) as column:
+                    masks = panel.masks(body, b, column.i)
+                    with loop(builder, band.low, band.high, band.height) as row:
+                        block = Block(row.i, band.height, column.i, panel)
+                        self.tile.make(
+                            self._from(a, row.i, 0), self._from(b, 0, column.i),
+                            sizes.k, block, masks,
+                        )  # fmt: skip
+
+    def _rows_first(
+        self, a: Matrix, b: Matrix, sizes: Sizes, bands: Sequence[Band], across: Part
+    ) -> None:
+        """A block of rows of A stays at hand while copied panels of B pass."""
+        body, builder = self.body, self.body.builder
+        k = number(body, sizes.k)
+        first, widest = bands[0].low, self.shape[1] * body.n
+        packing = Packing(body, self.tile.v, self.scratch, k, first, widest)
+        by_columns = isinstance(a.down, int) and a.down == 1
+        if by_columns:
+            for band in bands:
+                packing.copy_a(a, band.low, band.high, band.height)
+        for panel in self._panels(across, self.shape[1]):
+            columns = packing.columns(panel.width)
+            with loop(builder, panel.low, panel.high, columns) as chunk:
+                stop = body.integers.min(body.integers.add(chunk.i, columns), panel.high)
+                packing.copy_b(b, chunk.i, stop, panel)
+                for band in bands:
+                    with loop(builder, band.low, band.high, band.height) as row:
+                        here = self._from(a, row.i, 0)
+                        rows = packing.rows(row.i, band.height) if by_columns else here
+                        with loop(builder, chunk.i, stop, panel.width * body.n) as column:
+                            block = Block(row.i, band.height, column.i, panel)
+                            there = packing.panel(chunk.i, column.i, panel.width)
+                            self.tile.make(rows, there, sizes.k, block, None)
+
+    def _from(self, x: Matrix, i: Int, j: Int) -> Matrix:
+        """The matrix from row i and column j on."""
+        integers = self.body.integers
+        offset = integers.add(integers.mul(i, x.down), integers.mul(j, x.right))
+        pointer = self.body.gep(x.pointer, self.tile.v.scalar, offset)
+        return Matrix(pointer, x.down, x.right, x.is_padded)
+
+    def _bands(self, m: Size, down: Part) -> list[Band]:
+        """Whole blocks of rows, then what is left: in one block, or row by row if m is not known.
+
+        Parts begin at whole blocks.
+        """
+        integers, (height, vectors) = self.body.integers, self.shape
+        if isinstance(m, int) and m < height:
+            return [Band(down.low, down.high, m, vectors)]
+        count = integers.sub(down.high, down.low)
+        whole = integers.add(down.low, integers.mul(integers.div(count, height), height))
+        bands = [Band(down.low, whole, height, vectors)]
+        if isinstance(m, Rows):
+            bands.append(Band(whole, down.high, 1, ROW))
+        elif m % height:
+            bands.append(Band(whole, down.high, m % height, vectors))
+        return bands
+
+    def _panels(self, across: Part, vectors: int) -> Iterator[Panel]:
+        """Ranges of columns, and how many vectors wide the blocks in each: all much the same."""
+        n, low, high = self.body.n, across.low, across.high
+        if not (isinstance(low, int) and isinstance(high, int)):
+            yield Panel(low, high, 1, high)
+            return
+        n_vectors = -(-(high - low) // n)
+        width, n_wider = divmod(n_vectors, max(1, -(-n_vectors // vectors)))
+        split = low + n_wider * (width + 1) * n
+        end = low + n_vectors * n
+        for panel in (Panel(low, split, width + 1, high), Panel(split, end, width, high)):
+            if panel.low < panel.high:
+                yield panel

@@ -1,0 +1,257 @@
+"""One block of a product: accumulators in registers, over which one loop runs along k.
+
+Each entry is added up along k in order: what a row's result is does not depend on how many rows
+there are, nor on which thread makes it. Lanes lie along the columns, A is read one number at a
+time, from any layout. What follows entry by entry (bias, activation, an optimizer's update) is
+computed on the block before it is stored. Padding of B may hold anything: lanes do not mix.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+from retrograd.engines.cpu.abi.scratch import FIRST_CACHE, SOME_ROWS
+from retrograd.engines.cpu.code.builder.integers import I32, POINTER, Int, as_value, loop
+from retrograd.engines.cpu.code.builder.lanes import Lanes
+from retrograd.engines.cpu.code.loops.axes import store_all
+from retrograd.engines.cpu.code.values.access import Operand, memory_type
+from retrograd.engines.cpu.code.values.body import Body
+from retrograd.engines.cpu.code.values.index import At
+from retrograd.graph.node import Node
+from retrograd.graph.shape import Rows, Size
+from retrograd.plan.program import Kernel, is_number, squeezed
+
+PREFETCH = "llvm.prefetch.p0"
+AHEAD = 8  # rows of B: about as many as are worked on while memory answers
+INLINE = 200  # gates of a block up to which each of its vectors has code of its own
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """An operand in memory: entry (i, j) lies at `pointer + i * down + j * right`."""
+
+    pointer: Any
+    down: Int
+    right: Int
+    is_padded: bool
+
+    @property
+    def T(self) -> Matrix:
+        """The same memory with rows and columns exchanged."""
+        return Matrix(self.pointer, self.right, self.down, self.is_padded)
+
+    def vectors(
+        self, body: Body, v: Lanes, line: Any, masks: Sequence[Any] | None, width: int
+    ) -> list[Any]:
+        """Vectors side by side from a place on."""
+        found = []
+        for w in range(width):
+            pointer = body.gep(line, v.scalar, w * body.n)
+            if masks is not None:
+                found.append(body.masked("load", v.type, pointer, v.dtype, masks[w]))
+            else:
+                found.append(body.builder.load(pointer, align=v.dtype.itemsize, typ=v.type))
+        return found
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Columns of blocks: from `low` to before `high`, each `width` vectors; all end at `end`."""
+
+    low: Int
+    high: Int
+    width: int
+    end: Int
+
+    def masks(self, body: Body, b: Matrix, j: Int) -> list[Any] | None:
+        """Which lanes of the vectors from column j on are columns of B; None where it is padded."""
+        if b.is_padded or body.n == 1:
+            return None
+        integers = body.integers
+        left = integers.sub(self.end, j)
+        return [body.mask(integers.sub(left, w * body.n)) for w in range(self.width)]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of the result: rows from i on, and columns from j on, as wide as its panel."""
+
+    i: Int
+    height: int
+    j: Int
+    panel: Panel
+
+
+class Tile:
+    """Makes blocks of one product.
+
+    - `outer`: the place in a stack of products.
+    - `is_swapped`: whether rows and columns of the result are exchanged.
+    """
+
+    def __init__(self, body: Body, kernel: Kernel, outer: Sequence[At]) -> None:
+        self.body, self.kernel, self.outer = body, kernel, outer
+        assert kernel.heavy is not None
+        self.heavy = kernel.heavy
+        self.v: Lanes = body.lanes(self.heavy.dtype)
+        self.is_swapped = False
+        arrays = [x for x in (*kernel.loads, *kernel.stores) if not is_number(x)]
+        self._is_padded = all(body.places[x].layout.is_padded for x in arrays if x in body.places)
+
+    def scratch(self, vectors: int) -> Any:
+        """Memory for so many vectors, on the stack."""
+        body = self.body
+        with body.in_prologue():
+            memory = body.builder.alloca(ir.ArrayType(self.v.type, vectors))
+            memory.align = 64
+            memory.type = POINTER  # of bytes: numbers and vectors are both kept there
+        return memory
+
+    def make(self, a: Matrix, b: Matrix, k: Size, block: Block, masks: list[Any] | None) -> None:
+        """Add up a block and store what follows; A begins at its first row, B at its column."""
+        values = self._sums(a, b, k, block, masks)
+        width, height = block.panel.width, block.height
+        if len(self.kernel.body) * height * width <= INLINE:
+            self.body.forget()
+            for r in range(height):
+                i = self.body.integers.add(block.i, r)
+                self._finish_row(values[r * width : (r + 1) * width], At(i), block)
+            return
+        builder = self.body.builder
+        memory = self.scratch(height * width)
+        for place, value in enumerate(values):
+            builder.store(value, self._slot(memory, place), align=64)
+        with loop(builder, 0, height) as row:
+            self.body.forget()
+            first = self.body.integers.mul(row.i, width)
+            slots = [self.body.integers.add(first, w) for w in range(width)]
+            line = [
+                builder.load(self._slot(memory, slot), align=64, typ=self.v.type) for slot in slots
+            ]
+            self._finish_row(line, At(self.body.integers.add(block.i, row.i)), block)
+
+    def outer_product(
+        self, a: Matrix, b: Matrix, low: Int, high: Int, j: Int, panel: Panel
+    ) -> None:
+        """Rows of the result where k is 1: the row of B stays in registers."""
+        body, v, builder = self.body, self.v, self.body.builder
+        line = body.gep(b.pointer, v.scalar, j)
+        columns = b.vectors(body, v, line, panel.masks(body, b, j), panel.width)
+        with loop(builder, low, high) as row:
+            body.forget()
+            pointer = body.gep(a.pointer, v.scalar, body.integers.mul(row.i, a.down))
+            entry = v.splat(builder.load(pointer, align=v.dtype.itemsize, typ=v.scalar))
+            block = Block(row.i, 1, j, panel)
+            self._finish_row([v.mul(entry, x) for x in columns], At(row.i), block)
+
+    def _slot(self, memory: Any, number: Int) -> Any:
+        return self.body.gep(memory, self.v.type, number)
+
+    def _finish_row(self, values: Sequence[Any], row: At, block: Block) -> None:
+        """Store what follows from the vectors of one row of a block."""
+        body, integers = self.body, self.body.integers
+        for w, value in enumerate(values):
+            j = integers.add(block.j, w * body.n)
+            if not self._is_padded and body.n > 1:
+                body.count = integers.sub(block.panel.end, j)
+            places = row, At(j, 1)
+            self.finish(value, *(reversed(places) if self.is_swapped else places))
+            body.count = None
+
+    def finish(self, value: Any, row: At, column: At) -> None:
+        """Store what follows from a vector of the product."""
+        body = self.body
+        m, n = self.heavy.shape[-2:]
+        short = [*self.outer, *([row] if m != 1 else []), *([column] if n != 1 else [])]
+        body.given[self.heavy] = Operand(value, self.heavy.dtype, body.n > 1)
+        store_all(body, self.kernel, short)
+        body.given.clear()
+
+    def _sums(
+        self, a: Matrix, b: Matrix, k: Size, block: Block, masks: list[Any] | None
+    ) -> list[Any]:
+        body, v, width, height = self.body, self.v, block.panel.width, block.height
+        builder, integers, item = body.builder, body.integers, self.heavy.dtype.itemsize
+        starts = [body.gep(a.pointer, v.scalar, integers.mul(r, a.down)) for r in range(height)]
+        size = body.rows if isinstance(k, Rows) else k
+        asks = self._asks(block)
+        # Their row that is asked for next, and the turn of the loop to do so in.
+        asking = [as_value(0), as_value(0)] if asks else []
+        each = integers.max(integers.div(size, height), 1)
+        zeros = [v.const(0.0)] * (height * width)
+        with loop(builder, 0, size, 1, [*zeros, *asking]) as turn:
+            line = body.gep(b.pointer, v.scalar, integers.mul(turn.i, b.down))
+            columns = b.vectors(body, v, line, masks, width)
+            self._ask_for_b(b, k, turn.i, width)
+            step = integers.mul(turn.i, a.right)
+            new: list[Any] = []
+            for r in range(height):
+                entry = builder.load(body.gep(starts[r], v.scalar, step), align=item, typ=v.scalar)
+                wide, sums = v.splat(entry), turn.values[r * width : (r + 1) * width]
+                new += [v.fma(wide, x, total) for x, total in zip(columns, sums, strict=True)]
+            if asks:
+                row, at = turn.values[-2:]
+                is_now = builder.icmp_signed("==", as_value(turn.i), at)
+                with builder.if_then(is_now):
+                    self._ask_for_row(asks, row, block)
+                row = builder.select(is_now, builder.add(row, as_value(1)), row)
+                new += [row, builder.select(is_now, builder.add(at, as_value(each)), at)]
+            turn.carry(new)
+        return turn.values[: height * width]
+
+    def _asks(self, block: Block) -> list[Node]:
+        """Arrays that will be read with a block, each entry once: weights and moments of an update.
+
+        They are long gone from the caches, and waiting for them would take longer than the product.
+        So they are asked for while the block is summed up, row by row.
+        """
+        space = squeezed(self.kernel.space)
+        if len(space) != 2 or self.is_swapped or not all(isinstance(size, int) for size in space):
+            return []
+        arrays = [x for x in self.kernel.loads if squeezed(x.shape) == space]
+        entries = math.prod(size for size in space if isinstance(size, int))
+        total = sum(entries * x.dtype.itemsize for x in arrays)
+        return arrays if total > FIRST_CACHE else []
+
+    def _ask_for_row(self, arrays: list[Node], row: Any, block: Block) -> None:
+        body, integers = self.body, self.body.integers
+        for x in arrays:
+            place = body.places[x]
+            down, _ = place.layout.strides(body.rows, integers)
+            start = integers.add(integers.mul(integers.add(block.i, row), down), block.j)
+            for w in range(block.panel.width):
+                offset = integers.add(start, w * body.n)
+                ask_for(body, body.gep(place.pointer, memory_type(x.dtype), offset))
+
+    def _ask_for_b(self, b: Matrix, k: Size, i: Int, width: int) -> None:
+        """Ask for the vectors of B that are needed some rows later.
+
+        Its rows are too far apart for the processor to see a pattern. What stays in the first cache
+        or lies together needs no asking.
+        """
+        body, item = self.body, self.heavy.dtype.itemsize
+        rows = k if isinstance(k, int) else SOME_ROWS
+        if not isinstance(b.down, int) or rows * b.down * item <= FIRST_CACHE:
+            return
+        if b.down == width * body.n:
+            return
+        later = body.integers.mul(body.integers.add(i, AHEAD), b.down)
+        line = body.gep(b.pointer, self.v.scalar, later)
+        for w in range(width):
+            ask_for(body, body.gep(line, self.v.scalar, w * body.n))
+
+
+def ask_for(body: Body, place: Any) -> None:
+    """Start to bring a line of memory into the caches."""
+    builder = body.builder
+    function = builder.module.globals.get(PREFETCH)
+    if function is None:
+        kinds = [POINTER, I32, I32, I32]
+        function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), PREFETCH)
+    to_read, into_all_caches, data = (ir.Constant(I32, x) for x in (0, 3, 1))
+    builder.call(function, [place, to_read, into_all_caches, data])

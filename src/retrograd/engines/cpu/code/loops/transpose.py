@@ -1,0 +1,80 @@
+"""Transposition of a matrix: square blocks of vectors, turned within registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from retrograd.engines.cpu.code.builder.integers import I32, Int, loop
+from retrograd.engines.cpu.code.values.body import Body
+from retrograd.graph.shape import Size
+from retrograd.plan.program import Kernel, squeezed
+
+
+def is_transposition(body: Body, kernel: Kernel) -> bool:
+    """Whether a map does nothing but exchange the two axes of a matrix that lies in memory."""
+    node = kernel.stores[0]
+    return (
+        body.n > 1
+        and len(kernel.stores) == 1
+        and node.gate.name == "transpose"
+        and node.dtype.kind == "f"
+        and len(squeezed(node.shape)) == 2
+        and squeezed(node.shape) == squeezed(node.inputs[0].shape)[::-1]
+        and node.inputs[0] in kernel.loads
+        and all(body.places[x].layout.is_padded for x in (node, node.inputs[0]))
+    )
+
+
+def run_transposition(body: Body, kernel: Kernel, low: Any, high: Any) -> None:
+    """y[i, j] = x[j, i] for rows i of y from low to high.
+
+    A block of n by n is read as n vectors and written as n vectors. Beyond the last row of x its
+    last row is read again, beyond the last of y nothing is written: padding takes what is left.
+    """
+    node = kernel.stores[0]
+    x = node.inputs[0]
+    n, b, integers = body.n, body.builder, body.integers
+    v = body.lanes(node.dtype)
+    of_x, of_y = (body.places[a].layout.strides(body.rows, integers)[0] for a in (x, node))
+    columns = _size(body, squeezed(node.shape)[1])
+    with loop(b, low, high, n) as down, loop(b, 0, columns, n) as across:
+        last = integers.sub(columns, 1)
+        vectors = []
+        for r in range(n):
+            row = integers.min(integers.add(across.i, r), last)
+            offset = integers.add(integers.mul(row, of_x), down.i)
+            pointer = body.gep(body.places[x].pointer, v.scalar, offset)
+            vectors.append(b.load(pointer, align=node.dtype.itemsize, typ=v.type))
+        for r, vector in enumerate(turned(b, vectors)):
+            row = integers.add(down.i, r)
+            offset = integers.add(integers.mul(row, of_y), across.i)
+            pointer = body.gep(body.places[node].pointer, v.scalar, offset)
+            with b.if_then(integers.less(row, high)):
+                b.store(vector, pointer, align=node.dtype.itemsize)
+
+
+def _size(body: Body, size: Size) -> Int:
+    return size if isinstance(size, int) else body.rows
+
+
+def turned(b: ir.IRBuilder, vectors: list[Any]) -> list[Any]:
+    """The columns of a square block, from its rows.
+
+    Interleaving row i with row i + n/2, log2(n) times over, is a transposition: each pass moves one
+    bit of the row's number into the lane's.
+    """
+    n = len(vectors)
+    half = n // 2
+    picks = [
+        ir.Constant(
+            ir.VectorType(I32, n),
+            [ir.Constant(I32, start + i // 2 + (n if i % 2 else 0)) for i in range(n)],
+        )
+        for start in (0, half)
+    ]
+    for _ in range(n.bit_length() - 1):
+        pairs = zip(vectors[:half], vectors[half:], strict=True)
+        vectors = [b.shuffle_vector(x, y, pick) for x, y in pairs for pick in picks]
+    return vectors

@@ -1,0 +1,137 @@
+"""Generated code of a thread pool: what its workers do, and how a call hands out its jobs.
+
+A worker thread has a control block, `CONTROL` integers: its state, its job, and a lock of Python's
+to park on. It never goes back to Python between two jobs, nor needs the interpreter's lock. A job
+is a function, the number of its tasks, pairs of pointers to call it with, and where to find the
+number of the next task: threads that share this counter share the tasks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from retrograd.engines.cpu.abi.places import (
+    ACQUIRE,
+    FIRST_WORKER,
+    JOB,
+    LOCK,
+    RELEASE,
+    STATE,
+    WORKERS,
+)
+from retrograd.engines.cpu.code.barrier import wait_for
+from retrograd.engines.cpu.code.builder.integers import I32, I64, POINTER, as_value, loop
+from retrograd.engines.cpu.code.builder.processor import pause
+from retrograd.engines.cpu.machine.target import Target
+
+SPINNING, RUNNING, PARKED = range(3)  # states: waits for a job, runs one, or sleeps
+SPINS = 40_000  # turns of waiting before it parks: to be woken takes longer than most waits
+
+_TASK = ir.FunctionType(ir.VoidType(), [POINTER, POINTER])
+_ACQUIRE = ir.FunctionType(I32, [POINTER, I32])
+_RELEASE = ir.FunctionType(ir.VoidType(), [POINTER])
+
+
+def emit_pool(target: Target) -> ir.Module:
+    """`work(control, _)`, which never returns, and `dispatch(call, _)`, back when all are done."""
+    module = ir.Module(name="pool", context=ir.Context())
+    run = _run(module)
+    _work(module, run, target)
+    _dispatch(module, run, target)
+    return module
+
+
+def _function(module: ir.Module, name: str) -> tuple[ir.IRBuilder, Any, ir.Function]:
+    function = ir.Function(module, _TASK, name)
+    return ir.IRBuilder(function.append_basic_block()), function.args[0], function
+
+
+def _at(builder: ir.IRBuilder, words: Any, place: Any) -> Any:
+    return builder.gep(words, [as_value(place)], source_etype=I64)
+
+
+def _pointer(builder: ir.IRBuilder, words: Any, place: Any, kind: Any = None) -> Any:
+    """A pointer from a place, to a function of this kind."""
+    return builder.load(_at(builder, words, place), typ=ir.PointerType(kind) if kind else POINTER)
+
+
+def _run(module: ir.Module) -> ir.Function:
+    """Run a job: take the next task until there is none."""
+    builder, job, function = _function(module, "run")
+    function.linkage = "internal"
+    task = _pointer(builder, job, 0, _TASK)
+    number = builder.load(_at(builder, job, 1), typ=I64)
+    pairs, counter = _pointer(builder, job, 2), _pointer(builder, job, 3)
+    take, work, done = (function.append_basic_block(name) for name in ("take", "work", "done"))
+    builder.branch(take)
+    builder.position_at_end(take)
+    turn = builder.atomic_rmw("add", counter, as_value(1), "monotonic")
+    builder.cbranch(builder.icmp_signed("<", turn, number), work, done)
+    builder.position_at_end(work)
+    here = builder.mul(turn, as_value(2))
+    pair = [_pointer(builder, pairs, builder.add(here, as_value(i))) for i in range(2)]
+    builder.call(task, pair)
+    builder.branch(take)
+    builder.position_at_end(done)
+    builder.ret_void()
+    return function
+
+
+def _work(module: ir.Module, run: ir.Function, target: Target) -> None:
+    """A worker: spin for a job, park where none comes, run it, and spin again."""
+    builder, control, function = _function(module, "work")
+    state = _at(builder, control, STATE)
+    start, wait, park, sleep, work = (
+        function.append_basic_block(name) for name in ("start", "wait", "park", "sleep", "work")
+    )
+    builder.branch(start)
+    builder.position_at_end(start)
+    builder.branch(wait)
+
+    builder.position_at_end(wait)
+    turn = builder.phi(I64)
+    turn.add_incoming(as_value(0), start)
+    more = builder.add(turn, as_value(1))
+    still = builder.append_basic_block("still")
+    pause(builder, target)
+    now = builder.load_atomic(state, "acquire", 8, typ=I64)
+    builder.cbranch(builder.icmp_signed("==", now, as_value(RUNNING)), work, still)
+    builder.position_at_end(still)
+    turn.add_incoming(more, still)
+    builder.cbranch(builder.icmp_signed("<", more, as_value(SPINS)), wait, park)
+
+    builder.position_at_end(park)
+    found = builder.cmpxchg(state, as_value(SPINNING), as_value(PARKED), "acq_rel", "acquire")
+    builder.cbranch(builder.extract_value(found, 1), sleep, work)
+    builder.position_at_end(sleep)
+    acquire = _pointer(builder, control, ACQUIRE, _ACQUIRE)
+    builder.call(acquire, [_pointer(builder, control, LOCK), ir.Constant(I32, 1)])
+    builder.branch(work)
+
+    builder.position_at_end(work)
+    builder.call(run, [_at(builder, control, JOB), control])
+    builder.atomic_rmw("xchg", state, as_value(SPINNING), "release")
+    builder.branch(start)
+
+
+def _dispatch(module: ir.Module, run: ir.Function, target: Target) -> None:
+    """A call: set all workers running, run a job of its own, and wait for theirs."""
+    builder, call, _ = _function(module, "dispatch")
+    number = builder.load(_at(builder, call, WORKERS), typ=I64)
+    with loop(builder, 0, number) as turn:
+        control = _pointer(builder, call, builder.add(turn.i, as_value(FIRST_WORKER)))
+        state = _at(builder, control, STATE)
+        before = builder.atomic_rmw("xchg", state, as_value(RUNNING), "acq_rel")
+        with builder.if_then(builder.icmp_signed("==", before, as_value(PARKED))):
+            release = _pointer(builder, control, RELEASE, _RELEASE)
+            builder.call(release, [_pointer(builder, control, LOCK)])
+    builder.call(run, [call, call])
+    with loop(builder, 0, number) as turn:
+        control = _pointer(builder, call, builder.add(turn.i, as_value(FIRST_WORKER)))
+        state = _at(builder, control, STATE)
+        wait_for(
+            builder, state, lambda now: builder.icmp_signed("!=", now, as_value(RUNNING)), target
+        )
+    builder.ret_void()

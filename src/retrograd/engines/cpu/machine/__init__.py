@@ -1,0 +1,1 @@
+"""What a processor offers, and how LLVM's intermediate language becomes its machine code."""

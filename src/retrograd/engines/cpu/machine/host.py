@@ -1,0 +1,96 @@
+"""This processor: which targets it runs, and what LLVM must know of it to make code.
+
+LLVM is asked once; what it said is kept with the emitted code, under what the system says of the
+processor: kept code then runs without LLVM.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from pathlib import Path
+
+from retrograd.engines.cpu.machine import cache as kept
+from retrograd.engines.cpu.machine.target import TARGETS, Machine, Target
+from retrograd.errors import OptionError
+
+CPUINFO = Path("/proc/cpuinfo")
+TELLS = ("vendor_id", "cpu family", "model", "stepping", "flags")  # what features follow from
+
+
+@cache
+def host() -> Target:
+    """The best target that this processor can run."""
+    for target in TARGETS.values():
+        if _can_run(target):
+            return target
+    raise OptionError(
+        f"the cpu engine makes no code for {_arch(this_machine())}; use engine='numpy'"
+    )
+
+
+def runnable() -> list[Target]:
+    """All targets whose code this processor can run, the best first."""
+    return [target for target in TARGETS.values() if _can_run(target)]
+
+
+def _can_run(target: Target) -> bool:
+    return target.arch == _arch(this_machine()) and target.needs <= this_machine().has
+
+
+@cache
+def machine_of(target: Target) -> Machine:
+    """What LLVM makes code for: this very machine, or one of the target's kind in general."""
+    here = this_machine()
+    if target == host():
+        features = f"{here.features},{target.features}".strip(",")
+        return Machine(here.triple, here.cpu, features, here.has)
+    triple = here.triple if _arch(here) == target.arch else f"{target.arch}-unknown-linux-gnu"
+    return Machine(triple, target.cpu, target.features, target.needs)
+
+
+@cache
+def made_for(target: Target) -> str:
+    """All that code for a target depends on besides the program and its generator, as text."""
+    machine = machine_of(target)
+    facts = (target.name, machine.triple, machine.cpu, machine.features)
+    return " ".join(map(str, (*facts, target.bytes, target.has_fma, target.tile)))
+
+
+@cache
+def this_machine() -> Machine:
+    """The machine that this is, in LLVM's words."""
+    known = _description()
+    if known is not None:
+        found = kept.read(known)
+        if found is not None:
+            triple, cpu, features, has = json.loads(found)
+            return Machine(triple, cpu, features, frozenset(has))
+    from retrograd.engines.cpu.machine import llvm  # takes 50 ms
+
+    machine = llvm.this_machine()
+    if known is not None:
+        facts = (machine.triple, machine.cpu, machine.features, sorted(machine.has))
+        kept.write(known, json.dumps(facts).encode())
+    return machine
+
+
+def _description() -> str | None:
+    """What the system says of the processor; None where it does not say enough."""
+    if sys.platform != "linux":
+        return None
+    try:
+        first = CPUINFO.read_text().split("\n\n")[0]
+    except OSError:
+        return None
+    said = dict(part for line in first.splitlines() if len(part := line.split("\t: ", 1)) == 2)
+    lines = {name.strip(): value for name, value in said.items()}
+    if not all(name in lines for name in TELLS):
+        return None
+    return "processor " + "\n".join(f"{name}: {lines[name]}" for name in TELLS)
+
+
+def _arch(machine: Machine) -> str:
+    arch = machine.triple.split("-")[0]
+    return {"arm64": "aarch64", "amd64": "x86_64"}.get(arch, arch)

@@ -1,0 +1,102 @@
+"""Chosen by measuring: how many batches run in one native call, and on how many threads."""
+
+from __future__ import annotations
+
+import math
+
+SLICE = 0.05  # seconds between two questions whether to stop
+TRIAL = 0.005  # seconds of a call by which a number of threads is judged
+WORTH = 40e-6  # seconds of a batch from which on several threads are tried,
+SURE = 200e-6  # and from which on they are taken before anything was measured
+SPEED = 50e9  # flops a second of one core, for a first guess
+SEEN = 3  # calls that are remembered
+CLEAR = 1.3  # how much slower than the best a call is that settles a trial at once
+FIRST = 5  # calls of a trial's length before the number that is not used is tried; then twice as
+MOST, MOST_IF_SURE = 80, 20  # many each time, up to so many
+
+
+class Autotuner:
+    """What was measured of batches of one size; kept with the code, for whoever runs it next.
+
+    Whether several threads are faster depends on the machine and on what else it does. So now and
+    then the number of threads that is not used is tried, as often as costs next to nothing. The
+    numbers that come out do not depend on it. It may be used from several Python threads at once.
+
+    `flops`: of a batch.
+    """
+
+    def __init__(self, n_threads: int, flops: float) -> None:
+        self._n_threads = n_threads
+        guess = flops / SPEED
+        self._is_sure = guess > SURE
+        # The last few measurements by number of threads: a machine may become slower or faster.
+        self._seconds: dict[int, tuple[float, ...]] = {1: (), n_threads: ()}
+        self._trial: int | None = n_threads if self._is_sure else 1  # which is tried now
+        self._interval = 0  # calls of a trial's length before the next
+        self._work = 0.0  # seconds since the last began
+
+    def next(self, n_left: int, *, is_stoppable: bool, is_cold: bool = False) -> tuple[int, int]:
+        """How many of `n_left` batches to run in the next call, and on how many threads.
+
+        `is_cold`: nothing was run in this memory yet. The first batch finds caches and pages cold,
+        and tells little.
+        """
+        if not is_stoppable and self._n_threads == 1:
+            return n_left, 1  # how long a batch takes does not matter
+        n_threads = self._chosen()
+        of_batch = self._best(n_threads)
+        is_trial = self._n_threads > 1 and n_threads == self._trial
+        if not is_trial and not is_stoppable:
+            return n_left, n_threads
+        # That of the other number, until there is its own.
+        of_batch = of_batch or max(map(self._best, self._seconds))
+        if not of_batch:
+            return min(n_left, 1 if is_cold else 2), n_threads
+        seconds = min(TRIAL, SLICE) if is_trial else SLICE
+        return min(n_left, max(1, int(seconds / of_batch))), n_threads
+
+    def note(
+        self, n_threads: int, n_batches: int, seconds: float, *, is_cold: bool = False
+    ) -> None:
+        """What a call took."""
+        if is_cold and n_batches == 1:
+            return
+        # Replaced whole: another thread may read them meanwhile.
+        self._seconds[n_threads] = (*self._seconds[n_threads], seconds / n_batches)[-SEEN:]
+        self._work += seconds
+
+    def _best(self, n_threads: int) -> float:
+        """Seconds a batch on so many threads, undisturbed; 0 where nothing was measured."""
+        return min(self._seconds[n_threads], default=0.0)
+
+    def _is_judged(self, n_threads: int) -> bool:
+        """Whether enough was measured with so many threads to judge by."""
+        n_calls, mine = len(self._seconds[n_threads]), self._best(n_threads)
+        rival = self._best(self._other(n_threads))
+        is_clear = n_calls > 0 and 0.0 < CLEAR * rival < mine
+        return n_calls == SEEN or is_clear or n_calls * mine > SEEN * TRIAL
+
+    def _other(self, n_threads: int) -> int:
+        return self._n_threads if n_threads == 1 else 1
+
+    def _chosen(self) -> int:
+        """The faster number of threads; or the other, where it is time to try that."""
+        if self._n_threads == 1:
+            return 1
+        trial = self._trial  # read once: another thread may end it meanwhile
+        if trial is not None and not self._is_judged(trial):
+            return trial
+        self._trial = None
+        fastest = min((1, self._n_threads), key=lambda n: self._best(n) or math.inf)
+        other = self._other(fastest)
+        mine, rival = self._best(fastest), self._best(other)
+        if fastest == 1 and mine < WORTH:
+            return 1
+        is_next = fastest == 1 and not rival
+        if not is_next and self._work < max(self._interval, FIRST) * max(TRIAL, rival or mine):
+            return fastest
+        # Against what the flops say, one thread is tried anew sooner.
+        most = MOST_IF_SURE if self._is_sure and other > 1 else MOST
+        self._interval = min(max(2 * self._interval, FIRST), most)
+        self._seconds[other], self._trial, self._work = (), other, 0.0
+        return other

@@ -1,0 +1,72 @@
+"""A program made ready to run: its machine code, kept for graphs of equal structure."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+
+from retrograd.engines.cpu.abi.layout import Layout
+from retrograd.engines.cpu.abi.table import Table
+from retrograd.engines.cpu.machine.compiled import Code, compiled
+from retrograd.engines.cpu.machine.target import Target
+from retrograd.engines.cpu.run.autotune import Autotuner
+from retrograd.graph.order import flops
+from retrograd.graph.structure import Structure
+from retrograd.plan.program import Program, signature
+from retrograd.plan.schedule import plan_of
+
+KEPT_PLANS = 64  # structures whose executables are kept
+SIZES = 16  # batch sizes of an executable whose measurements are kept
+
+
+class Executable:
+    """A program's machine code, the table of what it is handed, and how fast it was.
+
+    `autotuner(n_threads, size, n_copies)` is what was measured of batches of that size.
+    """
+
+    def __init__(self, program: Program, target: Target, *, is_direct: bool = False) -> None:
+        self.program, self.target = program, target
+        self.table = Table(program, target.bytes // 4, is_direct)
+        self.code = code_of(program, target, self.table)
+        self.autotuner = lru_cache(maxsize=SIZES)(partial(_autotuner, program))
+        # What lives in memory of its own within a batch, by its key in the table.
+        buffers = [n for n in program.stored() if isinstance(self.table.memory(n), tuple)]
+        if not is_direct:
+            buffers += program.inputs.values()
+        self.buffers: dict[object, Layout] = {}
+        for node in buffers:
+            self.buffers.setdefault(self.table.memory(node), self.table.layout(node))
+
+
+def _autotuner(program: Program, n_threads: int, size: int, n_copies: int) -> Autotuner:
+    results = (*program.outputs.values(), *program.updates.values())
+    return Autotuner(n_threads, n_copies * flops(results, n_rows=size))
+
+
+def executable_of(structure: Structure, target: Target, *, is_direct: bool = False) -> Executable:
+    """What runs a graph; graphs of equal structure share it, and only the first is planned.
+
+    Its program has the nodes of the first graph: what is handed over is found by name.
+    """
+    make = _kept if structure.is_comparable else _executable
+    return make(structure, target, is_direct=is_direct)
+
+
+def _executable(structure: Structure, target: Target, *, is_direct: bool) -> Executable:
+    return Executable(plan_of(structure), target, is_direct=is_direct)
+
+
+_kept = lru_cache(maxsize=KEPT_PLANS)(_executable)
+
+
+def code_of(program: Program, target: Target, table: Table) -> Code:
+    """The code of a program: what is loaded already, or kept on disk, or made now."""
+    layout = "direct" if table.is_direct else "gathered"
+    key = f"{layout}\n{signature(program)}"
+
+    def make() -> str:
+        from retrograd.engines.cpu.code.emit import emit  # needs LLVM, which kept code does not
+
+        return str(emit(program, target, table))
+
+    return compiled(key, "run", target, make)

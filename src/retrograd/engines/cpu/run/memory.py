@@ -1,0 +1,131 @@
+"""The memory that native code is handed: the arrays of an executable, and the table of pointers."""
+
+from __future__ import annotations
+
+import ctypes
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from retrograd.engines.cpu.abi.layout import Now
+from retrograd.engines.cpu.abi.places import PICKING
+from retrograd.engines.cpu.abi.scratch import scratch_bytes
+from retrograd.engines.cpu.abi.table import SCRATCH, Table
+from retrograd.engines.cpu.run.executable import Executable
+from retrograd.errors import DataError
+from retrograd.graph.node import Array, Node
+
+Size = tuple[int, np.dtype[Any]]
+"""How many entries, and of which dtype."""
+
+ALIGN = 64  # bytes: a cache line, and the widest vector
+
+
+def allocate(entries: int, dtype: np.dtype[Any]) -> Array:
+    """Zeros that begin on a cache line."""
+    raw = np.zeros(entries * dtype.itemsize + ALIGN, np.uint8)
+    start = -address(raw) % ALIGN
+    return raw[start : start + entries * dtype.itemsize].view(dtype)
+
+
+def address(array: Array) -> int:
+    """Where an array's first entry lies."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]  # is a buffer
+    except (TypeError, ValueError):  # a slower way, for what is read-only, empty or has gaps
+        return int(array.__array_interface__["data"][0])
+
+
+class Buffers:
+    """Buffers that memories share, which are never in use at the same time.
+
+    They live as long as a memory has them.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: WeakValueDictionary[tuple[Size, int], Array] = WeakValueDictionary()
+
+    def of(self, sizes: Iterable[Size]) -> list[Array]:
+        """A buffer for each of these sizes, no two of them the same."""
+        found, taken = [], Counter[Size]()
+        for size in sizes:
+            key = size, taken[size]
+            taken[size] += 1
+            array = self._arrays.get(key)
+            if array is None:
+                array = self._arrays[key] = allocate(*size)
+            found.append(array)
+        return found
+
+
+class Memory:
+    """The arrays of one executable, for batches of up to `rows` rows and so many threads.
+
+    `pointers` is the table that the code reads; what a pointer leads to is kept alive in `arrays`,
+    but for what is handed over by `point`, which the caller keeps. `shared`: with memories of other
+    executables, that run at other times.
+    """
+
+    def __init__(
+        self,
+        executable: Executable,
+        rows: int,
+        n_threads: int = 1,
+        shared: Buffers | None = None,
+    ) -> None:
+        self.rows = rows
+        self._table = table = executable.table
+        self.pointers = np.zeros(len(table.cells), np.uintp)
+        self.arrays: dict[object, Array] = {}
+        self.error = np.zeros(2, np.int64)
+        self._keep("error", self.error)
+        self._keep("barrier", allocate(64, np.dtype(np.int64)))
+        of_thread = scratch_bytes(executable.program, executable.target, rows, Now())
+        for node in table.arrays():
+            assert node.value is not None
+            self._keep(node, packed(table, node, node.value))
+        sizes: dict[object, Size] = {SCRATCH: (n_threads * of_thread // 4, np.dtype(np.float32))}
+        for key, layout in executable.buffers.items():
+            sizes[key] = layout.entries(rows), layout.dtype
+        buffers = (shared or Buffers()).of(sizes.values())
+        for key, array in zip(sizes, buffers, strict=True):
+            self._keep(key, array)
+
+    def _keep(self, key: object, array: Array) -> None:
+        self.arrays[key] = array
+        self.point(key, array)
+
+    def point(self, key: object, array: Array) -> None:
+        """Hand an array to the code that the caller keeps alive."""
+        self.pointers[self._table.cells[key]] = address(array)
+
+
+def require_legal(memories: Iterable[Memory]) -> None:
+    """Raise DataError if an index was out of range in what ran with any of these memories."""
+    wrong = [memory.error for memory in memories if memory.error[0]]
+    if wrong:
+        code, index = map(int, wrong[0])
+        for error in wrong:
+            error[:] = 0  # the next run starts afresh
+        size, gate = divmod(code - 1, len(PICKING))
+        raise DataError(
+            f"{PICKING[gate]}: index {index} is out of range for an axis of size {size}"
+        )
+
+
+def packed(table: Table, node: Node, value: Array) -> Array:
+    """A value in the layout of its node, which has no rows."""
+    layout = table.layout(node)
+    memory = allocate(layout.entries(0), node.dtype)
+    layout.view(memory, node.shape, 0)[...] = value
+    return memory
+
+
+def line(array: Array) -> Array:
+    """An array each of whose rows is contiguous, itself if they are; a source of rows as it is."""
+    if not isinstance(array, np.ndarray) or array.ndim < 2 or array[:1].flags.c_contiguous:
+        return array
+    return np.ascontiguousarray(array)

@@ -1,0 +1,167 @@
+"""A step made ready to run: its code, the memory of each copy, and the native calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from retrograd.engines.cpu.machine.target import Target
+from retrograd.engines.cpu.run.arguments import Arguments, Outputs, Places, Rates
+from retrograd.engines.cpu.run.calls import run_batches
+from retrograd.engines.cpu.run.executable import executable_of
+from retrograd.engines.cpu.run.memory import Buffers, Memory, require_legal
+from retrograd.engines.cpu.run.repeated import Repeated
+from retrograd.graph.node import Array
+from retrograd.graph.shape import has_rows
+from retrograd.graph.step import Step
+
+State = Sequence[Mapping[str, Array]]
+
+FEW = 4096  # rows of a run that are copied in and out faster than the code is pointed at them
+SMALL = 256  # rows of its batches, whose memory is kept besides that of larger ones
+LIGHT = 1 << 16  # bytes of its outputs
+
+
+class Runner:
+    """One step of a session.
+
+    Of each copy there is the state in the layout of the code, and the buffers that it shares with
+    other steps.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        target: Target,
+        states: State,
+        buffers: Sequence[Buffers],
+        n_threads: int,
+    ) -> None:
+        self._executable = executable_of(step.structure, target)
+        self._states, self._buffers = states, buffers
+        self._n_threads = n_threads
+        self._data: dict[str, Array] = {}  # that the code was last pointed at
+        self._copies: list[Arguments] = []
+        self._memories: list[Memory] = []
+        self._repeated: Repeated | None = None
+        self._last = 0, 0  # rows, and rows of a batch, of the last run that was small
+        # Of each output: its name, whether it leads with rows, the shape of one entry, its dtype.
+        self._outputs = [
+            (name, has_rows(node.shape[:1]), _of_one(node.shape), node.dtype)
+            for name, node in self._executable.program.outputs.items()
+        ]
+
+    def run(
+        self,
+        data: Mapping[str, Array],
+        orders: Array,
+        size: int,
+        rates: Rates,
+        stop: Callable[[], bool] | None,
+        *,
+        only: Sequence[int] | None = None,
+    ) -> tuple[int, Outputs]:
+        """Run the batches of all copies: how many batches ran, and the outputs of each copy.
+
+        `orders` is (copies, n); outputs lead with the copies, then come batches or rows.
+        `only`: the numbers of the copies that run; `orders` has one for each of them.
+        """
+        n_copies, n = orders.shape
+        n_batches = -(-n // size)
+        outputs = {
+            name: np.empty((n_copies, n if leads else n_batches, *shape), dtype)
+            for name, leads, shape, dtype in self._outputs
+        }
+        is_cold = not self._copies or self._copies[0].memory.rows < size
+        if is_cold:
+            self._copies = [
+                Arguments(self._executable, size, state, self._n_threads, shared)
+                for state, shared in zip(self._states, self._buffers, strict=True)
+            ]
+            self._memories = [copy.memory for copy in self._copies]
+            self._data = {}
+        for name, array in data.items():
+            if self._data.get(name) is not array:
+                for copy in self._copies:
+                    copy.hand_over_data(name, array)
+        self._data = dict(data)
+        copies = self._copies if only is None else [self._copies[i] for i in only]
+        found = Places.of(orders, outputs)
+        for i, copy in enumerate(copies):
+            copy.hand_over(i, orders, size, rates, found)
+        autotuner = self._executable.autotuner(self._n_threads, size, n_copies)
+        done = run_batches(self._executable, copies, autotuner, n_batches, stop, is_cold=is_cold)
+        require_legal(self._memories)
+        return done, outputs
+
+    def feed(self, data: Mapping[str, Array]) -> None:
+        """Point what is pointed once and for all at other data; `run` looks at its data itself."""
+        if self._repeated is not None:
+            self._repeated.feed(data)
+
+    def run_repeated(
+        self,
+        data: Mapping[str, Array],
+        order: Array,
+        size: int,
+        rates: Rates,
+        stop: Callable[[], bool] | None,
+    ) -> Outputs | None:
+        """Run the batches of the only copy, as `run` would; None where it must.
+
+        From the second run of as many rows on, in memory that is pointed at once and for all.
+        """
+        n = len(order)
+        if self._repeated is None or self._repeated.sizes != (n, size):
+            is_second, self._last = self._last == (n, size), (n, size)
+            if not is_second or size > SMALL:
+                return None
+            outputs = {
+                name: np.empty((n if leads else -(-n // size), *shape), dtype)
+                for name, leads, shape, dtype in self._outputs
+            }
+            if sum(output.nbytes for output in outputs.values()) > LIGHT:
+                return None
+            copy = Arguments(
+                self._executable, size, self._states[0], self._n_threads, self._buffers[0]
+            )
+            self._repeated = Repeated(
+                self._executable, copy, data, outputs, (n, size), self._n_threads
+            )
+        return self._repeated.run(order, rates, stop)
+
+    def run_expanded(
+        self,
+        data: Mapping[str, Array],
+        orders: Array,
+        size: int,
+        rates: Rates,
+        stop: Callable[[], bool] | None,
+    ) -> tuple[int, Outputs]:
+        """The same over sparse rows: each batch is expanded before it runs, never the whole."""
+        pieces = []
+        for done, start in enumerate(range(0, orders.shape[-1], size)):
+            if stop is not None and done > 0 and stop():
+                break
+            batch = orders[0, start : start + size]
+            dense = {name: np.ascontiguousarray(rows.take(batch, 0)) for name, rows in data.items()}
+            here = {
+                name: rate[..., done : done + 1]
+                if isinstance(rate, np.ndarray) and rate.ndim
+                else rate
+                for name, rate in rates.items()
+            }
+            places = np.arange(len(batch))[None]
+            pieces.append(self.run(dense, places, len(batch), here, None)[1])
+        if not pieces:
+            none = {name: rows.take(orders[0], 0) for name, rows in data.items()}
+            return self.run(none, orders, size, rates, None)
+        joined = {name: np.concatenate([p[name] for p in pieces], axis=1) for name in pieces[0]}
+        return len(pieces), joined
+
+
+def _of_one(shape: Sequence[Any]) -> tuple[Any, ...]:
+    """The shape of one entry of an output: of a row, or of a batch."""
+    return tuple(shape[1:] if has_rows(tuple(shape[:1])) else shape)

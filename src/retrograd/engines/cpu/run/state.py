@@ -1,0 +1,136 @@
+"""The state of a session: all variables of a dtype lie in one block, so that a copy is one move."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from retrograd.arrays import is_finite
+from retrograd.engines.base import Snapshot
+from retrograd.engines.cpu.abi.layout import Layout
+from retrograd.engines.cpu.run.memory import ALIGN, allocate
+from retrograd.errors import ShapeError, unknown_name
+from retrograd.graph.node import Array, Node
+from retrograd.graph.shape import Shape, show
+
+Blocks = Mapping[np.dtype[Any], Array]
+
+
+class State:
+    """State variables in the layout of the code, one set for each copy.
+
+    - `unit`: entries of a padded row (see `Layout`).
+    - `copies`: None for a single set, whose arrays then have no axis of copies.
+    - `arrays`: of each copy the memory of each variable, by name.
+    """
+
+    def __init__(self, nodes: Mapping[str, Node], unit: int, copies: int | None) -> None:
+        self._copies = copies
+        self._shapes: dict[str, Shape] = {name: node.shape for name, node in nodes.items()}
+        # Of each variable: its layout, where it begins in the block of its dtype, how long it is.
+        self._places: dict[str, tuple[Layout, int, int]] = {}
+        ends: dict[np.dtype[Any], int] = {}
+        for name, node in nodes.items():
+            layout = Layout.of(node.shape, node.dtype, unit)
+            n, line = layout.entries(0), ALIGN // node.dtype.itemsize
+            start = ends.get(node.dtype, 0)
+            self._places[name] = layout, start, n
+            ends[node.dtype] = start + -(-n // line) * line
+        n_copies = copies or 1
+        self._blocks = {
+            dtype: allocate(n_copies * end, dtype).reshape(n_copies, end)
+            for dtype, end in ends.items()
+        }
+        self.arrays = [
+            {
+                name: self._blocks[layout.dtype][i, start : start + n]
+                for name, (layout, start, n) in self._places.items()
+            }
+            for i in range(n_copies)
+        ]
+        self._views = {name: self.view(name, self._blocks) for name in nodes}
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names of the variables."""
+        return self._shapes.keys()
+
+    def view(self, name: str, blocks: Blocks) -> Array:
+        """A variable in these blocks as NumPy has it, led by the copies if there are several."""
+        layout, start, n = self._places[name]
+        memory = blocks[layout.dtype]
+        first = layout.view(memory[0, start : start + n], self._shapes[name], 0)
+        if self._copies is None:
+            return first
+        shape, strides = (len(memory), *first.shape), (memory.strides[0], *first.strides)
+        return np.lib.stride_tricks.as_strided(first, shape, strides)
+
+    def read(self, name: str) -> Array:
+        """A copy of a variable."""
+        self._require(name)
+        return np.array(self._views[name], order="C")
+
+    def write(self, name: str, value: Array) -> None:
+        """Give a variable another value, of its shape."""
+        self._require(name)
+        expected = self._shapes[name]
+        if self._copies is not None:
+            expected = (self._copies, *expected)
+        if np.shape(value) != expected:
+            led = "" if self._copies is None else f", led by {self._copies} copies"
+            raise ShapeError(
+                f"{name!r}: expected shape {show(expected)}{led}, got {show(np.shape(value))}"
+            )
+        self._views[name][...] = value
+
+    def _require(self, name: str) -> None:
+        if name not in self._shapes:
+            raise unknown_name("state variable", name, self._shapes)
+
+    def not_finite(self) -> str | None:
+        """The name of the first variable that is not finite."""
+        # Padding may hold anything: where a block is not finite, each variable is looked at.
+        # Copy by copy: of a long block BLAS would take a sum with several threads, and wake them.
+        if all(is_finite(own) for block in self._blocks.values() for own in block):
+            return None
+        return next((name for name, view in self._views.items() if not is_finite(view)), None)
+
+    def snapshot(self, into: Snapshot | None = None) -> Packed:
+        """A copy of all variables, in the memory of an older one if it is given."""
+        if isinstance(into, Packed) and into.state is self:
+            for dtype, block in self._blocks.items():
+                into.blocks[dtype][...] = block
+            return into
+        return Packed(self, {dtype: block.copy() for dtype, block in self._blocks.items()})
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring back the variables of a snapshot."""
+        if isinstance(snapshot, Packed) and snapshot.state is self:
+            for dtype, block in snapshot.blocks.items():
+                self._blocks[dtype][...] = block
+            return
+        for name, value in snapshot.items():
+            self.write(name, value)
+
+
+class Packed(Mapping[str, Array]):
+    """A snapshot as it lies in memory: each variable is taken out, as a new array, when asked for.
+
+    `state`: what it is a copy of.
+    """
+
+    def __init__(self, state: State, blocks: Blocks) -> None:
+        self.state, self.blocks = state, blocks
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self.state.names:
+            raise KeyError(name)
+        return np.array(self.state.view(name, self.blocks), order="C")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.state.names)
+
+    def __len__(self) -> int:
+        return len(self.state.names)

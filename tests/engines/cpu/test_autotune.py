@@ -1,0 +1,46 @@
+"""How many batches go into a call, and on how many threads: there is always an answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from retrograd.engines.cpu.run.autotune import Autotuner
+
+MANY = 1e9  # flops of a batch that is worth several threads
+
+
+class Ended(Autotuner):
+    """Another thread ends the trial while this one looks at it."""
+
+    def _is_judged(self, n_threads):
+        self._trial = None
+        return False
+
+
+@pytest.mark.parametrize("flops", [1.0, MANY])
+def test_a_trial_that_another_thread_ends_is_still_a_number_of_threads(flops):
+    assert Ended(2, flops).next(10, is_stoppable=True)[1] in (1, 2)
+
+
+def test_numbers_of_threads_that_are_both_tried_anew_are_no_error():
+    tuner = Autotuner(2, MANY)
+    for n_threads in (1, 2):
+        tuner.note(n_threads, 10, 1.0)
+    tuner._trial, tuner._seconds = None, {1: (), 2: ()}  # two threads began a trial each
+    assert tuner.next(10, is_stoppable=False) == (10, 1)
+
+
+@pytest.mark.parametrize("seconds", [(1.0, 0.1), (0.1, 1.0)])
+def test_the_faster_number_of_threads_is_taken(seconds):
+    tuner, taken = Autotuner(2, MANY), []
+    for _ in range(50):
+        n_batches, n_threads = tuner.next(100, is_stoppable=True)
+        tuner.note(n_threads, n_batches, n_batches * seconds[n_threads - 1])
+        taken.append(n_threads)
+    faster = 1 + seconds.index(min(seconds))
+    assert taken.count(faster) > 40
+
+
+def test_one_thread_runs_all_batches_in_one_call_unless_it_may_be_stopped():
+    assert Autotuner(1, MANY).next(1000, is_stoppable=False) == (1000, 1)
+    assert Autotuner(1, MANY).next(1000, is_stoppable=True)[0] < 1000

@@ -1,0 +1,168 @@
+"""Threads of native calls: each job runs once, whoever runs it, however many calls there are."""
+
+from __future__ import annotations
+
+import _thread
+import gc
+import os
+import threading
+import time
+import weakref
+
+import numpy as np
+import pytest
+from llvmlite import ir
+
+from retrograd.engines.cpu.code.barrier import wait_for
+from retrograd.engines.cpu.machine.compiled import load
+from retrograd.engines.cpu.machine.host import host, machine_of
+from retrograd.engines.cpu.machine.llvm import assemble, optimize
+from retrograd.engines.cpu.run import pool
+from retrograd.engines.cpu.run.memory import address
+from retrograd.engines.cpu.run.pool import run_parallel
+from retrograd.errors import OptionError
+from retrograd.run import find_engine
+
+I64 = ir.IntType(64)
+
+
+@pytest.fixture(scope="module")
+def code():
+    """`task(cell, others)`: counts its cell up, then waits until `others` is that high too."""
+    module = ir.Module(name="task", context=ir.Context())
+    kind = ir.FunctionType(ir.VoidType(), [ir.PointerType(), ir.PointerType()])
+    function = ir.Function(module, kind, "task")
+    builder = ir.IRBuilder(function.append_basic_block())
+    cell, other = function.args
+    before = builder.atomic_rmw("add", cell, I64(1), "acq_rel")
+    wait_for(builder, other, lambda now: builder.icmp_signed(">", now, before), host())
+    builder.ret_void()
+    machine = machine_of(host())
+    return load(assemble(optimize(str(module), machine), machine), "task")
+
+
+def run(code, cells):
+    """Each thread counts up its own cell, and waits for the next one's: all must run at once."""
+    n = len(cells)
+    where = [address(cells[i : i + 1]) for i in range(n)]
+    run_parallel(code, [[(where[i], where[(i + 1) % n])] for i in range(n)])
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_jobs_run_at_the_same_time_and_all_are_done_at_the_end(code, n_threads):
+    cells = np.zeros(n_threads, np.int64)
+    for turn in range(1, 200):
+        run(code, cells)
+        assert (cells == turn).all()
+
+
+def test_threads_that_fell_asleep_are_woken(code):
+    cells = np.zeros(2, np.int64)
+    for turn in range(1, 6):
+        run(code, cells)
+        time.sleep(0.03)  # far longer than they stay awake
+        assert (cells == turn).all()
+
+
+def test_the_pairs_of_a_job_run_one_after_another(code):
+    cells = np.zeros(5, np.int64)
+    places = [address(cells[i : i + 1]) for i in range(5)]
+    run_parallel(code, [[(x, x) for x in places[:3]], [(x, x) for x in places[3:]]])
+    run_parallel(code, [[(x, x) for x in places]])
+    assert (cells == 2).all()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_each_task_of_a_shared_job_is_done_once(code, n_threads):
+    cells = np.zeros(50, np.int64)
+    job = [(address(cells[i : i + 1]),) * 2 for i in range(50)]
+    for turn in range(1, 50):
+        run_parallel(code, [job] * n_threads, is_shared=True)
+        assert (cells == turn).all()
+
+
+def test_threads_are_kept_for_the_next_call(code):
+    run(code, np.zeros(3, np.int64))
+    before = threading.active_count()
+    for _ in range(20):
+        run(code, np.zeros(3, np.int64))
+    assert threading.active_count() == before
+
+
+def test_calls_from_several_python_threads_have_threads_of_their_own(code):
+    cells = np.zeros((4, 2), np.int64)
+
+    def work(i):
+        for _ in range(100):
+            run(code, cells[i])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (cells == 100).all()
+
+
+def test_ctrl_c_in_a_call_leaves_its_threads_to_the_next(code):
+    run(code, np.zeros(2, np.int64))
+    free, cells, gate = [*pool._IDLE], np.zeros(2, np.int64), np.zeros(1, np.int64)
+
+    def press():
+        time.sleep(0.05)
+        _thread.interrupt_main()
+        gate[0] = 1
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_parallel(code, [[(address(cells[i:]), address(gate))] for i in range(2)])
+    thread.join()
+    assert (cells == 1).all() and sorted(map(id, pool._IDLE)) == sorted(map(id, free))
+    run(code, np.zeros(2, np.int64))
+
+
+def test_a_job_that_cannot_be_handed_over_leaves_its_threads_to_the_next(code):
+    run(code, np.zeros(2, np.int64))
+    n_idle = len(pool._IDLE)
+    with pytest.raises((TypeError, ValueError)):
+        run_parallel(code, [[(0, 0)], [(0, None)]])
+    assert len(pool._IDLE) == n_idle
+
+
+def test_a_worker_that_nobody_keeps_goes_on_in_memory_of_its_own():
+    control = weakref.ref(pool._Worker().control.base)
+    gc.collect()
+    assert control() is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_has_threads_of_its_own(code):
+    run(code, np.zeros(2, np.int64))
+    assert pool._IDLE
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            cells = np.zeros(2, np.int64)
+            status = 2 if pool._IDLE else 1
+            run(code, cells)
+            status = 0 if status == 1 and (cells == 1).all() else status
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("value", ["abc", "0", "-1", "1.5", "²"])
+def test_a_number_of_threads_that_is_none_names_the_variable(monkeypatch, value):
+    monkeypatch.setenv("RETROGRAD_THREADS", value)
+    with pytest.raises(OptionError, match=f"RETROGRAD_THREADS must be a positive .* '{value}'"):
+        find_engine("auto")
+
+
+def test_blanks_around_the_number_of_threads_are_no_matter(monkeypatch):
+    monkeypatch.setenv("RETROGRAD_THREADS", " 3 ")
+    assert pool.available() == 3
+    monkeypatch.setenv("RETROGRAD_THREADS", " ")
+    assert pool.available() >= 1
