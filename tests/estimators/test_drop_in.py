@@ -173,14 +173,14 @@ def test_other_names_of_columns_are_met_as_scikit_learn_meets_them(tasks):
         assert said[0] == said[1]
 
 
-@pytest.mark.parametrize("solver", ["adam", "sgd"])
-@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix])
-def test_the_loss_curve_of_sparse_rows_is_scikit_learns(task, solver, kind):
+@pytest.mark.parametrize("engine", ["cpu", "numpy"])
+@pytest.mark.parametrize("solver, kind", [("adam", sparse.csr_array), ("sgd", sparse.csc_matrix)])
+def test_the_loss_curve_of_sparse_rows_is_scikit_learns(task, solver, kind, engine):
     X = kind(task.X)
-    pair = [
+    pair = task.pair(max_iter=50, solver=solver, early_stopping=True, batch_size=48)
+    pair[0].set_params(engine=engine)
+    for model in pair:
         model.fit(X, task.y)
-        for model in task.pair(max_iter=50, solver=solver, early_stopping=True, batch_size=48)
-    ]
     assert_close(*(model.loss_curve_ for model in pair))
     assert_close(*(model.validation_scores_ for model in pair))
     assert_close(*(model.score(X, task.y) for model in pair))
@@ -307,6 +307,20 @@ def test_assigned_weights_are_used_in_the_precision_of_the_fit(task):
     for a, b in zip(model.partial_fit(*rows).coefs_, other.partial_fit(*rows).coefs_, strict=True):
         assert a.dtype == np.float32
         np.testing.assert_array_equal(a, b)
+
+
+def test_weights_that_were_read_stay_as_they_were(task):
+    model = task.pair(max_iter=2)[0].fit(task.X, task.y)
+    read = model.coefs_[0]
+    before = read.copy()
+    assert (model.partial_fit(task.X, task.y).coefs_[0] != before).any()
+    np.testing.assert_array_equal(read, before)
+
+
+def test_curves_of_another_solver_are_gone_after_a_fit_by_lbfgs(tasks):
+    task = tasks["binary"]
+    model = task.pair(max_iter=2)[0].fit(task.X, task.y)
+    assert not hasattr(model.set_params(solver="lbfgs").fit(task.X, task.y), "loss_curve_")
 
 
 def test_integers_can_be_assigned(task):

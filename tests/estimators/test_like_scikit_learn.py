@@ -152,6 +152,17 @@ def test_a_warm_start_goes_on_as_scikit_learns(task):
     assert len(pair[0].loss_curve_) == 11
 
 
+@pytest.mark.parametrize("rate", [0.001, 0.1])
+def test_a_warm_start_with_early_stopping_keeps_scikit_learns_weights(task, rate):
+    pair = task.pair(warm_start=True, max_iter=5, early_stopping=True, n_iter_no_change=2)
+    for model in pair:
+        model.set_params(solver="sgd", learning_rate_init=rate)
+        for _ in range(3):
+            model.fit(task.X, task.y)
+    assert relative(pair[0].loss_curve_, pair[1].loss_curve_) < CURVE
+    assert_same_model(*pair, 1e-9)
+
+
 @pytest.mark.parametrize("params", [DESCENTS["sgd, adaptive"], DESCENTS["adam, early stopping"]])
 def test_verbose_prints_scikit_learns_lines(params, capsys, tasks):
     task = tasks["binary"]

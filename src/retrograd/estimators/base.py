@@ -37,6 +37,7 @@ from retrograd.estimators.full_batch import solve
 from retrograd.estimators.inputs import Inputs, Scale
 from retrograd.estimators.losses import loss_of
 from retrograd.estimators.notes import Notes
+from retrograd.estimators.ongoing import Ongoing
 from retrograd.estimators.optimizers import (
     SCIKIT_LEARN_LBFGS,
     OptimizerState,
@@ -164,6 +165,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     _best_weights: Mapping[str, Array] | None = None
     _inputs: Inputs | None = None
     _target_scale: Scale | None = None
+    _ongoing: Ongoing | None = None
 
     @abstractmethod
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
@@ -180,6 +182,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         """The weights of rows, with those of their classes."""
 
     @abstractmethod
+    def _ready_target(self, y: Array) -> Array | None:
+        """The targets of y where it needs no more checks than can be made at once; else None."""
+
+    @abstractmethod
     def _output_activation(self) -> str:
         """What turns the last layer's result into predictions."""
 
@@ -194,6 +200,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, given: Given | None = None, *, is_partial: bool
     ) -> Self:
+        self._settle()
         hidden = _hidden_sizes(self.hidden_layer_sizes)
         is_first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
         calls = Calls(self, X, y, {"sample_weight": sample_weight})
@@ -366,22 +373,27 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
             is_least_squares=isinstance(full_batch, LevenbergMarquardt),
             seed=0 if noise is None else int(rng.randint(2**31 - 1)),
         )
+        self._begin_history(held)
+        best = self._best_weights if is_partial else None
+        if best is None and held is not None and self.best_validation_score_ == -np.inf:
+            best = session.parameters()  # no score may be better than none, as where all are NaN
         notes = Notes(
             self,
             session,
             held,
-            rows_of_epoch=len(order),
             after_epoch=calls.after_epoch(),
-            best=getattr(self, "_best_weights", None) if is_partial else None,
+            best=best,
         )
-        self._begin_history(held)
         if is_by_batches:
             if goes_on:
                 own = session.engine.snapshot()
                 state = {name: x for name, x in self._optimizer.state.items() if name in own}
                 session.engine.restore(state)
                 session.assign(network.parameters)
-            descend(self, session, notes, order=order, rng=rng, is_partial=is_partial)
+            run = descend(self, session, notes, order=order, rng=rng, is_partial=is_partial)
+            is_plain = held is None and not notes.calls_back and self._inputs is None
+            if is_partial and is_plain and data.sample_weight is None and noise is None:
+                self._ongoing = Ongoing(self, run, data.target)
         elif full_batch is None:
             minimise(self, session, notes, order)
         else:
@@ -477,6 +489,27 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         found = outputs(self._form(), *self._weights(), X, self._place())
         require_finite_outputs(found)
         return found
+
+    def _settle(self) -> None:
+        """Close the session of partial_fit that is open; its state becomes the model's."""
+        if self._ongoing is not None:
+            self._ongoing.settle()
+            self._ongoing = None
+
+    def __getstate__(self) -> Any:
+        if self._ongoing is not None:
+            self._ongoing.settle()
+        return {k: v for k, v in super().__getstate__().items() if k != "_ongoing"}
+
+    def _goes_on(self, X: Any, y: Any) -> bool:
+        """Run one epoch on the session that is open, if there is one that takes these rows."""
+        if self._ongoing is None or hasattr(self, "_skl_callbacks"):
+            return False
+        rows = self._ongoing.rows(self, X, y)
+        if rows is None:
+            return False
+        self._ongoing.go(self, rows)
+        return True
 
     def _has_partial_fit(self) -> bool:
         if is_stochastic(self.solver):

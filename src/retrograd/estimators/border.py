@@ -83,7 +83,12 @@ def weights_in(
     Raises ShapeError unless each layer takes what the one before it gives.
     """
     own = [
-        [cast(as_numbers(value, name), name, dtype) for value in values]
+        [
+            value
+            if type(value) is np.ndarray and value.dtype == dtype
+            else cast(as_numbers(value, name), name, dtype)
+            for value in values
+        ]
         for name, values in (("coefs_", coefs), ("intercepts_", intercepts))
     ]
     shapes = [[value.shape for value in values] for values in own]

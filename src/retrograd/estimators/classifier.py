@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.callback import with_callbacks
-from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -22,6 +21,7 @@ from retrograd.estimators import serial
 from retrograd.estimators.base import BaseMLP, Targets
 from retrograd.estimators.border import plainly
 from retrograd.estimators.losses import LABELLED, LOG_LOSS, OF_CLASSES, name_of
+from retrograd.estimators.ongoing import ready_labels
 from retrograd.estimators.validation import given
 from retrograd.graph.shape import rows
 from retrograd.nn.losses import Choice, Target
@@ -203,8 +203,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         return self._has_partial_fit()
 
     @available_if(_partial_fit_exists)  # type: ignore[untyped-decorator]
-    @with_callbacks  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(
         self,
         X: Any,
@@ -223,6 +221,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         `n_iter_no_change` calls the best weights are brought back and `is_stopped_` is True;
         further calls with validation rows change nothing.
         """
+        is_plain = sample_weight is X_val is y_val is sample_weight_val is None
+        if is_plain and classes is None and self._goes_on(X, y):
+            return self
+        return self._partial_fit(X, y, sample_weight, classes, X_val, y_val, sample_weight_val)
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def _partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        classes: Any,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
+    ) -> Self:
         with plainly():
             if _check_partial_fit_first_call(self, classes):
                 is_multilabel = type_of_target(y).startswith("multilabel")
@@ -263,12 +278,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         encoded = self._label_binarizer.transform(y)
         n_outputs = encoded.shape[1]
         is_multiclass = self._label_binarizer.y_type_ == "multiclass"
-        stratify = encoded.astype(bool) if n_outputs == 1 else None
+        truth = encoded.argmax(axis=1) if is_multiclass else encoded.astype(bool)
         if is_multiclass and name_of(self.loss) in LABELLED:
-            labels = encoded.argmax(axis=1)
-            return Targets(Target(labels, (rows,), labels.dtype), n_outputs, y)
+            return Targets(Target(truth, (rows,), truth.dtype), n_outputs, truth)
         target = Target(encoded.astype(dtype), (rows, n_outputs), dtype)
-        return Targets(target, n_outputs, y, stratify)
+        return Targets(target, n_outputs, truth, truth if n_outputs == 1 else None)
 
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
         """Take the classes from y, or require that y has no others."""
@@ -307,6 +321,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
             raise OptionError("class_weight gives every row the weight 0")
         return weights if sample_weight is None else sample_weight * weights
 
+    def _ready_target(self, y: Array) -> Array | None:
+        if self._label_binarizer.y_type_ != "multiclass" or self.class_weight is not None:
+            return None
+        return ready_labels(y, self.classes_) if name_of(self.loss) in LABELLED else None
+
     def _output_activation(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
@@ -316,9 +335,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         )
 
     def _score_of(self, truth: Any, output: Array, sample_weight: Array | None) -> float:
-        # The labels of outputs that are not finite are of a finite type, and count as scikit-learn
-        # counts them.
-        return float(accuracy_score(truth, self._labels(output), sample_weight=sample_weight))
+        """The accuracy, as `score` has it; `truth`: (n,) places of labels, or 0 and 1."""
+        if truth.ndim == 1:
+            is_right = output.argmax(axis=1) == truth
+        elif len(self.classes_) == 1:  # where there is one class, nothing else is predicted
+            is_right = np.ones(len(output), bool)
+        else:
+            is_right = ((output > 0.5) == truth).all(axis=1)
+        return float(np.average(is_right, weights=sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

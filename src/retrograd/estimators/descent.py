@@ -17,7 +17,7 @@ from retrograd.estimators.notes import Notes
 from retrograd.optim.plateau import follow_plateau, has_plateau
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.loop import retrace
-from retrograd.training.session import TrainingSession
+from retrograd.training.session import TrainingSession, mean_by
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
@@ -42,13 +42,14 @@ def descend(
     order: Array,
     rng: np.random.RandomState,
     is_partial: bool,
-) -> None:
+) -> Run:
     """Run epochs over the rows `order` until a rule says stop, and give the model its attributes.
 
     Raises FitDivergenceError when the weights leave the finite numbers; the model keeps the last
     finite ones. With held-out rows it stops there with a warning, and keeps the best.
     """
-    run = _Run(model, session, notes, order, _batch_size(model, len(order)), is_partial=is_partial)
+    run = Run(model, session, notes, is_partial=is_partial)
+    run.begin(order, batch_size_of(model, len(order)))
     with Interrupt() as interrupted:
         is_broken_off = False
         try:
@@ -66,26 +67,35 @@ def descend(
             epoch=model.n_iter_,
             step=step,
         )
+    return run
 
 
-class _Run:
-    """One call of fit or partial_fit: the loop over epochs, and what it hands to the model."""
+class Run:
+    """The loop over epochs of fit or partial_fit, and what it hands to the model."""
 
     def __init__(
         self,
         model: BaseMLP,
         session: TrainingSession,
         notes: Notes,
-        order: Array,
-        batch_size: int,
         *,
         is_partial: bool,
     ) -> None:
         self.model, self.session, self.notes = model, session, notes
-        self.order, self.batch_size, self.is_partial = order, batch_size, is_partial
+        self.is_partial = is_partial
+        self.has_plateau = has_plateau(model._optimizer.optimizer)
         self.last: Snapshot = session.engine.snapshot()
         self.J: Array = np.zeros(0)  # of each batch of the last epoch
         self.spare: Snapshot | None = None  # memory for the next snapshot
+
+    def begin(self, order: Array, batch_size: int) -> None:
+        """Take the rows to train on, in batches of this size."""
+        self.order, self.batch_size = order, batch_size
+        self.notes.rows_of_epoch = len(order)
+
+    def mark(self) -> None:
+        """Take the session's state as the last one: weights may have been assigned."""
+        self.last = self.session.engine.snapshot(into=self.last)
 
     def epochs(self, rng: np.random.RandomState, interrupted: Callable[[], bool]) -> None:
         """Run epochs until a rule says stop."""
@@ -93,7 +103,7 @@ class _Run:
 
         model = self.model
         model.n_iter_ = 0
-        sizes = np.diff([*range(0, len(self.order), self.batch_size), len(self.order)])
+        sizes = batch_sizes(len(self.order), self.batch_size)
         while model.n_iter_ < model.max_iter:
             if model.shuffle:
                 places = np.arange(len(self.order))
@@ -110,14 +120,14 @@ class _Run:
                 self.last = now
                 return
             self.J = epoch.J
-            self.notes.epoch(float(np.average(epoch.J, weights=sizes)))
+            self.notes.epoch(mean_by(sizes, epoch.J))
             if not is_finite:
                 warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 9)
                 return
             self.last, self.spare = now, self.last
             is_asked = self.notes.asks_to_stop()
-            if self.notes.calls_back:  # weights may have been assigned
-                self.last = self.session.engine.snapshot(into=self.last)
+            if self.notes.calls_back:
+                self.mark()
             if self._is_over() or self.is_partial or interrupted() or is_asked:
                 return
         warnings.warn(
@@ -131,7 +141,7 @@ class _Run:
         """Let the rate follow its schedule; whether there is no more to gain."""
         model = self.model
         model._optimizer = model._optimizer.after_epoch(model.t_)
-        if has_plateau(model._optimizer.optimizer):
+        if self.has_plateau:
             seen = model.loss_curve_ if self.notes.held is None else model.validation_loss_curve_
             model._optimizer = replace(
                 model._optimizer, optimizer=follow_plateau(model._optimizer.optimizer, seen[-1])
@@ -181,13 +191,29 @@ class _Run:
             best = best if is_stopped else None
         found = self.session.parameters() if best is None else best
         model.coefs_, model.intercepts_ = listed(found)
+        self.keep_state()
+
+    def keep_state(self) -> None:
+        """Give the model the optimizer's state."""
         # Where others are predicted with than are trained, the trained ones are state too.
         own = () if self.session.reads_others else self.session.names
         rest: Snapshot = {name: self.last[name] for name in self.last if name not in own}
-        model._optimizer = replace(model._optimizer, state=rest)
+        self.model._optimizer = replace(self.model._optimizer, state=rest)
 
 
-def _batch_size(model: BaseMLP, n_rows: int) -> int:
+def batch_sizes(n_rows: int, batch_size: int) -> Array:
+    """The rows of each batch.
+
+    >>> batch_sizes(5, 2)
+    array([2., 2., 1.])
+    """
+    sizes = np.full(-(-n_rows // batch_size), float(batch_size))
+    sizes[-1] = n_rows - batch_size * (len(sizes) - 1)
+    return sizes
+
+
+def batch_size_of(model: BaseMLP, n_rows: int) -> int:
+    """The rows of a batch, of so many."""
     if isinstance(model.batch_size, str):  # "auto"
         return min(LARGEST_AUTO_BATCH, n_rows)
     if model.batch_size > n_rows:

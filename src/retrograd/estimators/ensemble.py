@@ -277,6 +277,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
             )
         params = self._member_params()
         for member in self.estimators_:
+            member._settle()
             member.set_params(**params)
         return self.estimators_
 

@@ -38,7 +38,7 @@ def solve(
         asked = notes.asks_to_stop()
         return asked or (notes.held is not None and notes.held.stops and notes.is_stale)
 
-    model.n_iter_ = 0
+    model.n_iter_, notes.rows_of_epoch = 0, len(order)
     with Interrupt() as interrupted:
         job = Job(
             rules=Rules(model.max_iter, gradient_tolerance=float(model.tol)),

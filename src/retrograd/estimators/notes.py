@@ -24,7 +24,8 @@ class Notes:
 
     `after_epoch`: where it is given, the model has the weights of the moment when it is called,
     and what it assigns to `coefs_` and `intercepts_` is what training goes on from.
-    `best`: the best weights of the calls before.
+    `best`: the best weights of the calls before; None in a warm start, where the newest are kept
+    if no epoch is better than the best of the fit before, as scikit-learn keeps them.
     """
 
     def __init__(
@@ -33,19 +34,19 @@ class Notes:
         session: TrainingSession,
         held: Held | None,
         *,
-        rows_of_epoch: int,
         after_epoch: AfterEpoch | None = None,
         best: Mapping[str, Array] | None = None,
     ) -> None:
         self.model, self.session, self.held = model, session, held
-        self._rows_of_epoch, self._after_epoch = rows_of_epoch, after_epoch
+        self.rows_of_epoch = 0
+        self._after_epoch = after_epoch
         self.best = best
 
     def epoch(self, loss: float) -> None:
         """Take down the figures of an epoch, and whether it was better than those before."""
         model = self.model
         model.n_iter_ += 1
-        model.t_ += self._rows_of_epoch
+        model.t_ += self.rows_of_epoch
         model.loss_ = loss
         model.loss_curve_.append(loss)
         if model.verbose:
@@ -73,10 +74,9 @@ class Notes:
         model.validation_scores_.append(score)
         if model.verbose:
             print(f"Validation score: {score:f}")
-        if self.best is None or score > model.best_validation_score_:
-            self.best = self.session.parameters()
         if score > model.best_validation_score_:
             model.best_validation_score_ = score
+            self.best = self.session.parameters()
         return score
 
     @property

@@ -13,7 +13,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from retrograd.arrays import Array, cast, require_finite
+from retrograd.arrays import Array, cast, is_finite, require_finite
 from retrograd.errors import DataError, OptionError
 from retrograd.estimators import serial
 from retrograd.estimators.base import BaseMLP, Targets
@@ -206,8 +206,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         return self._has_partial_fit()
 
     @available_if(_partial_fit_exists)  # type: ignore[untyped-decorator]
-    @with_callbacks  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(
         self,
         X: Any,
@@ -224,6 +222,22 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         `n_iter_no_change` calls the best weights are brought back and `is_stopped_` is True;
         further calls with validation rows change nothing.
         """
+        is_plain = sample_weight is X_val is y_val is sample_weight_val is None
+        if is_plain and self._goes_on(X, y):
+            return self
+        return self._partial_fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def _partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
+    ) -> Self:
         validation = given(X_val, y_val, sample_weight_val)
         return self._fit(X, y, sample_weight, validation, is_partial=True)
 
@@ -295,6 +309,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         scaled = truth if self._target_scale is None else self._target_scale.apply(truth)
         target = Target(scaled, (rows, truth.shape[1]), dtype)
         return Targets(target, truth.shape[1] * outputs_each(self.loss), truth)
+
+    def _ready_target(self, y: Array) -> Array | None:
+        is_ready = y.dtype == self._dtype and y.ndim == 1 and is_finite(y)
+        return y[:, None] if is_ready and self.loss != POISSON else None
 
     def _row_weights(
         self, y: Any, sample_weight: Array | None, *, is_partial: bool

@@ -52,6 +52,7 @@ def save(model: BaseMLP, path: str | PathLike[str]) -> None:
 
 def described(model: BaseMLP) -> tuple[dict[str, Any], dict[str, Array]]:
     """A fitted estimator as the header and the arrays of a model file."""
+    model._settle()
     params = {name: to_json(value, name) for name, value in model.get_params(deep=False).items()}
     figures = {
         name: to_json(getattr(model, name), name) for name in FIGURES if hasattr(model, name)

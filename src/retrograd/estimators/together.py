@@ -17,7 +17,7 @@ from retrograd.arrays import Array, require_finite
 from retrograd.engines.base import Session, Snapshot
 from retrograd.errors import FitDivergenceError
 from retrograd.estimators.base import BaseMLP
-from retrograd.estimators.descent import DIVERGED, INFINITE_LOSS, _batch_size, _Run
+from retrograd.estimators.descent import DIVERGED, INFINITE_LOSS, Run, batch_size_of, batch_sizes
 from retrograd.estimators.form import listed
 from retrograd.estimators.notes import Notes
 from retrograd.estimators.optimizers import start
@@ -29,7 +29,7 @@ from retrograd.training.session import Rows
 from retrograd.training.step import state_at
 
 
-class Course(_Run):
+class Course(Run):
     """The course of one member: its order, figures, rate and best weights, by `descent`'s rules."""
 
     session: Any  # a `_Copy`
@@ -56,13 +56,17 @@ class Course(_Run):
         if not (is_partial and hasattr(self.model, "_optimizer")):
             self.model._optimizer = start(self.model)
 
-    def begin(self, copy: _Copy, batch_size: int, *, is_partial: bool) -> None:
+    def enter(self, copy: _Copy, batch_size: int, *, is_partial: bool) -> None:
         """Stand at the first epoch of a call."""
         session: Any = copy  # it has what a course needs of a session
-        notes = Notes(self.model, session, self.held, rows_of_epoch=len(self.order))
-        super().__init__(self.model, session, notes, self.order, batch_size, is_partial=is_partial)
-        self.model._begin_history(self.held)
-        self.model.n_iter_ = 0
+        model, held = self.model, self.held
+        model._begin_history(held)
+        is_new = held is not None and model.best_validation_score_ == -np.inf
+        best = session.parameters() if is_new else None  # as in a fit of its own
+        notes = Notes(model, session, held, best=best)
+        super().__init__(model, session, notes, is_partial=is_partial)
+        self.begin(self.order, batch_size)
+        model.n_iter_ = 0
 
     def next_order(self) -> Array:
         """The rows of the next epoch, in its order."""
@@ -134,9 +138,9 @@ class Together:
         self.names = tuple(courses[0].parameters)
         self._alpha = float(courses[0].model.alpha)
         self._n_rows = len(courses[0].order)
-        self._size = _batch_size(courses[0].model, self._n_rows)
+        self._size = batch_size_of(courses[0].model, self._n_rows)
         self._starts = np.arange(0, self._n_rows, self._size)
-        self._sizes = np.diff([*self._starts, self._n_rows])
+        self._sizes = batch_sizes(self._n_rows, self._size)
         self._active = list(range(len(courses)))
         self._rates: tuple[list[Optimizer], dict[str, float | Array]] = [], {}
         self.scores: dict[int, tuple[Array, Array]] = {}
@@ -149,7 +153,7 @@ class Together:
         self._apart: dict[str, Array] = {}
         for m, course in enumerate(courses):
             copy = _Copy(self, m, course.model._optimizer.optimizer)
-            course.begin(copy, self._size, is_partial=is_partial)
+            course.enter(copy, self._size, is_partial=is_partial)
 
     def run(self) -> None:
         """Run epochs until every member has stopped, and give the members their attributes.
@@ -230,7 +234,7 @@ class Together:
         if not is_as_before:
             self._rates = optimizers, _rates(optimizers, len(self._sizes))
         # The penalty alpha/2 ||W||**2 is divided by the batch's weight, as the loss is.
-        weights = self._sizes.astype(np.float64)
+        weights = self._sizes
         if self._data.sample_weight is not None:
             own = self._data.sample_weight[orders]
             weights = np.stack([np.add.reduceat(one, self._starts) for one in own])
