@@ -13,6 +13,8 @@ from retrograd.run import compile, evaluate
 
 if TYPE_CHECKING:
     from retrograd.estimators.classifier import MLPClassifier
+    from retrograd.estimators.ensemble_classifier import MLPEnsembleClassifier
+    from retrograd.estimators.ensemble_regressor import MLPEnsembleRegressor
     from retrograd.estimators.regressor import MLPRegressor
     from retrograd.inspect.check import check_gradient
     from retrograd.inspect.picture import picture
@@ -115,6 +117,8 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "Lion",
     "Lookahead",
     "MLPClassifier",
+    "MLPEnsembleClassifier",
+    "MLPEnsembleRegressor",
     "MLPRegressor",
     "Muon",
     "NAdam",
@@ -219,6 +223,8 @@ _LAZY = {
     "Lookahead": "retrograd.optim.averages",
     "MLP": "retrograd.nn.network",
     "MLPClassifier": "retrograd.estimators.classifier",
+    "MLPEnsembleClassifier": "retrograd.estimators.ensemble_classifier",
+    "MLPEnsembleRegressor": "retrograd.estimators.ensemble_regressor",
     "MLPRegressor": "retrograd.estimators.regressor",
     "Muon": "retrograd.optim.muon",
     "NAdam": "retrograd.optim.adam",

@@ -38,11 +38,27 @@ def _regressor(file: ModelFile) -> Any:
     return restore(MLPRegressor, file)
 
 
+def _ensemble_classifier(file: ModelFile) -> Any:
+    from retrograd.estimators.ensemble_classifier import MLPEnsembleClassifier
+    from retrograd.estimators.ensemble_serial import restore
+
+    return restore(MLPEnsembleClassifier, file)
+
+
+def _ensemble_regressor(file: ModelFile) -> Any:
+    from retrograd.estimators.ensemble_regressor import MLPEnsembleRegressor
+    from retrograd.estimators.ensemble_serial import restore
+
+    return restore(MLPEnsembleRegressor, file)
+
+
 # An estimator's kind is the name of its class. What reads a kind is imported when one is read.
 LOADERS: dict[str, Callable[[ModelFile], Any]] = {
     "network": _network,
     "table model": _table_model,
     "MLPClassifier": _classifier,
+    "MLPEnsembleClassifier": _ensemble_classifier,
+    "MLPEnsembleRegressor": _ensemble_regressor,
     "MLPRegressor": _regressor,
 }
 

@@ -24,7 +24,7 @@ from retrograd.estimators.losses import LABELLED, LOG_LOSS, OF_CLASSES, name_of
 from retrograd.estimators.ongoing import ready_labels
 from retrograd.estimators.validation import given
 from retrograd.graph.shape import rows
-from retrograd.nn.losses import Choice, Target
+from retrograd.nn.losses import LossSpec, Target
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-learn is not typed
@@ -91,7 +91,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({LOG_LOSS, *OF_CLASSES}), Choice, callable],
+        "loss": [StrOptions({LOG_LOSS, *OF_CLASSES}), LossSpec, callable],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }

@@ -32,7 +32,7 @@ from retrograd.estimators.losses import (
 )
 from retrograd.estimators.validation import Score, given
 from retrograd.graph.shape import rows
-from retrograd.nn.losses import Choice, GaussianNLL, Loss, Target
+from retrograd.nn.losses import GaussianNLL, Loss, LossSpec, Target
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-learn is not typed
@@ -101,7 +101,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(OF_NUMBERS)), Choice, callable],
+        "loss": [StrOptions(set(OF_NUMBERS)), LossSpec, callable],
     }
     _is_numeric = True
 

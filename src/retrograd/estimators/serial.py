@@ -47,6 +47,11 @@ def save(model: BaseMLP, path: str | PathLike[str]) -> None:
     that JSON cannot hold; FileError if the file cannot be written.
     """
     check_is_fitted(model)
+    container.write(path, type(model).__name__, *described(model))
+
+
+def described(model: BaseMLP) -> tuple[dict[str, Any], dict[str, Array]]:
+    """A fitted estimator as the header and the arrays of a model file."""
     model._settle()
     params = {name: to_json(value, name) for name, value in model.get_params(deep=False).items()}
     figures = {
@@ -71,22 +76,23 @@ def save(model: BaseMLP, path: str | PathLike[str]) -> None:
         "fitted": figures,
         "optimizer": _optimizer_to_json(model, arrays),
     }
-    container.write(path, type(model).__name__, header, arrays)
+    return header, arrays
 
 
 def restore(model_class: type[BaseMLP], file: container.ModelFile) -> BaseMLP:
     """The estimator that a model file holds; ModelFileError if it holds none."""
     try:
-        return _restored(model_class, file.header, file.arrays)
+        return restored(model_class, file.header, file.arrays)
     except ModelFileError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ModelFileError(f"does not describe a {file.kind}: {error!r}") from error
 
 
-def _restored(
+def restored(
     model_class: type[BaseMLP], header: Mapping[str, Any], arrays: Mapping[str, Array]
 ) -> BaseMLP:
+    """The inverse of `described`."""
     model: Any = model_class(**{name: from_json(v) for name, v in header["params"].items()})
     model._validate_params()
     for name, value in header["fitted"].items():
@@ -113,7 +119,7 @@ def _restored(
     if header["preprocessing"]["feature_names"] is not None:
         model.feature_names_in_ = np.array(header["preprocessing"]["feature_names"], object)
     _labels_from_json(model, header["preprocessing"]["labels"], arrays)
-    _optimizer_from_json(model, header["optimizer"], arrays)
+    optimizer_from_json(model, header["optimizer"], arrays)
     if hasattr(model, "best_loss_"):  # scikit-learn has it so where nothing validates
         model.validation_scores_ = None
     for name in CURVES:
@@ -209,7 +215,8 @@ def _optimizer_to_json(model: Any, arrays: dict[str, Array]) -> Any:
     }
 
 
-def _optimizer_from_json(model: Any, facts: Any, arrays: Mapping[str, Array]) -> None:
+def optimizer_from_json(model: Any, facts: Any, arrays: Mapping[str, Array]) -> None:
+    """Give a model its optimizer; `arrays` has the parameters too, whose shapes are compared."""
     if facts is None:
         return
     optimizer = from_json(facts["optimizer"])
