@@ -19,7 +19,8 @@ from retrograd.estimators.descent import Run, batch_size_of
 from retrograd.estimators.form import listed, named
 from retrograd.nn.losses import Target
 from retrograd.training.interrupt import Interrupt
-from retrograd.training.rows import Rows, TrainingSession
+from retrograd.training.rows import Rows
+from retrograd.training.session import TrainingSession
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP

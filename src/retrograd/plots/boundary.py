@@ -70,6 +70,8 @@ def plot_boundary(
 def _answers(model: Any, grid: NDArray[np.float64]) -> tuple[NDArray[Any], bool]:
     if not hasattr(model, "predict"):
         raise OptionError(f"plot_boundary: {type(model).__name__} has no predict(X)")
+    if isinstance(model, Network) and model.heads:
+        raise OptionError(f"plot_boundary: takes a network of one output; this one is {model!r}")
     found = np.asarray(model.predict(grid))
     if isinstance(model, Network):
         if model.output not in ("softmax", "sigmoid"):

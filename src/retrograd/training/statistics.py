@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from retrograd import gates
+from retrograd.autodiff.gradient import gradient
 from retrograd.graph.node import Node
 from retrograd.nn.activations import BOUNDS, HALF_LINEAR
 from retrograd.nn.architecture import Forward
@@ -22,6 +23,12 @@ def places_of(
         place = f"{above}{number}"
         yield from places_of(layer.parts, own.inside, f"{place}.")
         yield place, layer, own
+
+
+def delta_of_heads(J: Node, nodes: LayerNodes) -> Node:
+    """dJ/dz of an rg.Heads: that of each head, side by side. J goes by each, not by their join."""
+    slopes = gradient(J, [*nodes.results])
+    return gates.concatenate(slopes, axis=1) if len(slopes) > 1 else slopes[0]
 
 
 def statistics(
