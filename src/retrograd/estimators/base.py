@@ -580,7 +580,8 @@ def _rows(X: Any, targets: Targets, sample_weight: Array | None) -> Rows:
 
 def _hidden_sizes(value: Any) -> list[int]:
     """Units of each hidden layer, from a number or a sequence of them."""
-    sizes = list(value) if hasattr(value, "__iter__") else [value]
+    is_sequence = hasattr(value, "__iter__") and not isinstance(value, type)
+    sizes = list(value) if is_sequence else [value]
     if not all(isinstance(size, Integral) for size in sizes):
         raise OptionError(f"hidden_layer_sizes must be integers, got {sizes}.")
     if any(size < 1 for size in sizes):

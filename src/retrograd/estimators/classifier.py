@@ -316,7 +316,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
                 "have the shares of all; give {label: weight}, as "
                 "sklearn.utils.compute_class_weight finds it from all rows"
             )
-        weights = compute_sample_weight(self.class_weight, y)
+        try:
+            weights = compute_sample_weight(self.class_weight, y)
+        except ValueError as error:
+            raise OptionError(f"class_weight={self.class_weight!r}: {error}") from error
         if not weights.any():
             raise OptionError("class_weight gives every row the weight 0")
         return weights if sample_weight is None else sample_weight * weights

@@ -132,9 +132,10 @@ def rows_of(model: Any, X: Any) -> Any:
 
 
 def _no_model(owner: str, model: Any) -> OptionError:
+    members = "; give one of its members, estimators_" if hasattr(model, "estimators_") else ""
     return OptionError(
         f"{owner}: expected a network (rg.MLP, rg.Network), a fitted estimator or a table "
-        f"model, got {type(model).__name__}"
+        f"model, got {type(model).__name__}{members}"
     )
 
 
