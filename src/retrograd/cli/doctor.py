@@ -43,12 +43,12 @@ def doctor(
     result = diagnose(loaded, found.table.take(chosen), optimizer=_optimizer(loaded))
     typer.echo(f"{model}: {len(chosen)} rows of {found.name}")
     print_table(
-        ("ailment", "where", "figure", "threshold", "verdict"),
+        ("ailment", "verdict", "where", "figure", "threshold"),
         [
-            (x.ailment, x.where, f"{x.figure:.4g}", f"{x.threshold:.4g}", _word(x))
+            (x.ailment, _word(x), x.where, f"{x.figure:.4g}", f"{x.threshold:.4g}")
             for x in (_named(x, loaded, chosen) for x in result.verdicts)
         ],
-        left=(0, 1, 4),
+        left=(0, 1, 2),
     )
     for verdict in result.found:
         named = _named(verdict, loaded, chosen)
