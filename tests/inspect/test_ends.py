@@ -29,6 +29,21 @@ def test_a_trace_has_the_weighted_sum_of_the_heads_losses(network):
     np.testing.assert_allclose(one.J, trace.losses[7], rtol=1e-12)
 
 
+def test_the_delta_of_heads_is_that_of_each_side_by_side(network):
+    trace = rg.trace(network, X, Y, loss=LOSSES)
+    delta = trace.layer(3).delta
+    own = [trace.layer(place).delta for place in ("3.1", "3.2")]
+    np.testing.assert_array_equal(delta, np.concatenate(own, axis=1))
+    assert np.abs(delta).min(axis=0).max() > 0
+    np.testing.assert_array_equal(trace.layer(3).e, delta)
+    again = rg.Network(network.layers, output=network.output, seed=0)
+    history = rg.train(
+        again, X, Y, loss=LOSSES, epochs=1, batch_size=None, statistics=True, shuffle=False
+    )
+    norms = history.statistics["delta_norm"]
+    np.testing.assert_allclose(norms["3"], np.linalg.norm(delta), rtol=1e-12)
+
+
 @pytest.mark.parametrize("engine", ["numpy", "cpu"])
 def test_the_gradient_of_all_heads_is_checked(network, engine):
     check = rg.check_gradient(network, X, Y, loss=LOSSES, engine=engine)

@@ -9,6 +9,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import GraphError, OptionError, ShapeError
+from retrograd.graph.shape import rows
 
 RNG = np.random.default_rng(64)
 X = RNG.normal(size=(6, 3))
@@ -96,6 +97,12 @@ def test_of_a_network_the_inputs_of_one_row_are_nudged():
     assert {(x.variable, x.index) for x in found.nudges} == {("x", (i,)) for i in range(3)}
     assert found.f == pytest.approx(net.predict(X[:1])[0, 1])
     assert all(x.found < found.f for x in found.nudges)
+
+
+def test_of_several_rows_each_number_is_named_by_its_row():
+    x = rg.variable("x", shape=(rows, 2))
+    found = rg.nudges(rg.sum(x * x), {x: [[1.0, 2.0], [3.0, 4.0]]})
+    assert [nudge.index for nudge in found.nudges] == [(1, 1), (1, 0), (0, 1), (0, 0)]
 
 
 def test_wrong_arguments_are_errors():

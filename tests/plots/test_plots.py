@@ -223,6 +223,20 @@ def test_every_checked_entry_has_its_error_in_the_plot():
     assert sum(len(points.get_offsets()) for points in axes.collections) == 2
 
 
+def test_the_check_of_an_engine_is_drawn_entry_by_entry():
+    check = rg.check_gradient(rg.MLP([2, 3, 1]), np.ones((4, 2)), np.ones(4), engine="cpu")
+    axes = rg.plot_gradient_check(check).axes[0]
+    drawn = np.concatenate([points.get_offsets()[:, 1] for points in axes.collections])
+    assert len(drawn) == 13
+    assert max(drawn) == check.max_relative_error
+
+
+def test_the_boundary_of_several_heads_is_refused():
+    heads = rg.Heads({"one": [rg.Dense(2, 1)], "other": [rg.Dense(2, 2)]})
+    with pytest.raises(OptionError, match="heads one, other"):
+        rg.plot_boundary(rg.Network([heads]), np.ones((3, 2)), [0, 1, 0])
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

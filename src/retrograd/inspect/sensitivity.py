@@ -241,7 +241,7 @@ def _nudged(f: Node, point: Mapping[Node, Array], step: float, most: int) -> Nud
         after = float(function(*point.values())[0])
         point[node][index] = value
         expected = float(before) + slope * change
-        where = index if node.shape[:1] != (rows,) else index[1:]
+        where = index[1:] if node.shape[:1] == (rows,) and len(point[node]) == 1 else index
         name = str(node.name)
         found.append(Nudge(name, tuple(map(int, where)), value, slope, change, expected, after))
     return Nudges(float(before), tuple(found))

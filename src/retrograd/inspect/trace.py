@@ -176,7 +176,7 @@ def trace(subject: Any, X: Any = None, Y: ArrayLike | None = None, /, **options:
     >>> t.layer(2).delta.shape, np.allclose(t.layer(2).dW, t.layer(1).a.T @ t.layer(2).delta)
     ((2, 1), True)
     """
-    if isinstance(subject, Node) or (X is None and Y is None):
+    if isinstance(subject, Node) or (X is None and Y is None and not options):
         if Y is not None or options:
             raise GraphError("trace: of a node, give values for variables and nothing else")
         return _of_node(subject, X)

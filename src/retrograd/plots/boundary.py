@@ -70,6 +70,11 @@ def plot_boundary(
 def _answers(model: Any, grid: NDArray[np.float64]) -> tuple[NDArray[Any], bool]:
     if not hasattr(model, "predict"):
         raise OptionError(f"plot_boundary: {type(model).__name__} has no predict(X)")
+    if isinstance(model, Network) and model.heads:
+        raise OptionError(
+            "plot_boundary: draws the one output of a network; this one has the heads "
+            f"{', '.join(model.heads)}"
+        )
     found = np.asarray(model.predict(grid))
     if isinstance(model, Network):
         if model.output not in ("softmax", "sigmoid"):

@@ -12,7 +12,6 @@ import numpy as np
 
 from retrograd import gates
 from retrograd.arrays import Array
-from retrograd.autodiff.gradient import gradient
 from retrograd.errors import OptionError
 from retrograd.graph.node import FLOATS, variable
 from retrograd.graph.order import rebuild, variables
@@ -37,7 +36,7 @@ from retrograd.training.objective import (
     of,
 )
 from retrograd.training.residual_steps import residual_steps
-from retrograd.training.statistics import places_of, statistics
+from retrograd.training.statistics import places_of, slopes_of, statistics
 
 COUNT = "t"  # the state variable that counts steps
 
@@ -80,8 +79,7 @@ def training_steps(
         J |= {of("J", head): node for head, node in objective.J_of.items()}
     observed = {**J, "gradient_norm": joint_norm(slopes)}
     if layers is not None:
-        nodes = [x.z for _, _, x in places_of(layers, objective.noisy.layers)]
-        deltas = dict(zip(nodes, gradient(objective.J, nodes), strict=True))
+        deltas = slopes_of(objective.J, places_of(layers, objective.noisy.layers))
         observed |= statistics(layers, objective.noisy, deltas, parameters, slopes, updates)
     steps = {
         "train": Step(outputs=J, **common),
