@@ -117,3 +117,6 @@ def test_wrong_arguments_are_errors():
         rg.nudges(rg.sum(rg.variable("x", shape=(2,))))
     with pytest.raises(OptionError, match="expected a network"):
         rg.sensitivity(3.0, X)
+    x = rg.variable("x", 1.0)
+    with pytest.raises(GraphError, match="values are for variables, got one for 'x'"):
+        rg.nudges(x * x, {"x": 2.0})

@@ -237,6 +237,9 @@ def test_the_boundary_of_several_heads_is_refused():
         rg.plot_boundary(rg.Network([heads]), np.ones((3, 2)), [0, 1, 0])
 
 
+ONE = rg.Network([rg.Dense(1, 1, bias=False)])
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -247,7 +250,12 @@ def test_the_boundary_of_several_heads_is_refused():
         (lambda: rg.plot_confusion([], []), "classes are"),
         (lambda: rg.plot_roc([0, 0], [0.1, 0.2], classes=[0, 1]), "no rows"),
         (lambda: rg.plot_roc([0, 1, 2], np.ones((3, 2))), "3 classes need"),
+        (lambda: rg.plot_roc([0, 0, 1], 0.5), r"scores are \(n,\)"),
+        (lambda: rg.plot_roc([0, 0, 1], np.ones((3, 1, 2))), r"scores are \(n,\)"),
         (lambda: rg.plot_boundary(NET, np.ones((3, 3)), [0, 1, 0]), r"X is \(n, 2\)"),
+        (lambda: rg.plot_boundary(NET, [[np.nan, 1.0]], [0]), "X: nan at row 0, column 0"),
+        (lambda: rg.plot_boundary(NET, [["a", "b"]], [0]), "X"),
+        (lambda: rg.plot_loss_surface(ONE, [[1.0]], [1.0]), "needs two parameters"),
     ],
 )
 def test_what_makes_no_plot_is_a_typed_error(call: Callable[[], Any], message: str):
