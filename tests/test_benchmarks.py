@@ -99,3 +99,22 @@ def test_a_worker_that_cannot_is_a_row_with_its_reason():
     lost.close()
     assert not row.counts
     assert "StopIteration" in row.problem
+
+
+def test_the_table_of_the_estimators_compares_equal_fits():
+    from benchmarks import estimators
+
+    for name, solver in (("iris", "adam"), ("make_friedman1", "lbfgs")):
+        found = estimators.compare(name, solver, range(2), max_iter=2)
+        np.testing.assert_allclose(*found.scores, atol=1e-6)
+        assert len(found.cells()) == len(estimators.HEAD)
+    assert set(estimators.NAMES) >= set("digits breast_cancer wine iris diabetes fin".split())
+
+
+def test_the_docs_have_a_row_for_each_data_set_and_solver():
+    from benchmarks import estimators
+
+    page = estimators.PAGE.read_text("utf-8")
+    table = page.partition(estimators.MARKS[0])[2].partition(estimators.MARKS[1])[0]
+    rows = {tuple(cell.strip() for cell in line.split("|")[1:3]) for line in table.splitlines()}
+    assert rows >= {(name, solver) for name in estimators.NAMES for solver in estimators.SOLVERS}

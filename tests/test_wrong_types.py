@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.utils._param_validation import InvalidParameterError
 
 import retrograd as rg
 from retrograd import gates
@@ -232,6 +233,36 @@ def test_an_argument_of_the_wrong_kind_is_an_error_of_the_package(make, right, p
         else:
             if word in NEVER_RIGHT and (make.__name__, parameter) not in TAKES_ANY:
                 taken.append(word)
+    assert (others, taken) == ([], [])
+
+
+ESTIMATORS = (
+    rg.MLPClassifier,
+    rg.MLPRegressor,
+    rg.MLPEnsembleClassifier,
+    rg.MLPEnsembleRegressor,
+)
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS)
+@pytest.mark.filterwarnings("ignore")  # what a fit of two rounds on eight rows says is not asked
+def test_a_parameter_of_the_wrong_kind_is_an_error_of_the_package_or_scikit_learns(kind):
+    few = {"hidden_layer_sizes": (2,), "max_iter": 2}
+    if "n_estimators" in kind().get_params():
+        few["n_estimators"] = 2
+    y = (X[:, 0] > 0).astype(int)
+    others, taken = [], []
+    for parameter in kind().get_params():
+        for word, wrong in WRONG.items():
+            try:
+                kind(**{**few, parameter: wrong}).fit(X, y)
+            except (RetrogradError, InvalidParameterError):
+                continue
+            except Exception as error:  # noqa: BLE001  # that it is another is what is looked for
+                others.append(f"{parameter}, {word}: {type(error).__name__}: {error}")
+            else:
+                if word in NEVER_RIGHT:
+                    taken.append(f"{parameter}, {word}")
     assert (others, taken) == ([], [])
 
 

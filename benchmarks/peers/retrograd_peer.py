@@ -14,8 +14,9 @@ from retrograd.errors import OptionError
 from retrograd.nn.losses import find_loss
 from retrograd.plan.precision import in_bfloat16
 from retrograd.run import find_engine
-from retrograd.training.session import check_rows
-from retrograd.training.step import initial_state, objective, training_steps
+from retrograd.training.objective import objective
+from retrograd.training.rows import check_rows
+from retrograd.training.step import initial_state, training_steps
 from retrograd.training.train import PRECISIONS
 
 

@@ -13,6 +13,8 @@ from retrograd.run import compile, evaluate
 
 if TYPE_CHECKING:
     from retrograd.estimators.classifier import MLPClassifier
+    from retrograd.estimators.ensemble_classifier import MLPEnsembleClassifier
+    from retrograd.estimators.ensemble_regressor import MLPEnsembleRegressor
     from retrograd.estimators.regressor import MLPRegressor
     from retrograd.inspect.check import check_gradient
     from retrograd.inspect.picture import picture
@@ -128,6 +130,8 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "Lookahead",
     "Losses",
     "MLPClassifier",
+    "MLPEnsembleClassifier",
+    "MLPEnsembleRegressor",
     "MLPRegressor",
     "Muon",
     "NAdam",
@@ -235,6 +239,8 @@ _LAZY = {
     "Losses": "retrograd.nn.losses",
     "MLP": "retrograd.nn.mlp",
     "MLPClassifier": "retrograd.estimators.classifier",
+    "MLPEnsembleClassifier": "retrograd.estimators.ensemble_classifier",
+    "MLPEnsembleRegressor": "retrograd.estimators.ensemble_regressor",
     "MLPRegressor": "retrograd.estimators.regressor",
     "Muon": "retrograd.optim.muon",
     "NAdam": "retrograd.optim.adam",

@@ -29,7 +29,7 @@ class SparseRows:
     """
 
     def __init__(self, matrix: Any) -> None:
-        self._matrix = matrix.tocsr()
+        self.matrix = matrix.tocsr()
         self.shape: tuple[int, int] = matrix.shape
         self.dtype: np.dtype[Any] = matrix.dtype
 
@@ -40,7 +40,7 @@ class SparseRows:
         self, indices: Array, axis: int = 0, out: Array | None = None, mode: str = "raise"
     ) -> Array:
         """The rows of these numbers, dense, as `numpy.take` along axis 0."""
-        return np.asarray(self._matrix[indices].toarray(out=out))
+        return np.asarray(self.matrix[indices].toarray(out=out))
 
 
 def as_matrix(

@@ -38,6 +38,20 @@ def _regressor(file: ModelFile) -> Any:
     return restore(MLPRegressor, file)
 
 
+def _ensemble_classifier(file: ModelFile) -> Any:
+    from retrograd.estimators.ensemble_classifier import MLPEnsembleClassifier
+    from retrograd.estimators.ensemble_serial import restore
+
+    return restore(MLPEnsembleClassifier, file)
+
+
+def _ensemble_regressor(file: ModelFile) -> Any:
+    from retrograd.estimators.ensemble_regressor import MLPEnsembleRegressor
+    from retrograd.estimators.ensemble_serial import restore
+
+    return restore(MLPEnsembleRegressor, file)
+
+
 def _loaders() -> dict[str, Callable[[ModelFile], Any]]:
     """What reads each kind. An estimator's kind is the name of its class, which is costly to load.
 
@@ -50,6 +64,8 @@ def _loaders() -> dict[str, Callable[[ModelFile], Any]]:
         NETWORK: _network,
         TABLE_MODEL: _table_model,
         "MLPClassifier": _classifier,
+        "MLPEnsembleClassifier": _ensemble_classifier,
+        "MLPEnsembleRegressor": _ensemble_regressor,
         "MLPRegressor": _regressor,
     }
 

@@ -16,29 +16,36 @@ from retrograd.graph.order import order, variables
 from retrograd.graph.text import as_text
 
 
-def _cpu() -> Engine:
+def _cpu(n_threads: int | None = None) -> Engine:
     from retrograd.engines.cpu.engine import CpuEngine
 
-    return CpuEngine()
+    return CpuEngine(n_threads=n_threads)
 
 
-ENGINES: dict[str, Callable[[], Engine]] = {"cpu": _cpu, "numpy": NumpyEngine}
+def _numpy(n_threads: int | None = None) -> Engine:
+    return NumpyEngine()  # its threads are NumPy's own
+
+
+ENGINES: dict[str, Callable[[int | None], Engine]] = {"cpu": _cpu, "numpy": _numpy}
 AUTO = "auto"
 REFERENCE = "numpy"
 
 
-def _best() -> Engine:
+def _best(n_threads: int | None) -> Engine:
     from retrograd.engines.cpu.machine.host import host
 
     try:
         host()
     except OptionError:  # there is no code for this processor
         return NumpyEngine()
-    return _cpu()
+    return _cpu(n_threads)
 
 
-def find_engine(name: str | Engine = AUTO) -> Engine:
+def find_engine(name: str | Engine = AUTO, *, n_threads: int | None = None) -> Engine:
     """The engine of a name, or the engine itself; "auto" is the fastest that is present.
+
+    `n_threads`: at most so many threads, where the engine "cpu" is named or found; None for as many
+    as there are processors.
 
     >>> find_engine("auto").name
     'cpu'
@@ -46,7 +53,7 @@ def find_engine(name: str | Engine = AUTO) -> Engine:
     if isinstance(name, Engine) and not isinstance(name, type):
         return name
     known = require_known("engine", name, [AUTO, *ENGINES])
-    return _best() if known == AUTO else ENGINES[known]()
+    return _best(n_threads) if known == AUTO else ENGINES[known](n_threads)
 
 
 class Function:

@@ -16,7 +16,10 @@ Run = Callable[..., Any]
 QUICK = ("--epochs", "3", "--hidden", "8", "--picture", "none")
 
 MISTAKES = {
-    "an unknown command": ("trian", "known: check, explain, lecture, predict, train"),
+    "an unknown command": (
+        "trian",
+        "known: check, doctor, explain, lecture, predict, report",
+    ),
     "an unknown option": ("train iris --epoch 3", "did you mean '--epochs'?"),
     "an unknown option of the program": ("--verbose", "known: --help, --version"),
     "no data": ("train", "missing argument 'DATA'"),

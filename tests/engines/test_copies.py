@@ -5,6 +5,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.engines.copies import CopiedSession
+from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import (
     DataError,
@@ -94,6 +95,48 @@ def test_the_axis_of_copies_comes_before_the_rows_of_joined_outputs(order, batch
     expected = [alone(m).run("score", of(m, order), batch_size=batch_size) for m in range(M)]
     require_equal(found, expected)
     assert found["yhat"].shape == (M, n, 2)
+
+
+ENGINES = {"numpy": NumpyEngine, "cpu": CpuEngine}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("only", [[2], [0, 2], [2, 0, 1], np.array([1, 2])])
+def test_only_the_copies_that_are_named_run_each_with_an_order_of_its_own(engine, only):
+    data = {"x": X, "y": Y}
+    session = ENGINES[engine]().open(steps(), STATE, data, copies=M)
+    whole = ENGINES[engine]().open(steps(), STATE, data, copies=M)
+    rates = rng.random((M, 3))
+    for _ in range(2):
+        found = session.run(
+            "train", ONE_FOR_EACH[only], {"rate": rates[only]}, batch_size=4, only=only
+        )
+        expected = whole.run("train", ONE_FOR_EACH, {"rate": rates}, batch_size=4)
+        for name, value in found.items():
+            np.testing.assert_array_equal(value, expected[name][only], strict=True)
+    for name, value in session.snapshot().items():
+        after = STATE[name].copy()
+        after[only] = whole.read(name)[only]
+        np.testing.assert_array_equal(value, after)
+    # Those that stood still see the new rows too.
+    session.feed({"x": 2.0 * X, "y": Y})
+    other = ENGINES[engine]().open(steps(), session.snapshot(), {"x": 2.0 * X, "y": Y}, copies=M)
+    found = session.run("train", ONE_FOR_ALL, {"rate": 0.1})
+    expected = other.run("train", ONE_FOR_ALL, {"rate": 0.1})
+    np.testing.assert_array_equal(found["J"], expected["J"])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("only", [[], [0, 0], [3], [-1]])
+def test_copies_that_are_not_there_cannot_run(engine, only):
+    session = ENGINES[engine]().open(steps(), STATE, {"x": X, "y": Y}, copies=M)
+    with pytest.raises(OptionError, match="session: `only` names"):
+        session.run("train", ONE_FOR_ALL, {"rate": 0.1}, only=only)
+    single = ENGINES[engine]().open(
+        steps(), {name: value[0] for name, value in STATE.items()}, {"x": X, "y": Y}
+    )
+    with pytest.raises(OptionError, match="some of several copies"):
+        single.run("train", ONE_FOR_ALL, {"rate": 0.1}, only=[0])
 
 
 @pytest.mark.parametrize("n_asked", [1, 2, 3, 9])

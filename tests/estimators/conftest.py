@@ -26,10 +26,15 @@ class Task:
             return {}
         return {"classes": np.unique(self.y) if self.y.ndim == 1 else np.arange(self.y.shape[1])}
 
+    def ours(self, **params):
+        return PEERS[self.kind][0](**self._params(params))
+
     def pair(self, **params):
         ours, theirs = PEERS[self.kind]
-        params = {"hidden_layer_sizes": (12, 7), "random_state": 3} | self.params | params
-        return ours(**params), theirs(**params)
+        return ours(**self._params(params)), theirs(**self._params(params))
+
+    def _params(self, params):
+        return {"hidden_layer_sizes": (12, 7), "random_state": 3} | self.params | params
 
 
 def make_tasks():

@@ -123,6 +123,14 @@ def test_divergence_with_early_stopping_keeps_the_best_weights(tasks):
     assert np.isfinite(model.predict(task.X)).all()
 
 
+def test_divergence_in_the_first_epoch_with_early_stopping_keeps_the_initial_weights(tasks):
+    task = tasks["one output"]
+    params = {"solver": "sgd", "learning_rate_init": 1e300, "early_stopping": True, "batch_size": 5}
+    model = task.pair(**params)[0].fit(task.X, task.y)
+    assert model.n_iter_ == 1 and np.isnan(model.validation_scores_[0])
+    assert np.abs(np.concatenate([w.ravel() for w in model.coefs_])).max() < 1.0
+
+
 def test_a_warm_start_with_other_sizes_is_an_error(fitted, task):
     fitted.set_params(warm_start=True, hidden_layer_sizes=(3,))
     with pytest.raises(RetrogradError, match=r"sizes \(64, 12, 7, \d+\)"):

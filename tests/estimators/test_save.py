@@ -146,7 +146,7 @@ def break_parameter(header, arrays):
 
 
 def unknown_parameter(header, arrays):
-    header["params"]["engine"] = "auto"
+    header["params"]["wings"] = "auto"
 
 
 def other_activation(header, arrays):
@@ -154,7 +154,7 @@ def other_activation(header, arrays):
 
 
 def other_optimizer(header, arrays):
-    header["optimizer"]["name"] = "newton"
+    header["optimizer"]["optimizer"]["object"] = "Newton"
 
 
 def other_state(header, arrays):

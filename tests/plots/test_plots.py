@@ -231,12 +231,6 @@ def test_the_check_of_an_engine_is_drawn_entry_by_entry():
     assert max(drawn) == check.max_relative_error
 
 
-def test_the_boundary_of_several_heads_is_refused():
-    heads = rg.Heads({"one": [rg.Dense(2, 1)], "other": [rg.Dense(2, 2)]})
-    with pytest.raises(OptionError, match="heads one, other"):
-        rg.plot_boundary(rg.Network([heads]), np.ones((3, 2)), [0, 1, 0])
-
-
 ONE = rg.Network([rg.Dense(1, 1, bias=False)])
 
 

@@ -27,6 +27,7 @@ class Session(Protocol):
         *,
         batch_size: int | None = None,
         stop: Callable[[], bool] | None = None,
+        only: Sequence[int] | None = None,
     ) -> dict[str, Array]:
         """Run a step once for each batch of `order`.
 
@@ -40,6 +41,8 @@ class Session(Protocol):
             stop: asked between batches, before each but the first, or at least every 0.1 seconds
                 where batches are shorter; once it says yes, no further batch runs. All copies have
                 then run equally many.
+            only: with copies, the numbers of those that run, each once; all by default. Orders,
+                scalars and outputs then have as many; the state of the others stays.
 
         Returns:
             For each output of the step an array with one entry for each batch that ran; an output

@@ -138,6 +138,20 @@ def checked_step(steps: Mapping[str, Step], name: str, batch_size: int | None) -
     return steps[name]
 
 
+def checked_copies(only: Sequence[int] | None, copies: int | None) -> list[int] | None:
+    """Which of the copies run; None for all of them."""
+    if only is None:
+        return None
+    found = [int(i) for i in only]
+    if copies is None or not found or len({*found}) < len(found):
+        raise OptionError(
+            f"session: `only` names some of several copies, each once; got {found} of {copies}"
+        )
+    if min(found) < 0 or max(found) >= copies:
+        raise OptionError(f"session: `only` names copies from 0 to {copies - 1}, got {found}")
+    return found
+
+
 def checked_order(order: Array, n_rows: int | None, copies: int | None = None) -> Array:
     """An order of rows, (n,) int64; with copies (copies, n), where one order serves all."""
     rows = np.asarray(order)

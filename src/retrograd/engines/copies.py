@@ -8,7 +8,7 @@ import numpy as np
 
 from retrograd.arrays import require_integer
 from retrograd.engines.base import Engine, Session, Snapshot
-from retrograd.engines.checks import checked_call, first_not_finite, state_nodes
+from retrograd.engines.checks import checked_call, checked_copies, first_not_finite, state_nodes
 from retrograd.errors import ShapeError, unknown_name
 from retrograd.graph.node import Array
 from retrograd.graph.shape import show
@@ -54,8 +54,11 @@ class CopiedSession:
         *,
         batch_size: int | None = None,
         stop: Callable[[], bool] | None = None,
+        only: Sequence[int] | None = None,
     ) -> dict[str, Array]:
         """See `Session.run`."""
+        chosen = checked_copies(only, self.copies)
+        sessions = self._sessions if chosen is None else [self._sessions[m] for m in chosen]
         call = checked_call(
             self._steps,
             step,
@@ -63,10 +66,10 @@ class CopiedSession:
             scalars,
             batch_size=batch_size,
             n_rows=self._n_rows,
-            copies=self.copies,
+            copies=len(sessions),
         )
         size, n_batches = call.size, call.n_batches
-        whole = (self.copies, n_batches)
+        whole = (len(sessions), n_batches)
         rates = {name: np.broadcast_to(rate, whole) for name, rate in call.scalars.items()}
         # Where all may be stopped they go batch by batch, so that all have run equally many.
         at_once = max(1, n_batches) if stop is None else 1
@@ -82,7 +85,7 @@ class CopiedSession:
                     {name: rate[m, first:last] for name, rate in rates.items()},
                     batch_size=size,
                 )
-                for m, session in enumerate(self._sessions)
+                for m, session in enumerate(sessions)
             ]
             pieces.append({name: np.stack([one[name] for one in runs]) for name in runs[0]})
         return {name: _joined([piece[name] for piece in pieces]) for name in pieces[0]}

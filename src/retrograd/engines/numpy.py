@@ -16,6 +16,7 @@ import numpy as np
 from retrograd.engines.base import Session, Snapshot
 from retrograd.engines.checks import (
     checked_call,
+    checked_copies,
     checked_data,
     checked_state,
     count_rows,
@@ -143,8 +144,10 @@ class NumpySession:
         *,
         batch_size: int | None = None,
         stop: Callable[[], bool] | None = None,
+        only: Sequence[int] | None = None,
     ) -> dict[str, Array]:
         """See `Session.run`."""
+        checked_copies(only, None)
         call = checked_call(
             self._steps, step, order, scalars, batch_size=batch_size, n_rows=self._n_rows
         )

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from os import PathLike
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.metrics import accuracy_score
+from sklearn.callback import with_callbacks
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d
+from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from retrograd.arrays import Array
-from retrograd.errors import DataError
+from retrograd.errors import DataError, OptionError
 from retrograd.estimators import serial
 from retrograd.estimators.base import BaseMLP, Targets
-from retrograd.estimators.losses import LOG_LOSS
+from retrograd.estimators.border import plainly
+from retrograd.estimators.losses import LABELLED, LOG_LOSS, OF_CLASSES, name_of
+from retrograd.estimators.ongoing import ready_labels
+from retrograd.estimators.validation import given
 from retrograd.graph.shape import rows
-from retrograd.nn.losses import Target
+from retrograd.nn.losses import LossSpec, Target
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-learn is not typed
@@ -30,12 +35,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
 
     Args:
         hidden_layer_sizes: units of each hidden layer: integers of at least 1, or one of them.
-        activation: of the hidden layers: "identity", "logistic", "tanh", "relu".
-        solver: "adam", "sgd", "lbfgs".
+        activation: of the hidden layers: "identity", "logistic", "tanh", "relu", any other of the
+            package's (see `rg.Dense`), or a Python function of nodes; one for all, or a sequence
+            with one for each.
+        solver: "adam", "sgd", "lbfgs" as in scikit-learn; any other optimizer of the package by
+            name ("adamw", "lion", "levenberg_marquardt", ...), which then takes
+            `learning_rate_init`; or an optimizer with numbers of its own, `rg.AdamW(1e-3)`.
         alpha: >= 0, of the penalty alpha/2 ||W||**2 / rows of the batch.
         batch_size: rows a step; "auto" is min(200, n). L-BFGS takes all.
         learning_rate: of sgd: "constant"; "invscaling": learning_rate_init / t**power_t;
-            "adaptive": divided by 5 when the loss (or validation score) no longer improves.
+            "adaptive": divided by 5 when the loss (or validation score) no longer improves. Of any
+            solver with a rate: a function of the step, such as those in `rg.schedules`.
         learning_rate_init: > 0. power_t: >= 0.
         max_iter: at most so many epochs, at least 1.
         shuffle: a new order of the rows for each epoch.
@@ -50,25 +60,54 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         n_iter_no_change: stop after so many epochs without improvement.
         max_fun: of lbfgs: at most so many evaluations of the loss.
 
+    Beyond scikit-learn, by keyword only; the defaults are its behaviour:
+
+    Args:
+        loss: "log_loss"; "focal", "hinge", "squared_hinge", "kl_divergence", "half_squared_error";
+            `rg.Focal(gamma=3)` and the like; or a function of two nodes (output, y) that returns
+            each example's loss, (rows,): y is one-hot, or a column of 0 and 1 for two classes.
+        class_weight: {label: weight}, or "balanced", as in scikit-learn's other classifiers.
+        label_smoothing: in [0, 1), of log_loss: the share of a target that is spread evenly.
+        dropout: in [0, 1): the rate at which units of the hidden layers drop out while training;
+            one for all, or one for each.
+        clip_norm: > 0: gradients are cut to this Euclidean norm, that of all of them together.
+        standardize: inputs are scaled to mean 0 and deviation 1.
+        encode_columns: X may be a data frame with words: each becomes one input a category;
+            numbers are standardised, and a column with missing ones gets a second input that says
+            so.
+        callbacks: functions called as `callback(estimator)` between epochs; one that returns True
+            stops training. scikit-learn's own are given by `set_callbacks`.
+        engine: "auto", "cpu", "numpy", or an engine.
+        precision: "auto" (X's float type), "float32", "float64", "bfloat16".
+        n_threads: at most so many threads; None for all processors.
+        random_starts: train from so many initial weights, keep the best by validation score or
+            loss.
+
     >>> X, y = np.array([[0.0], [1.0], [2.0], [3.0]]), ["low", "low", "high", "high"]
     >>> clf = rg.MLPClassifier((8,), solver="lbfgs", random_state=0).fit(X, y)
     >>> clf.predict([[0.2], [2.8]])
     array(['low', 'high'], dtype='<U4')
     """
 
-    loss = LOG_LOSS
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({LOG_LOSS, *OF_CLASSES}), LossSpec, callable],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
+    class_weight: Any
     classes_: Array
     _label_binarizer: Any
 
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: Any = "relu",
         *,
-        solver: str = "adam",
+        solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: Any = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -86,6 +125,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        loss: Any = LOG_LOSS,
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
+        dropout: Any = 0.0,
+        clip_norm: float | None = None,
+        standardize: bool = False,
+        encode_columns: bool = False,
+        callbacks: Any = None,
+        engine: Any = "auto",
+        precision: str = "auto",
+        n_threads: int | None = None,
+        random_starts: int = 1,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -110,32 +161,89 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.loss = loss
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.dropout = dropout
+        self.clip_norm = clip_norm
+        self.standardize = standardize
+        self.encode_columns = encode_columns
+        self.callbacks = callbacks
+        self.engine = engine
+        self.precision = precision
+        self.n_threads = n_threads
+        self.random_starts = random_starts
 
+    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Train from fresh weights, or with `warm_start` from those that are there.
 
         Args:
             X: (n, n_features) numbers, finite, or a sparse matrix of them. float32 stays float32.
             y: (n,) labels, or (n, n_labels) of 0 and 1 for several labels at once.
             sample_weight: (n,), >= 0.
+            X_val, y_val: rows to validate with, of the same form: the weights with the best
+                accuracy on them are kept; with `early_stopping` training stops by it.
+            sample_weight_val: (n_val,), >= 0.
         """
-        return self._fit(X, y, sample_weight, is_partial=False)
+        validation = given(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, is_partial=False)
 
     def _partial_fit_exists(self) -> bool:
         return self._has_partial_fit()
 
     @available_if(_partial_fit_exists)  # type: ignore[untyped-decorator]  # scikit-learn's
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        classes: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Run one epoch over these rows, from where the last call ended.
 
-        `classes`: all labels that will come, needed in the first call. Else as in `fit`.
+        `classes`: all labels that will come, needed in the first call. Else as in `fit`. With
+        `early_stopping` and validation rows, once the score has not improved for
+        `n_iter_no_change` calls the best weights are brought back and `is_stopped_` is True;
+        further calls with validation rows change nothing.
         """
-        if _check_partial_fit_first_call(self, classes):
-            is_multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
-        return self._fit(X, y, sample_weight, is_partial=True)
+        is_plain = sample_weight is X_val is y_val is sample_weight_val is None
+        if is_plain and classes is None and self._goes_on(X, y):
+            return self
+        return self._partial_fit(X, y, sample_weight, classes, X_val, y_val, sample_weight_val)
+
+    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
+    def _partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        classes: Any,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
+    ) -> Self:
+        with plainly():
+            if _check_partial_fit_first_call(self, classes):
+                is_multilabel = type_of_target(y).startswith("multilabel")
+                self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
+        validation = given(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, is_partial=True)
 
     def predict(self, X: Any) -> Any:
         """The label of each row: (n,), or (n, n_labels) of 0 and 1."""
@@ -152,30 +260,40 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(p, out=p))
 
+    def input_gradients(self, X: Any) -> Array:
+        """How each probability of `predict_proba` moves with each column of X, row by row.
+
+        (n, n_classes, n_features), in the columns' own units.
+        """
+        found = self._input_gradients(X)
+        return np.concatenate([-found, found], axis=1) if self.n_outputs_ == 1 else found
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted classifier to one file, whole or not at all; `rg.load` reads it back."""
         serial.save(self, path)
 
-    def _targets(self, y: Any, *, dtype: np.dtype[Any], is_partial: bool) -> Targets:
+    def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
         if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        self._meet_classes(y, is_partial=is_partial)
+            y = column_or_1d(y)
         encoded = self._label_binarizer.transform(y)
         n_outputs = encoded.shape[1]
-        if self._label_binarizer.y_type_ == "multiclass":
-            labels = encoded.argmax(axis=1)
-            return Targets(Target(labels, (rows,), labels.dtype), n_outputs, y)
+        is_multiclass = self._label_binarizer.y_type_ == "multiclass"
+        truth = encoded.argmax(axis=1) if is_multiclass else encoded.astype(bool)
+        if is_multiclass and name_of(self.loss) in LABELLED:
+            return Targets(Target(truth, (rows,), truth.dtype), n_outputs, truth)
         target = Target(encoded.astype(dtype), (rows, n_outputs), dtype)
-        return Targets(target, n_outputs, y, encoded.astype(bool) if n_outputs == 1 else None)
+        return Targets(target, n_outputs, truth, truth if n_outputs == 1 else None)
 
-    def _meet_classes(self, y: Any, *, is_partial: bool) -> None:
+    def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
         """Take the classes from y, or require that y has no others."""
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
         if not hasattr(self, "classes_") or not (self.warm_start or is_partial):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
             return
         found = unique_labels(y)
-        if self.warm_start:
+        if self.warm_start and not is_partial:
             if set(found) != set(self.classes_):
                 raise DataError(
                     "warm_start can only be used where `y` has the same classes as in the previous "
@@ -187,6 +305,30 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
                 f"'y' has {found}."
             )
 
+    def _row_weights(
+        self, y: Any, sample_weight: Array | None, *, is_partial: bool
+    ) -> Array | None:
+        if self.class_weight is None:
+            return sample_weight
+        if is_partial and self.class_weight == "balanced":
+            raise OptionError(
+                "class_weight 'balanced' is not supported for partial_fit: these rows need not "
+                "have the shares of all; give {label: weight}, as "
+                "sklearn.utils.compute_class_weight finds it from all rows"
+            )
+        try:
+            weights = compute_sample_weight(self.class_weight, y)
+        except ValueError as error:
+            raise OptionError(f"class_weight={self.class_weight!r}: {error}") from error
+        if not weights.any():
+            raise OptionError("class_weight gives every row the weight 0")
+        return weights if sample_weight is None else sample_weight * weights
+
+    def _ready_target(self, y: Array) -> Array | None:
+        if self._label_binarizer.y_type_ != "multiclass" or self.class_weight is not None:
+            return None
+        return ready_labels(y, self.classes_) if name_of(self.loss) in LABELLED else None
+
     def _output_activation(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
@@ -196,9 +338,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         )
 
     def _score_of(self, truth: Any, output: Array, sample_weight: Array | None) -> float:
-        # The labels of outputs that are not finite are of a finite type, and count as scikit-learn
-        # counts them.
-        return float(accuracy_score(truth, self._labels(output), sample_weight=sample_weight))
+        """The accuracy, as `score` has it; `truth`: (n,) places of labels, or 0 and 1."""
+        if truth.ndim == 1:
+            is_right = output.argmax(axis=1) == truth
+        elif len(self.classes_) == 1:  # where there is one class, nothing else is predicted
+            is_right = np.ones(len(output), bool)
+        else:
+            is_right = ((output > 0.5) == truth).all(axis=1)
+        return float(np.average(is_right, weights=sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

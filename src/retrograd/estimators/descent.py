@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, is_finite
 from retrograd.engines.base import Snapshot
-from retrograd.errors import DivergenceError, FitDivergenceError, OptionError
+from retrograd.errors import DivergenceError, FitDivergenceError
 from retrograd.estimators.form import listed
-from retrograd.nn.losses import Loss
-from retrograd.nn.network import Network
-from retrograd.optim.base import Optimizer
-from retrograd.optim.scikit_learn import ScikitLearnAdam, ScikitLearnSGD
+from retrograd.estimators.notes import Notes
+from retrograd.optim.plateau import follow_plateau, has_plateau
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.loop import retrace
-from retrograd.training.rows import Rows
-from retrograd.training.session import TrainingSession
+from retrograd.training.session import TrainingSession, mean_by
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
@@ -31,85 +28,28 @@ DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
     "need to be preprocessed."
 )
-
-
-@dataclass(frozen=True)
-class OptimizerState:
-    """What goes on from one partial_fit to the next: the optimizer, its state, its schedule.
-
-    As in scikit-learn, its numbers stay those of the first call.
-    """
-
-    optimizer: Optimizer
-    schedule: str = "constant"
-    power_t: float = 0.5
-    first_rate: float = 0.0
-    state: Mapping[str, Array] = field(default_factory=dict)
-
-    @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next epoch."""
-        rate = self.optimizer.learning_rate  # type: ignore[attr-defined]  # both optimizers have it
-        return float(rate)
-
-    def at(self, rate: float) -> OptimizerState:
-        """The same at another rate."""
-        return replace(self, optimizer=replace(self.optimizer, learning_rate=rate))  # type: ignore[call-arg]  # both have it
-
-    def after_epoch(self, rows_seen: int) -> OptimizerState:
-        """The rate of `invscaling` falls with the rows seen; the others stay."""
-        if self.schedule != "invscaling":
-            return self
-        return self.at(self.first_rate / (rows_seen + 1) ** self.power_t)
-
-
-def start(model: BaseMLP) -> OptimizerState:
-    """The optimizer that an estimator's parameters describe, at rest."""
-    first = float(model.learning_rate_init)
-    if model.solver == "adam":
-        adam = ScikitLearnAdam(first, model.beta_1, model.beta_2, model.epsilon)
-        return OptimizerState(adam, first_rate=first)
-    sgd = ScikitLearnSGD(first, model.momentum, model.nesterovs_momentum)
-    return OptimizerState(sgd, model.learning_rate, model.power_t, first)
-
-
-@dataclass(frozen=True, eq=False)
-class Held:
-    """Rows held out for early stopping: their numbers, and the score of the outputs for them."""
-
-    order: Array
-    score: Callable[[Array], float]
+INFINITE_LOSS = (
+    "Solver produced a loss that is not finite. The input data or the targets may contain large "
+    "values and need to be preprocessed."
+)
 
 
 def descend(
     model: BaseMLP,
-    network: Network,
-    data: Rows,
+    session: TrainingSession,
+    notes: Notes,
     *,
-    loss: Loss,
     order: Array,
-    held: Held | None,
     rng: np.random.RandomState,
     is_partial: bool,
-) -> None:
+) -> Run:
     """Run epochs over the rows `order` until a rule says stop, and give the model its attributes.
 
     Raises FitDivergenceError when the weights leave the finite numbers; the model keeps the last
     finite ones. With held-out rows it stops there with a warning, and keeps the best.
     """
-    if not (is_partial and hasattr(model, "_optimizer")):
-        model._optimizer = start(model)
-    alpha = float(model.alpha)
-    session = TrainingSession(
-        network,
-        data,
-        loss=loss,
-        optimizer=model._optimizer.optimizer,
-        # The penalty alpha/2 ||W||**2 is divided by the batch's weight, as the loss is.
-        l2=lambda weights: np.divide(alpha, weights, where=weights > 0, out=np.zeros(len(weights))),
-    )
-    session.engine.restore(model._optimizer.state)
-    run = _Run(model, session, held, order, _batch_size(model, len(order)), is_partial=is_partial)
+    run = Run(model, session, notes, is_partial=is_partial)
+    run.begin(order, batch_size_of(model, len(order)))
     with Interrupt() as interrupted:
         is_broken_off = False
         try:
@@ -119,25 +59,37 @@ def descend(
         finally:
             run.hand_over()
     if is_broken_off or interrupted():
-        warnings.warn("Training interrupted by user.", stacklevel=4)
+        warnings.warn("Training interrupted by user.", stacklevel=8)
+    run.require_finite_loss()
+    return run
 
 
-class _Run:
-    """One call of fit or partial_fit: the loop over epochs, and what it hands to the model."""
+class Run:
+    """The loop over epochs of fit or partial_fit, and what it hands to the model."""
 
     def __init__(
         self,
         model: BaseMLP,
         session: TrainingSession,
-        held: Held | None,
-        order: Array,
-        batch_size: int,
+        notes: Notes,
         *,
         is_partial: bool,
     ) -> None:
-        self.model, self.session, self.held = model, session, held
-        self.order, self.batch_size, self.is_partial = order, batch_size, is_partial
-        self.last = self.best = session.engine.snapshot()
+        self.model, self.session, self.notes = model, session, notes
+        self.is_partial = is_partial
+        self.has_plateau = has_plateau(model._optimizer.optimizer)
+        self.last: Snapshot = session.engine.snapshot()
+        self.J: Array = np.zeros(0)  # of each batch of the last epoch
+        self.spare: Snapshot | None = None  # memory for the next snapshot
+
+    def begin(self, order: Array, batch_size: int) -> None:
+        """Take the rows to train on, in batches of this size."""
+        self.order, self.batch_size = order, batch_size
+        self.notes.rows_of_epoch = len(order)
+
+    def mark(self) -> None:
+        """Take the session's state as the last one: weights may have been assigned."""
+        self.last = self.session.engine.snapshot(into=self.last)
 
     def epochs(self, rng: np.random.RandomState, interrupted: Callable[[], bool]) -> None:
         """Run epochs until a rule says stop."""
@@ -145,67 +97,54 @@ class _Run:
 
         model = self.model
         model.n_iter_ = 0
-        sizes = np.diff([*range(0, len(self.order), self.batch_size), len(self.order)])
+        sizes = batch_sizes(len(self.order), self.batch_size)
         while model.n_iter_ < model.max_iter:
             if model.shuffle:
                 places = np.arange(len(self.order))
                 rng.shuffle(places)  # as sklearn.utils.shuffle does, without its checks
                 self.order = self.order[places]
             epoch = self.session.epoch(self.order, self.batch_size, interrupted, is_observed=False)
-            now = self.session.engine.snapshot()
+            now = self.session.engine.snapshot(into=self.spare)
             is_finite = self.session.engine.not_finite() is None or all(
                 np.isfinite(now[name]).all() for name in self.session.names
             )
-            if not is_finite and self.held is None:
+            if not is_finite and self.notes.held is None:
                 raise self._divergence()
             if epoch.n_rows < len(self.order):
                 self.last = now
                 return
-            self._note(float(np.average(epoch.J, weights=sizes)))
+            self.J = epoch.J
+            self.notes.epoch(mean_by(sizes, epoch.J))
             if not is_finite:
-                warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 5)
+                warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 9)
                 return
-            self.last = now
-            if self._is_over() or self.is_partial or interrupted():
+            self.last, self.spare = now, self.last
+            is_asked = self.notes.asks_to_stop()
+            if self.notes.calls_back:
+                self.mark()
+            if self._is_over() or self.is_partial or interrupted() or is_asked:
                 return
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the "
             "optimization hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=9,
         )
-
-    def _note(self, loss: float) -> None:
-        """Take down the figures of an epoch, and whether it was better than those before."""
-        model = self.model
-        model.n_iter_ += 1
-        model.t_ += len(self.order)
-        model.loss_ = loss
-        model.loss_curve_.append(loss)
-        if model.verbose:
-            print(f"Iteration {model.n_iter_}, loss = {loss:.8f}")
-        if self.held is None:
-            is_better = not loss > model.best_loss_ - model.tol
-            model.best_loss_ = min(model.best_loss_, loss)
-        else:
-            score = self.held.score(self.session.score(self.held.order)[1])
-            model.validation_scores_.append(score)
-            if model.verbose:
-                print(f"Validation score: {score:f}")
-            is_better = not score < model.best_validation_score_ + model.tol
-            if score > model.best_validation_score_:
-                model.best_validation_score_ = score
-                self.best = self.session.engine.snapshot()
-        model._no_improvement_count = 0 if is_better else model._no_improvement_count + 1
 
     def _is_over(self) -> bool:
         """Let the rate follow its schedule; whether there is no more to gain."""
         model = self.model
         model._optimizer = model._optimizer.after_epoch(model.t_)
-        if model._no_improvement_count <= model.n_iter_no_change:
+        if self.has_plateau:
+            seen = model.loss_curve_ if self.notes.held is None else model.validation_loss_curve_
+            model._optimizer = replace(
+                model._optimizer, optimizer=follow_plateau(model._optimizer.optimizer, seen[-1])
+            )
+        if not self.notes.is_stale:
             self._follow_rate()
             return False
-        what = "Validation score" if self.held else "Training loss"
+        held = self.notes.held
+        what = "Validation score" if held is not None and held.stops else "Training loss"
         message = (
             f"{what} did not improve more than tol={model.tol:f} for "
             f"{model.n_iter_no_change} consecutive epochs."
@@ -227,6 +166,17 @@ class _Run:
         if self.model.verbose:
             print(line)
 
+    def require_finite_loss(self) -> None:
+        """Raise FitDivergenceError if J left the finite numbers in the last epoch."""
+        if self.notes.held is None and not is_finite(self.J):
+            step = int(np.argmin(np.isfinite(self.J))) + 1
+            epoch = self.model.n_iter_
+            raise FitDivergenceError(
+                f"{INFINITE_LOSS} It is {self.J[step - 1]} at epoch {epoch}, step {step}.",
+                epoch=epoch,
+                step=step,
+            )
+
     def _divergence(self) -> FitDivergenceError:
         found: DivergenceError = retrace(
             self.session, self.last, self.order, self.batch_size, self.model.n_iter_ + 1
@@ -238,51 +188,44 @@ class _Run:
 
     def hand_over(self) -> None:
         """Give the model its weights, the best ones where rows were held out."""
-        state = self.last
-        if self.held is not None:
-            state = {**state, **{name: self.best[name] for name in self.session.names}}
-        model, own = self.model, self.session.names
-        model.coefs_, model.intercepts_ = listed({name: state[name] for name in own})
-        rest: Snapshot = {name: value for name, value in state.items() if name not in own}
-        model._optimizer = replace(model._optimizer, state=rest)
+        self.session.engine.restore(self.last)
+        model, best = self.model, self.notes.best
+        if self.is_partial:  # the newest, until it is over
+            model._best_weights, held = best, self.notes.held
+            is_stopped = held is not None and held.stops and self.notes.is_stale
+            if held is not None:
+                model.is_stopped_ = is_stopped
+            best = best if is_stopped else None
+        found = self.session.parameters() if best is None else best
+        model.coefs_, model.intercepts_ = listed(found)
+        self.keep_state()
+
+    def keep_state(self) -> None:
+        """Give the model the optimizer's state."""
+        # Where others are predicted with than are trained, the trained ones are state too.
+        own = () if self.session.reads_others else self.session.names
+        rest: Snapshot = {name: self.last[name] for name in self.last if name not in own}
+        self.model._optimizer = replace(self.model._optimizer, state=rest)
 
 
-def _batch_size(model: BaseMLP, n_rows: int) -> int:
+def batch_sizes(n_rows: int, batch_size: int) -> Array:
+    """The rows of each batch.
+
+    >>> batch_sizes(5, 2)
+    array([2., 2., 1.])
+    """
+    sizes = np.full(-(-n_rows // batch_size), float(batch_size))
+    sizes[-1] = n_rows - batch_size * (len(sizes) - 1)
+    return sizes
+
+
+def batch_size_of(model: BaseMLP, n_rows: int) -> int:
+    """The rows of a batch, of so many."""
     if isinstance(model.batch_size, str):  # "auto"
         return min(LARGEST_AUTO_BATCH, n_rows)
     if model.batch_size > n_rows:
         warnings.warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=5,
+            stacklevel=9,
         )
     return int(min(model.batch_size, n_rows))
-
-
-def hold_out(
-    model: BaseMLP,
-    data: Rows,
-    targets: Any,
-    *,
-    stratify: Any,
-    rng: np.random.RandomState,
-    score: Callable[[Any, Array, Array | None], float],
-) -> tuple[Array, Held]:
-    """The rows to train on and those held out, drawn as scikit-learn draws them.
-
-    `score(targets, outputs, sample_weight)` is taken of the held-out rows.
-    """
-    from sklearn.model_selection import train_test_split
-
-    train, test = train_test_split(
-        np.arange(len(data)),
-        random_state=rng,
-        test_size=model.validation_fraction,
-        stratify=stratify,
-    )
-    if len(test) < 2:
-        raise OptionError(
-            "The validation set is too small. Increase 'validation_fraction' or the size of your "
-            "dataset."
-        )
-    weights = None if data.sample_weight is None else data.sample_weight[test]
-    return train, Held(test, lambda outputs: score(targets[test], outputs, weights))

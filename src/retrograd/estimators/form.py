@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 
 from retrograd.arrays import Array
+from retrograd.engines.base import Engine
+from retrograd.errors import OptionError
 from retrograd.gates import exp
+from retrograd.graph.node import Node
 from retrograd.nn.activations import Activation
+from retrograd.nn.layer import LayerNodes, Training
+from retrograd.nn.layers import Dense, Dropout
 from retrograd.nn.mlp import MLP
 from retrograd.nn.network import Network
-from retrograd.run import Function, compile
+from retrograd.run import Function, find_engine
 
-HIDDEN: dict[str, str] = {
-    "identity": "identity",
-    "logistic": "sigmoid",
-    "relu": "relu",
-    "tanh": "tanh",
-}
+SCIKIT_LEARN = {"logistic": "sigmoid"}
+"""scikit-learn's names of activations that have another here."""
+
 OUTPUTS: dict[str, Activation] = {
     "identity": "identity",
     "logistic": "sigmoid",
@@ -37,12 +39,12 @@ ROWS_AT_ONCE = 4096  # prediction goes through X in pieces, so that memory does 
 class Form:
     """A network without its weights, in scikit-learn's words.
 
-    `sizes`: inputs, units of each hidden layer, outputs. `activation`: of the hidden layers.
+    `sizes`: inputs, units of each hidden layer, outputs. `activations`: of each hidden layer.
     `output`: scikit-learn's `out_activation_`.
     """
 
     sizes: tuple[int, ...]
-    activation: str
+    activations: tuple[Activation, ...]
     output: str
 
     @property
@@ -50,15 +52,66 @@ class Form:
         """The shape of each coefficient matrix."""
         return list(pairwise(self.sizes))
 
-    def network(self, dtype: np.dtype[Any]) -> Network:
-        """A network of this form, its weights 0."""
-        return MLP(
+    def network(self, dtype: np.dtype[Any], dropout: Sequence[float] = ()) -> Network:
+        """A network of this form, its weights 0.
+
+        `dropout`: for each hidden layer, the rate at which its units drop out while training.
+        """
+        network = MLP(
             self.sizes,
-            activation=HIDDEN[self.activation],
+            activation=[own_name(each) for each in self.activations],
             output=OUTPUTS[self.output],
             initializer="zeros",
             dtype=dtype,
         )
+        if not any(dropout):
+            return network
+        pairs = zip(network.layers, (0.0, *dropout), strict=True)
+        layers = [_dropping(layer, rate) if rate else layer for layer, rate in pairs]
+        return Network(layers, output=network.output, dtype=dtype)
+
+
+def own_name(activation: Activation) -> Activation:
+    """An activation as the package calls it."""
+    return SCIKIT_LEARN.get(activation, activation) if isinstance(activation, str) else activation
+
+
+def activations_of(choice: Any, n_hidden: int) -> tuple[Activation, ...]:
+    """One activation for each hidden layer, from one for all or a sequence."""
+    if isinstance(choice, str) or callable(choice):
+        return (choice,) * n_hidden
+    chosen = tuple(choice)
+    if len(chosen) != n_hidden:
+        raise OptionError(
+            f"activation: one for all layers, or one for each of the {n_hidden} hidden layers; "
+            f"got {len(chosen)}"
+        )
+    return chosen
+
+
+@dataclass(frozen=True)
+class DroppingDense(Dense):
+    """A dense layer whose inputs drop out while training: its parameters keep their names."""
+
+    rate: float = 0.0
+
+    @property
+    def noise(self) -> dict[str, float]:
+        """The rate."""
+        return {"": self.rate}
+
+    def in_training(
+        self, x: Node, parameters: Mapping[str, Node], training: Training, place: str
+    ) -> LayerNodes:
+        """The layer with what is left of its inputs."""
+        assert training.noise is not None
+        return self.nodes(Dropout(self.rate).noisy(x, training.noise, place), parameters)
+
+
+def _dropping(layer: Any, rate: float) -> DroppingDense:
+    return DroppingDense(
+        layer.fan_in, layer.fan_out, layer.activation, initializer="zeros", rate=rate
+    )
 
 
 def named(coefs: Sequence[Array], intercepts: Sequence[Array]) -> dict[str, Array]:
@@ -76,42 +129,59 @@ def listed(parameters: Mapping[str, Array]) -> tuple[list[Array], list[Array]]:
 
 
 def initial(
-    form: Form, rng: np.random.RandomState, dtype: np.dtype[Any]
+    form: Form, rng: np.random.RandomState, dtype: np.dtype[Any], choice: Any
 ) -> tuple[list[Array], list[Array]]:
     """scikit-learn's initial weights, drawn in its order.
 
     Coefficients and intercepts of a layer (I, O) are uniform on (-limit, limit) with
-    limit = sqrt(6 / (I + O)), sqrt(2 / (I + O)) for logistic   [Glorot & Bengio 2010, eq. 16]
+    limit = sqrt(6 / (I + O)), sqrt(2 / (I + O)) for logistic   [Glorot & Bengio 2010, eq. 16].
+    The last layer is drawn for the `choice` of an activation, the last of several.
     """
-    factor = 2.0 if form.activation == "logistic" else 6.0
+    several = choice if isinstance(choice, list | tuple) else [choice]
     coefs, intercepts = [], []
-    for n_in, n_out in form.shapes:
-        limit = np.sqrt(factor / (n_in + n_out))
+    for (n_in, n_out), activation in zip(
+        form.shapes, (*form.activations, *several[-1:]), strict=True
+    ):
+        limit = np.sqrt((2.0 if own_name(activation) == "sigmoid" else 6.0) / (n_in + n_out))
         coefs.append(rng.uniform(-limit, limit, (n_in, n_out)).astype(dtype, copy=False))
         intercepts.append(rng.uniform(-limit, limit, n_out).astype(dtype, copy=False))
     return coefs, intercepts
 
 
-def outputs(form: Form, coefs: Sequence[Array], intercepts: Sequence[Array], X: Any) -> Array:
+@dataclass(frozen=True)
+class Place:
+    """Where networks run: an engine, and at most so many threads of it (None: all)."""
+
+    engine: Any = "auto"
+    n_threads: int | None = None
+
+    def find(self) -> Engine:
+        """The engine."""
+        return find_engine(self.engine, n_threads=self.n_threads)
+
+
+def outputs(
+    form: Form, coefs: Sequence[Array], intercepts: Sequence[Array], X: Any, place: Place
+) -> Array:
     """The network's output for each row of X (n, I): (n, O), in the wider dtype of X and weights.
 
     X is an array, or a sparse matrix in csr form, which is expanded piece by piece.
     """
     own = X.dtype if X.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-    function = _predictor(form, np.result_type(own, coefs[0].dtype))
+    function = _predictor(form, np.result_type(own, coefs[0].dtype), place)
     values = named(coefs, intercepts).values()
-    pieces = [
-        function(_dense(X[start : start + ROWS_AT_ONCE]), *values)[0]
-        for start in range(0, max(X.shape[0], 1), ROWS_AT_ONCE)
-    ]
+    pieces = [function(piece, *values)[0] for piece in in_pieces(X)]
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
-def _dense(X: Any) -> Array:
-    return X if isinstance(X, np.ndarray) else np.asarray(X.toarray())
+def in_pieces(X: Any) -> Iterator[Array]:
+    """The rows of X in arrays of a few thousand; one without rows where X has none."""
+    for start in range(0, max(X.shape[0], 1), ROWS_AT_ONCE):
+        piece = X[start : start + ROWS_AT_ONCE]
+        yield piece if isinstance(piece, np.ndarray) else np.asarray(piece.toarray())
 
 
 @lru_cache(maxsize=64)
-def _predictor(form: Form, dtype: np.dtype[Any]) -> Function:
+def _predictor(form: Form, dtype: np.dtype[Any], place: Place) -> Function:
     output, inputs = form.network(dtype).prediction()
-    return compile([output], inputs)
+    return Function([output], inputs, place.find())

@@ -1,24 +1,79 @@
-"""scikit-learn's losses: what it descends on, and what it reports where that differs."""
+"""The losses of estimators: scikit-learn's, with what it reports, and the package's others."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from retrograd import gates
+from retrograd.errors import OptionError
 from retrograd.graph.node import Node
 from retrograd.graph.shape import known
 from retrograd.nn.architecture import Forward
-from retrograd.nn.losses import Loss, loss_for
+from retrograd.nn.losses import CrossEntropy, GaussianNLL, Loss, Quantile, loss_for
 from retrograd.nn.network import Network
 
 LOG_LOSS, SQUARED_ERROR, POISSON = "log_loss", "squared_error", "poisson"
+OF_MEANS = ("gamma", "tweedie")  # beside poisson: predictions are exp of the last layer
+LABELLED = (LOG_LOSS, "cross_entropy", "focal", "hinge", "squared_hinge")
+"""The losses of classes whose targets are labels, where a row has one of several classes."""
+
+OF_CLASSES = ("focal", "hinge", "squared_hinge", "kl_divergence", "half_squared_error")
+SCALABLE = (
+    "absolute_error",
+    "gaussian_nll",
+    "half_squared_error",
+    "huber",
+    "log_cosh",
+    "quantile",
+    SQUARED_ERROR,
+)
+"""The losses of numbers whose targets may be standardised."""
+
+OF_NUMBERS = (*SCALABLE, POISSON, *OF_MEANS, "cosine")
 
 
-def loss_of(name: str, network: Network) -> Loss:
-    """scikit-learn's loss of this name for a network with the output that it goes with."""
-    return LOSSES[name](network)
+def loss_of(choice: Any, network: Network, label_smoothing: float = 0.0) -> Loss:
+    """The loss of a choice: scikit-learn's of its names, else the package's."""
+    if not isinstance(choice, str) or choice not in LOSSES:
+        if label_smoothing:
+            raise OptionError(f"label_smoothing smooths loss='log_loss', the loss is {choice!r}")
+        return loss_for(choice, network)
+    if label_smoothing:
+        return loss_for(CrossEntropy(label_smoothing), network)
+    return LOSSES[choice](network)
+
+
+def name_of(choice: Any) -> str:
+    """The name of a choice; "" for a function."""
+    return choice if isinstance(choice, str) else str(getattr(choice, "name", ""))
+
+
+def quantiles_of(choice: Any) -> tuple[float, ...]:
+    """The quantiles that a loss estimates, side by side for each target; none for other losses."""
+    if name_of(choice) != Quantile.name:
+        return ()
+    chosen = choice if isinstance(choice, Quantile) else Quantile()
+    assert isinstance(chosen.quantiles, tuple)  # as its constructor left them
+    return chosen.quantiles
+
+
+def outputs_each(choice: Any) -> int:
+    """The outputs that a loss of numbers needs for each target."""
+    return 2 if is_gaussian(choice) else len(quantiles_of(choice)) or 1
+
+
+def is_gaussian(choice: Any) -> bool:
+    """Whether the outputs are means and the logarithms of variances."""
+    return name_of(choice) == GaussianNLL.name
+
+
+def output_of(choice: Any) -> str:
+    """The `out_activation_` that a loss of numbers goes with."""
+    return "exp" if name_of(choice) in (POISSON, *OF_MEANS) else "identity"
 
 
 def _log_loss(network: Network) -> Loss:
@@ -48,11 +103,12 @@ _REPORTED = {"softmax": _categorical, "sigmoid": _binary}
 
 def _squared_error(network: Network) -> Loss:
     # scikit-learn descends on the sum over outputs, and reports their mean.
-    n_outputs = network.n_outputs
     loss = loss_for("half_squared_error", network)
-    if n_outputs == 1:
-        return loss
-    return replace(loss, reported=lambda forward, y: loss.per_row(forward, y) / n_outputs)
+    return loss if network.n_outputs == 1 else replace(loss, reported=_mean_over_outputs)
+
+
+def _mean_over_outputs(forward: Forward, y: Node) -> Node:
+    return 0.5 * gates.mean(gates.square(forward.output - y), axis=1)
 
 
 def poisson(forward: Forward, y: Node) -> Node:
@@ -70,4 +126,8 @@ def _poisson(network: Network) -> Loss:
     return replace(loss, name=POISSON, per_row=poisson, scored_by="loss", residuals=None)
 
 
-LOSSES = {LOG_LOSS: _log_loss, SQUARED_ERROR: _squared_error, POISSON: _poisson}
+LOSSES: dict[str, Callable[[Network], Loss]] = {
+    LOG_LOSS: _log_loss,
+    SQUARED_ERROR: _squared_error,
+    POISSON: _poisson,
+}

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from retrograd.arrays import Array
 from retrograd.errors import FitDivergenceError
-from retrograd.estimators.descent import DIVERGED
+from retrograd.estimators.descent import DIVERGED, INFINITE_LOSS
 from retrograd.estimators.form import listed
-from retrograd.nn.losses import Loss
-from retrograd.nn.network import Network
-from retrograd.training.rows import Rows
+from retrograd.estimators.notes import Notes
 from retrograd.training.session import TrainingSession
 from retrograd.training.solvers.flat import FlatObjective
 
@@ -20,34 +19,37 @@ if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
 
-def minimise(model: BaseMLP, network: Network, data: Rows, *, loss: Loss) -> None:
+def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Array) -> None:
     """Minimise J over all rows in one batch, and give the model its attributes.
 
-    Ctrl-C ends it, and the model keeps the last accepted weights. Raises FitDivergenceError where
-    J is not finite at the initial weights.
+    Ctrl-C ends it, and the model keeps the last accepted weights; where rows validate, the best.
+    Raises FitDivergenceError where J is not finite at the initial weights.
     """
     from scipy.optimize import minimize
-    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.utils.optimize import _check_optimize_result
 
-    alpha = float(model.alpha)
-    session = TrainingSession(
-        network, data, loss=loss, optimizer=None, l2=lambda weights: alpha / weights
-    )
     # All coefficients, then all intercepts: sums of products round as scikit-learn's do.
     names = sorted(session.names, key=lambda name: name[0])
-    f = FlatObjective(session, np.arange(len(data)), names=names)
-    best = f.point()
+    f = FlatObjective(session, order, names=names)
+    best, is_stopped = f.point(), False
     model.n_iter_, model.loss_ = 0, f.accept(best)[0]
     if not np.isfinite(model.loss_):
         raise FitDivergenceError(DIVERGED, epoch=1, step=1)
 
     def after_iteration(intermediate_result: Any) -> None:
-        nonlocal best
+        nonlocal best, is_stopped
         best = intermediate_result.x.copy()
         f.accept(best)
         model.n_iter_, model.loss_ = model.n_iter_ + 1, float(intermediate_result.fun)
         if model.verbose:
             print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
+        if notes.held is not None or notes.calls_back:
+            f.move_to(best)
+        if notes.held is not None:
+            notes.validate()
+        if notes.asks_to_stop():
+            is_stopped = True
+            raise StopIteration  # which SciPy takes as the wish to stop
 
     options = {"maxfun": model.max_fun, "maxiter": model.max_iter, "gtol": model.tol}
     try:
@@ -55,17 +57,12 @@ def minimise(model: BaseMLP, network: Network, data: Rows, *, loss: Loss) -> Non
             f, best, method="L-BFGS-B", jac=True, options=options, callback=after_iteration
         )
         best, model.loss_ = result.x, float(result.fun)
-        if not result.success:
-            warnings.warn(_not_converged(model, result), ConvergenceWarning, stacklevel=4)
+        if not is_stopped:
+            _check_optimize_result("lbfgs", result, model.max_iter)  # warns if it did not converge
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=4)
+        warnings.warn("Training interrupted by user.", stacklevel=8)
     f.move_to(best)
-    model.coefs_, model.intercepts_ = listed(session.parameters())
-
-
-def _not_converged(model: BaseMLP, result: Any) -> str:
-    return (
-        f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
-        f"{result.message}. Increase max_iter={model.max_iter} or max_fun={model.max_fun}, or "
-        "scale the data as in https://scikit-learn.org/stable/modules/preprocessing.html"
-    )
+    parameters = session.parameters() if notes.best is None else notes.best
+    model.coefs_, model.intercepts_ = listed(parameters)
+    if not np.isfinite(model.loss_):
+        raise FitDivergenceError(INFINITE_LOSS, epoch=max(model.n_iter_, 1), step=1)

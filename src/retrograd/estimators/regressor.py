@@ -7,18 +7,32 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
+from sklearn.callback import with_callbacks
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from retrograd.arrays import Array
-from retrograd.errors import DataError
+from retrograd.arrays import Array, cast, is_finite, require_finite
+from retrograd.errors import DataError, OptionError
 from retrograd.estimators import serial
 from retrograd.estimators.base import BaseMLP, Targets
-from retrograd.estimators.losses import POISSON, SQUARED_ERROR
+from retrograd.estimators.border import require_numbers
+from retrograd.estimators.inputs import Scale
+from retrograd.estimators.losses import (
+    OF_NUMBERS,
+    POISSON,
+    SCALABLE,
+    SQUARED_ERROR,
+    is_gaussian,
+    name_of,
+    output_of,
+    outputs_each,
+    quantiles_of,
+)
+from retrograd.estimators.validation import Score, given
 from retrograd.graph.shape import rows
-from retrograd.nn.losses import Target
+from retrograd.nn.losses import GaussianNLL, Loss, LossSpec, Target
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-learn is not typed
@@ -29,14 +43,21 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
 
     Args:
         loss: "squared_error" (1/2 the square), or "poisson" (half the deviance, y >= 0, predictions
-            are exp of the last layer).
+            are exp of the last layer) as in scikit-learn; "absolute_error", "huber", "log_cosh",
+            "quantile", "gaussian_nll", "gamma", "tweedie", "cosine"; `rg.Huber(0.5)` and the like;
+            or a function of two nodes (output, y) that returns each example's loss, (rows,).
         hidden_layer_sizes: units of each hidden layer: integers of at least 1, or one of them.
-        activation: of the hidden layers: "identity", "logistic", "tanh", "relu".
-        solver: "adam", "sgd", "lbfgs".
+        activation: of the hidden layers: "identity", "logistic", "tanh", "relu", any other of the
+            package's (see `rg.Dense`), or a Python function of nodes; one for all, or a sequence
+            with one for each.
+        solver: "adam", "sgd", "lbfgs" as in scikit-learn; any other optimizer of the package by
+            name ("adamw", "lion", "levenberg_marquardt", ...), which then takes
+            `learning_rate_init`; or an optimizer with numbers of its own, `rg.AdamW(1e-3)`.
         alpha: >= 0, of the penalty alpha/2 ||W||**2 / rows of the batch.
         batch_size: rows a step; "auto" is min(200, n). L-BFGS takes all.
         learning_rate: of sgd: "constant"; "invscaling": learning_rate_init / t**power_t;
-            "adaptive": divided by 5 when the loss (or validation score) no longer improves.
+            "adaptive": divided by 5 when the loss (or validation score) no longer improves. Of any
+            solver with a rate: a function of the step, such as those in `rg.schedules`.
         learning_rate_init: > 0. power_t: >= 0.
         max_iter: at most so many epochs, at least 1.
         shuffle: a new order of the rows for each epoch.
@@ -51,6 +72,25 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         n_iter_no_change: stop after so many epochs without improvement.
         max_fun: of lbfgs: at most so many evaluations of the loss.
 
+    Beyond scikit-learn, by keyword only; the defaults are its behaviour:
+
+    Args:
+        dropout: in [0, 1): the rate at which units of the hidden layers drop out while training;
+            one for all, or one for each.
+        clip_norm: > 0: gradients are cut to this Euclidean norm, that of all of them together.
+        standardize: inputs, and the targets of losses of an error, are scaled to mean 0 and
+            deviation 1.
+        encode_columns: X may be a data frame with words: each becomes one input a category;
+            numbers are standardised, and a column with missing ones gets a second input that says
+            so.
+        callbacks: functions called as `callback(estimator)` between epochs; one that returns True
+            stops training. scikit-learn's own are given by `set_callbacks`.
+        engine: "auto", "cpu", "numpy", or an engine.
+        precision: "auto" (X's float type), "float32", "float64", "bfloat16".
+        n_threads: at most so many threads; None for all processors.
+        random_starts: train from so many initial weights, keep the best by validation score or
+            loss.
+
     With several outputs the gradient is that of the sum over outputs, the reported loss their mean.
 
     >>> X = np.linspace(-1.0, 1.0, 21)[:, None]
@@ -61,20 +101,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({SQUARED_ERROR, POISSON})],
+        "loss": [StrOptions(set(OF_NUMBERS)), LossSpec, callable],
     }
     _is_numeric = True
 
     def __init__(
         self,
-        loss: str = SQUARED_ERROR,
+        loss: Any = SQUARED_ERROR,
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: Any = "relu",
         *,
-        solver: str = "adam",
+        solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: Any = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -92,6 +132,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        dropout: Any = 0.0,
+        clip_norm: float | None = None,
+        standardize: bool = False,
+        encode_columns: bool = False,
+        callbacks: Any = None,
+        engine: Any = "auto",
+        precision: str = "auto",
+        n_threads: int | None = None,
+        random_starts: int = 1,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -117,51 +166,197 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.dropout = dropout
+        self.clip_norm = clip_norm
+        self.standardize = standardize
+        self.encode_columns = encode_columns
+        self.callbacks = callbacks
+        self.engine = engine
+        self.precision = precision
+        self.n_threads = n_threads
+        self.random_starts = random_starts
 
+    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Train from fresh weights, or with `warm_start` from those that are there.
 
         Args:
             X: (n, n_features) numbers, finite, or a sparse matrix of them. float32 stays float32.
-            y: (n,) or (n, n_outputs) numbers, finite.
+            y: (n,) or (n, n_targets) numbers, finite.
             sample_weight: (n,), >= 0.
+            X_val, y_val: rows to validate with, of the same form: the weights with the best R2 on
+                them are kept (the lowest loss, where predictions are no estimates of y); with
+                `early_stopping` training stops by it.
+            sample_weight_val: (n_val,), >= 0.
         """
-        return self._fit(X, y, sample_weight, is_partial=False)
+        validation = given(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, is_partial=False)
 
     def _partial_fit_exists(self) -> bool:
         return self._has_partial_fit()
 
     @available_if(_partial_fit_exists)  # type: ignore[untyped-decorator]  # scikit-learn's
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Run one epoch over these rows, from where the last call ended; else as `fit`."""
-        return self._fit(X, y, sample_weight, is_partial=True)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Run one epoch over these rows, from where the last call ended; else as `fit`.
 
-    def predict(self, X: Any) -> Array:
-        """The prediction for each row: (n,), or (n, n_outputs)."""
-        return _squeezed(self._outputs(X))
+        With `early_stopping` and validation rows, once the score has not improved for
+        `n_iter_no_change` calls the best weights are brought back and `is_stopped_` is True;
+        further calls with validation rows change nothing.
+        """
+        is_plain = sample_weight is X_val is y_val is sample_weight_val is None
+        if is_plain and self._goes_on(X, y):
+            return self
+        return self._partial_fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
+    def _partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
+    ) -> Self:
+        validation = given(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, is_partial=True)
+
+    def predict(self, X: Any, *, return_std: bool = False) -> Any:
+        """The prediction for each row: (n,), or (n, n_targets).
+
+        Of quantiles it is the one nearest 1/2 (see `predict_quantiles`), with "gaussian_nll" the
+        mean: `return_std=True` returns the standard deviations too, as a second array.
+        """
+        output = self._outputs(X)
+        mean = _squeezed(self._estimates(output))
+        if not return_std:
+            return mean
+        if not is_gaussian(self.loss):
+            raise OptionError(
+                f"return_std needs a model with loss='gaussian_nll', this one has {self.loss!r}"
+            )
+        epsilon = getattr(self.loss, "epsilon", GaussianNLL.epsilon)
+        std = np.sqrt(np.exp(output[:, output.shape[1] // 2 :]) + epsilon)
+        return mean, _squeezed(
+            std if self._target_scale is None else std * self._target_scale.scale
+        )
+
+    def input_gradients(self, X: Any) -> Array:
+        """How each prediction moves with each column of X, row by row, in their own units.
+
+        (n, n_features), or (n, n_targets, n_features) for several targets.
+        """
+        found = self._input_gradients(X)
+        slopes = np.stack([self._estimates_of(each) for each in np.moveaxis(found, 2, 0)], axis=2)
+        if self._target_scale is not None:
+            slopes = slopes * self._target_scale.scale[:, None]
+        return slopes[:, 0] if slopes.shape[1] == 1 else slopes
+
+    def _quantiles_exist(self) -> bool:
+        if quantiles_of(self.loss):
+            return True
+        raise AttributeError(
+            f"predict_quantiles is there with loss='quantile', the loss is {self.loss!r}"
+        )
+
+    @available_if(_quantiles_exist)  # type: ignore[untyped-decorator]  # scikit-learn's
+    def predict_quantiles(self, X: Any) -> Array:
+        """The quantiles of `loss=rg.Quantile(...)` for each row, in its order.
+
+        (n, n_quantiles), or (n, n_targets, n_quantiles).
+        """
+        n = len(quantiles_of(self.loss))
+        found = self._by_target(self._outputs(X), n)
+        return found[:, 0] if found.shape[1] == 1 else found
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted regressor to one file, whole or not at all; `rg.load` reads it back."""
         serial.save(self, path)
 
-    def _targets(self, y: Any, *, dtype: np.dtype[Any], is_partial: bool) -> Targets:
+    def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        require_numbers(y, "y")
+        require_finite(y, "y")  # objects are numbers only now
+        if is_first:
+            is_scaled = self.standardize and name_of(self.loss) in SCALABLE
+            self._target_scale = Scale.of(y.reshape(len(y), -1)) if is_scaled else None
+
+    def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
         if self.loss == POISSON and (y < 0).any():
             raise DataError(f"loss='poisson' needs y >= 0, the least is {y.min():g}")
-        target = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
-        return Targets(Target(target, (rows, target.shape[1]), dtype), target.shape[1], target)
+        truth = np.ascontiguousarray(cast(y.reshape(len(y), -1), "y", dtype))
+        scaled = truth if self._target_scale is None else self._target_scale.apply(truth)
+        target = Target(scaled, (rows, truth.shape[1]), dtype)
+        return Targets(target, truth.shape[1] * outputs_each(self.loss), truth)
+
+    def _ready_target(self, y: Array) -> Array | None:
+        is_ready = y.dtype == self._dtype and y.ndim == 1 and is_finite(y)
+        return y[:, None] if is_ready and self.loss != POISSON else None
+
+    def _row_weights(
+        self, y: Any, sample_weight: Array | None, *, is_partial: bool
+    ) -> Array | None:
+        return sample_weight
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = output_of(self.loss) == "exp"
+        return tags
 
     def _output_activation(self) -> str:
-        return "exp" if self.loss == POISSON else "identity"
+        return output_of(self.loss)
+
+    def _score_by(self, loss: Loss) -> Score | None:
+        is_estimate = loss.name == POISSON or "r2" in loss.scores
+        return self._score_of if is_estimate else None
 
     def _score_of(self, truth: Any, output: Array, sample_weight: Array | None) -> float:
         if not np.isfinite(output).all():
             return float("nan")
         with np.errstate(over="ignore"):  # where training diverges the score is -inf
-            return float(r2_score(truth, _squeezed(output), sample_weight=sample_weight))
+            estimates = _squeezed(self._estimates(output))
+            return float(r2_score(truth, estimates, sample_weight=sample_weight))
+
+    def _estimates(self, output: Array) -> Array:
+        """The outputs that estimate targets, in the targets' own unit: (n, n_targets)."""
+        means = self._estimates_of(output)
+        return means if self._target_scale is None else self._target_scale.undo(means)
+
+    def _estimates_of(self, output: Array) -> Array:
+        """The outputs that estimate targets: (n, n_targets)."""
+        quantiles = quantiles_of(self.loss)
+        if quantiles:
+            middle = int(np.abs(np.subtract(quantiles, 0.5)).argmin())
+            return output[:, middle :: len(quantiles)]
+        return output[:, : output.shape[1] // 2] if is_gaussian(self.loss) else output
+
+    def _by_target(self, output: Array, n_quantiles: int) -> Array:
+        """Quantiles in the targets' own unit: (n, n_targets, n_quantiles)."""
+        found = output.reshape(len(output), -1, n_quantiles)
+        if self._target_scale is None:
+            return found
+        return np.moveaxis(self._target_scale.undo(np.moveaxis(found, 1, 2)), 2, 1)
 
 
 def _squeezed(output: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from retrograd.arrays import Array
 from retrograd.errors import ModelFileError, OptionError
-from retrograd.estimators.descent import OptimizerState
+from retrograd.estimators.choices import from_json, to_json
 from retrograd.estimators.form import listed, named
+from retrograd.estimators.inputs import Inputs, Scale
+from retrograd.estimators.optimizers import OptimizerState
 from retrograd.files import container
 from retrograd.nn.network import Network
-from retrograd.optim.scikit_learn import ScikitLearnAdam, ScikitLearnSGD
+from retrograd.optim.base import Optimizer
+from retrograd.tabular import Columns
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
@@ -28,11 +31,13 @@ FIGURES = (
     "best_loss_",
     "best_validation_score_",
     "out_activation_",
+    "is_stopped_",
     "_no_improvement_count",
 )
-CURVES = ("loss_curve_", "validation_scores_")
-OPTIMIZERS = {kind.name: kind for kind in (ScikitLearnSGD, ScikitLearnAdam)}
+CURVES = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
+PARAMETER = re.compile(r"[Wb]\d+")
 STATE = "optimizer: "  # before the names of the optimizer's arrays
+BEST = "best: "  # before the names of the best weights of calls of partial_fit
 
 
 def save(model: BaseMLP, path: str | PathLike[str]) -> None:
@@ -42,105 +47,85 @@ def save(model: BaseMLP, path: str | PathLike[str]) -> None:
     that JSON cannot hold; FileError if the file cannot be written.
     """
     check_is_fitted(model)
+    container.write(path, type(model).__name__, *described(model))
+
+
+def described(model: BaseMLP) -> tuple[dict[str, Any], dict[str, Array]]:
+    """A fitted estimator as the header and the arrays of a model file."""
+    model._settle()
     params = {name: to_json(value, name) for name, value in model.get_params(deep=False).items()}
     figures = {
         name: to_json(getattr(model, name), name) for name in FIGURES if hasattr(model, name)
     }
-    weights = named(model.coefs_, model.intercepts_)
+    weights = named(*model._weights())
     arrays = dict(weights)
     for name in CURVES:
         if getattr(model, name, None) is not None:
             arrays[name] = np.array(getattr(model, name), np.float64)
+    arrays |= {BEST + name: value for name, value in (model._best_weights or {}).items()}
     header = {
         "params": params,
-        "network": model._form().network(model.coefs_[0].dtype).to_json(),
+        "network": model._form().network(model._dtype).to_json(),
         "preprocessing": {
             "n_features": int(model.n_features_in_),
             "feature_names": _feature_names(model),
             "labels": _labels_to_json(model, arrays),
+            "inputs": _inputs_to_json(model),
+            "targets": _scale_to_json(model._target_scale),
         },
         "fitted": figures,
         "optimizer": _optimizer_to_json(model, arrays),
     }
-    container.write(path, type(model).__name__, header, arrays)
+    return header, arrays
 
 
 def restore(model_class: type[BaseMLP], file: container.ModelFile) -> BaseMLP:
     """The estimator that a model file holds; ModelFileError if it holds none."""
     try:
-        return _restored(model_class, file.header, file.arrays)
+        return restored(model_class, file.header, file.arrays)
     except ModelFileError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ModelFileError(f"does not describe a {file.kind}: {error!r}") from error
 
 
-def _restored(
+def restored(
     model_class: type[BaseMLP], header: Mapping[str, Any], arrays: Mapping[str, Array]
 ) -> BaseMLP:
+    """The inverse of `described`."""
     model: Any = model_class(**{name: from_json(v) for name, v in header["params"].items()})
     model._validate_params()
     for name, value in header["fitted"].items():
         if name not in FIGURES:
             raise ModelFileError(f"has the attribute {name!r}, which this version does not know")
         setattr(model, name, from_json(value))
-    weights = {name: value for name, value in arrays.items() if name[0] in "Wb"}
+    weights = {name: value for name, value in arrays.items() if PARAMETER.fullmatch(name)}
     network = Network.from_json(header["network"], weights)
     model.coefs_, model.intercepts_ = listed({name: weights[name] for name in network.parameters})
+    model._dtype = network.dtype
     if model._form().network(network.dtype).to_json() != header["network"]:
         raise ModelFileError("its network is not the one that its parameters describe")
     model.n_layers_, model.n_outputs_ = len(model.coefs_) + 1, network.n_outputs
-    model.n_features_in_ = network.n_inputs
-    if header["preprocessing"]["n_features"] != network.n_inputs:
+    facts = header["preprocessing"]
+    model.n_features_in_, model._inputs = facts["n_features"], _inputs_from_json(facts)
+    n_inputs = model.n_features_in_ if model._inputs is None else model._inputs.n_inputs
+    if n_inputs != network.n_inputs:
         raise ModelFileError("its network and its preprocessing differ in the number of features")
+    model._target_scale = _scale_from_json(facts["targets"])
+    best = {n[len(BEST) :]: v for n, v in arrays.items() if n.startswith(BEST)}
+    if best and {n: v.shape for n, v in best.items()} != {n: v.shape for n, v in weights.items()}:
+        raise ModelFileError("its best weights have other shapes than its weights")
+    model._best_weights = best or None
     if header["preprocessing"]["feature_names"] is not None:
         model.feature_names_in_ = np.array(header["preprocessing"]["feature_names"], object)
     _labels_from_json(model, header["preprocessing"]["labels"], arrays)
-    _optimizer_from_json(model, header["optimizer"], arrays)
-    if hasattr(model, "best_loss_"):  # a stochastic fit
-        for name in CURVES:
-            setattr(model, name, arrays[name].tolist() if name in arrays else None)
+    optimizer_from_json(model, header["optimizer"], arrays)
+    if hasattr(model, "best_loss_"):  # scikit-learn has it so where nothing validates
+        model.validation_scores_ = None
+    for name in CURVES:
+        if name in arrays:
+            setattr(model, name, arrays[name].tolist())
     return model
-
-
-def to_json(value: Any, name: str) -> Any:
-    """A parameter or figure as strict JSON; OptionError if there is no way to write it.
-
-    >>> to_json((100, 50), "hidden_layer_sizes")
-    {'tuple': [100, 50]}
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else {"float": str(value)}
-    if isinstance(value, list):
-        return [to_json(item, name) for item in value]
-    if isinstance(value, tuple):
-        return {"tuple": [to_json(item, name) for item in value]}
-    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iu":
-        return {"array": [int(item) for item in value], "dtype": value.dtype.name}
-    raise OptionError(
-        f"{name} is a {type(value).__name__}, which a model file does not hold; "
-        f"use set_params({name}=...) with a number, a name, None or a list of these"
-    )
-
-
-def from_json(value: Any) -> Any:
-    """The inverse of `to_json`."""
-    match value:
-        case {"float": ("inf" | "-inf" | "nan") as text}:
-            return float(text)
-        case {"tuple": list(items)}:
-            return tuple(from_json(item) for item in items)
-        case {"array": list(items), "dtype": str(dtype)}:
-            return np.array(items, dtype)
-        case list(items):
-            return [from_json(item) for item in items]
-        case dict():
-            raise ModelFileError(f"has a value of an unknown form, {str(value)[:80]}")
-    return value
 
 
 def _feature_names(model: Any) -> list[str] | None:
@@ -184,31 +169,63 @@ def _labels_from_json(model: Any, facts: Any, arrays: Mapping[str, Array]) -> No
     model.classes_, model._label_binarizer = classes, binarizer
 
 
+def _inputs_to_json(model: Any) -> Any:
+    found: Inputs | None = model._inputs
+    if found is None:
+        return None
+    columns = None if found.columns is None else found.columns.to_json()
+    return {"scale": _scale_to_json(found.scale), "columns": columns}
+
+
+def _inputs_from_json(facts: Mapping[str, Any]) -> Inputs | None:
+    inputs = facts["inputs"]
+    if inputs is None:
+        return None
+    columns = None if inputs["columns"] is None else Columns.from_json(inputs["columns"])
+    scale = _scale_from_json(inputs["scale"])
+    n_columns = len(columns.columns) if columns is not None else len(scale.mean) if scale else 0
+    if n_columns != facts["n_features"]:
+        raise ModelFileError("its preprocessing has another number of columns than of features")
+    return Inputs(scale, columns)
+
+
+def _scale_to_json(scale: Scale | None) -> Any:
+    return scale and {"mean": scale.mean.tolist(), "scale": scale.scale.tolist()}
+
+
+def _scale_from_json(facts: Any) -> Scale | None:
+    if facts is None:
+        return None
+    mean, scale = (np.array(facts[name], np.float64) for name in ("mean", "scale"))
+    if mean.ndim != 1 or mean.shape != scale.shape or not (scale > 0).all():
+        raise ModelFileError("has a scale that is not above 0")
+    return Scale(mean, scale)
+
+
 def _optimizer_to_json(model: Any, arrays: dict[str, Array]) -> Any:
     own: OptimizerState | None = getattr(model, "_optimizer", None)
     if own is None:
         return None
     arrays |= {STATE + name: value for name, value in own.state.items()}
-    numbers = {name: to_json(value, name) for name, value in vars(own.optimizer).items()}
     return {
-        "name": own.optimizer.name,
-        "numbers": numbers,
+        "optimizer": to_json(own.optimizer, "solver"),
         "schedule": own.schedule,
         "power_t": float(own.power_t),
         "first_rate": own.first_rate,
     }
 
 
-def _optimizer_from_json(model: Any, facts: Any, arrays: Mapping[str, Array]) -> None:
+def optimizer_from_json(model: Any, facts: Any, arrays: Mapping[str, Array]) -> None:
+    """Give a model its optimizer; `arrays` has the parameters too, whose shapes are compared."""
     if facts is None:
         return
-    if facts["name"] not in OPTIMIZERS:
-        raise ModelFileError(f"has the optimizer {facts['name']!r}, unknown to this version")
-    optimizer = OPTIMIZERS[facts["name"]](**facts["numbers"])
+    optimizer = from_json(facts["optimizer"])
+    if not isinstance(optimizer, Optimizer):
+        raise ModelFileError(f"has {optimizer!r} in place of an optimizer")
     state = {name[len(STATE) :]: v for name, v in arrays.items() if name.startswith(STATE)}
     for name, value in state.items():
         parameter = name.rpartition(" of ")[2]
-        if parameter != name and value.shape != arrays[parameter].shape:
+        if parameter != name and value.shape not in ((), arrays[parameter].shape):
             raise ModelFileError(f"its optimizer's {name} has the shape {value.shape}")
     model._optimizer = OptimizerState(
         optimizer, facts["schedule"], facts["power_t"], facts["first_rate"], state

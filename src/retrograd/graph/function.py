@@ -104,6 +104,9 @@ class GateFunction:
             values.append(apply(gate, *(values[i] for i in step["inputs"]), **params))
         return values[self.result]
 
+    def __hash__(self) -> int:
+        return hash((self.n_inputs, len(self.steps), self.result))  # gates hold dictionaries
+
     def __repr__(self) -> str:
         return f"<function of {len(self.steps)} gates>"
 

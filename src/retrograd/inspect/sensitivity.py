@@ -52,8 +52,11 @@ def sensitivity(model: Any, X: Any, *, output: int | None = None, engine: str = 
 
     Args:
         model: a network, a fitted estimator, or a table model with X a table.
-        X: (B, I), or a dict where the inputs have names; their columns, and those of heads, stand
-            side by side in the result. output: the number of one output; None for all.
+        X: (B, I), or a dict where the inputs have names. What an estimator or table model encodes
+            or scales is so here too, and slopes are in the I columns that its network sees
+            (`input_gradients` of an estimator has them in X's own). Columns of named inputs, and
+            those of heads, stand side by side.
+        output: the number of one output; None for all.
         engine: "numpy" or "cpu".
 
     Returns:

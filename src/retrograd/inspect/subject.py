@@ -65,6 +65,10 @@ class Inspectable(Protocol):
         """The network with its weights."""
         ...
 
+    def _inputs_for(self, X: Any) -> Any:
+        """A user's X as that network takes it: encoded or scaled where the model does so."""
+        ...
+
     def _subject(self, X: Any, y: Any, sample_weight: Any = None) -> Subject:
         """The network, its loss and penalty, and these rows as it takes them."""
         ...
@@ -122,13 +126,16 @@ def network_of(owner: str, model: Any) -> Network:
 
 def rows_of(model: Any, X: Any) -> Any:
     """What goes into the network for a user's X: of a table model the columns of a table."""
-    return model.columns.transform(X) if isinstance(model, TableModel) else X
+    if isinstance(model, TableModel):
+        return model.columns.transform(X)
+    return X if isinstance(model, Network) else model._inputs_for(X)
 
 
 def _no_model(owner: str, model: Any) -> OptionError:
+    members = "; give one of its members, estimators_" if hasattr(model, "estimators_") else ""
     return OptionError(
         f"{owner}: expected a network (rg.MLP, rg.Network), a fitted estimator or a table "
-        f"model, got {type(model).__name__}"
+        f"model, got {type(model).__name__}{members}"
     )
 
 

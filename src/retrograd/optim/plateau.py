@@ -8,7 +8,7 @@ from typing import Self
 
 from retrograd.arguments import Choices
 from retrograd.arrays import require_integer, require_number
-from retrograd.optim.base import Rate, at, require_rate
+from retrograd.optim.base import Optimizer, Rate, at, require_rate
 
 
 @dataclass(frozen=True)
@@ -85,3 +85,15 @@ class ReduceOnPlateau(Choices):
         if n_bad <= self.patience:
             return replace(self, seen=Seen(best, n_bad, resting, seen.reductions))
         return replace(self, seen=Seen(best, 0, self.cooldown, seen.reductions + 1))
+
+
+def has_plateau(optimizer: Optimizer) -> bool:
+    """Whether any of its rates falls on a plateau."""
+    return any(isinstance(number, ReduceOnPlateau) for number in optimizer.numbers().values())
+
+
+def follow_plateau(optimizer: Optimizer, J: float) -> Optimizer:
+    """The optimizer whose rates that fall on a plateau were shown J of one more epoch."""
+    return optimizer.changed(
+        lambda number: number.after(J) if isinstance(number, ReduceOnPlateau) else number
+    )

@@ -41,8 +41,7 @@ def plot_boundary(
         A matplotlib Figure on its own canvas. A network with a softmax or sigmoid output answers
         classes 0, 1, ...; one with another output numbers, which are drawn as shades.
 
-    Raises DataError for another number of features, NaN, and more than 7 classes; OptionError for a
-    network with heads.
+    Raises DataError for another number of features, NaN, and more than 7 classes.
 
     >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
     >>> figure = rg.plot_boundary(rg.MLP([2, 8, 2], output="softmax"), X, y)
@@ -74,10 +73,7 @@ def _answers(model: Any, grid: NDArray[np.float64]) -> tuple[NDArray[Any], bool]
     if not hasattr(model, "predict"):
         raise OptionError(f"plot_boundary: {type(model).__name__} has no predict(X)")
     if isinstance(model, Network) and model.heads:
-        raise OptionError(
-            "plot_boundary: draws the one output of a network; this one has the heads "
-            f"{', '.join(model.heads)}"
-        )
+        raise OptionError(f"plot_boundary: takes a network of one output; this one is {model!r}")
     found = np.asarray(model.predict(grid))
     if isinstance(model, Network):
         if model.output not in ("softmax", "sigmoid"):

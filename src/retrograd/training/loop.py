@@ -13,7 +13,7 @@ import numpy as np
 from retrograd.arrays import Array, is_finite
 from retrograd.engines.base import Snapshot
 from retrograd.errors import DivergenceError
-from retrograd.optim.plateau import ReduceOnPlateau
+from retrograd.optim.plateau import follow_plateau, has_plateau
 from retrograd.training.divergence import at_the_edge, diverged
 from retrograd.training.history import History
 from retrograd.training.origin import find_origin
@@ -60,8 +60,7 @@ class Run:
         self.history = past.history.copy()
         self.history.score = job.score_name
         self.watch = Watch(job.rules)
-        numbers = session.optimizer.numbers().values() if session.optimizer else ()
-        self._has_plateau = any(isinstance(number, ReduceOnPlateau) for number in numbers)
+        self._has_plateau = session.optimizer is not None and has_plateau(session.optimizer)
         for epoch in range(1, self.history.epochs + 1):
             self.watch.see(self.history, epoch)
             self._follow_plateau(epoch)
@@ -95,9 +94,7 @@ class Run:
         if not self._has_plateau or optimizer is None:
             return
         J = (self.history.validation_J or self.history.J)[epoch - 1]
-        self.session.optimizer = optimizer.changed(
-            lambda number: number.after(J) if isinstance(number, ReduceOnPlateau) else number
-        )
+        self.session.optimizer = follow_plateau(optimizer, J)
 
     def _validate(self) -> None:
         loss, output, loss_of = self.session.score_all(self.job.validation_rows)

@@ -112,12 +112,13 @@ def objective(
     def J_of(means: Nodes) -> Node:
         return total(means) + _penalty(trained, l2) if is_penalised else total(means)
 
-    per_row = per_row_of(forward)
-    noisy_per_row = per_row if is_still else per_row_of(noisy)
+    per_row = still = per_row_of(forward)
+    noisy_per_row = still if is_still else per_row_of(noisy)
     means = mean_of(noisy_per_row)
     J, reported = J_of(means), means
     if any(loss.reported for loss in losses.by_head.values()):
         reported = mean_of(per_row_of(noisy, is_reported=True))
+        per_row = per_row_of(forward, is_reported=True)
     return Objective(
         inputs,
         parameters,

@@ -29,6 +29,12 @@ class Rows:
         return len(self.X)
 
     @property
+    def only_target(self) -> Target:
+        """The targets of a network's one output."""
+        (target,) = self.target.parts.values()
+        return target
+
+    @property
     def weights(self) -> Mapping[str, Array]:
         """The sample weights of each head that has some; "" is the one output."""
         return self.weights_of if self.sample_weight is None else {"": self.sample_weight}

@@ -120,7 +120,7 @@ class TrainingSession:
             is_penalised=callable(l2) or l2 > 0,
             frozen=frozen,
         )
-        self._reads_others = "read" in steps  # the optimizer predicts with others than it trains
+        self.reads_others = "read" in steps  # the optimizer predicts with others than it trains
         state: Mapping[str, Array] = network.parameters
         self._copies: dict[str, list[str]] = {name: [] for name in self.names}  # of a parameter
         if optimizer is not None:
@@ -302,7 +302,7 @@ class TrainingSession:
         Those that are already read so stay as they are. With a parameter, what the optimizer keeps
         as a copy of it (an average) begins anew, so `parameters()` then gives what was assigned.
         """
-        read = self.parameters() if self._reads_others else {}
+        read = self.parameters() if self.reads_others else {}
         for name in self.names:
             require_finite(parameters[name], f"parameter {name}")
             own = read[name] if read else self.engine.read(name)
@@ -313,13 +313,13 @@ class TrainingSession:
     def state(self) -> tuple[dict[str, Array], dict[str, Array]]:
         """Copies of all that changes from step to step, by name, and the parameters among them."""
         state = {name: self.engine.read(name) for name in self._variables}
-        if self._reads_others:
+        if self.reads_others:
             return state, self.parameters()
         return state, {name: state[name] for name in self.names}
 
     def parameters(self) -> dict[str, Array]:
         """Copies of the parameters: those to predict with, if the optimizer tells them apart."""
-        if self._reads_others:
+        if self.reads_others:
             found = self.engine.run("read", np.zeros(1, np.int64), self._numbers_of("read"))
             return {name: found[name][0] for name in self.names}
         return {name: self.engine.read(name) for name in self.names}

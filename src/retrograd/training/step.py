@@ -315,7 +315,13 @@ def initial_state(
     `trained`: those that the optimizer changes, all by default.
     """
     parameters = network.parameters
-    trained = [*parameters] if trained is None else trained
+    return state_at(parameters, optimizer, [*parameters] if trained is None else trained)
+
+
+def state_at(
+    parameters: Mapping[str, Array], optimizer: Optimizer, trained: Collection[str]
+) -> dict[str, Array]:
+    """The state at the first step from these parameters, of which `trained` are changed."""
     dtype = next(iter(parameters.values())).dtype
     state = {COUNT: np.zeros(()), **parameters}
     for name, slot in optimizer.state({name: parameters[name].shape for name in trained}).items():

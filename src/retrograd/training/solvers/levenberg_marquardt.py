@@ -24,7 +24,7 @@ def residuals_of(session: TrainingSession, job: Job) -> Residuals:
     parameters = session.parameters()
     shapes = {name: parameters[name].shape for name in session.trained}
     require_few("LevenbergMarquardt", shapes)
-    l2 = float(session.l2_of(job.train_rows, len(job.train_rows)))
+    l2 = float(np.asarray(session.l2_of(job.train_rows, len(job.train_rows))).item())
     return Residuals(
         session.engine,
         job.train_rows,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +14,20 @@ from retrograd.graph.node import Array
 
 Rates = Mapping[str, float | Array]
 Outputs = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the orders and outputs of a run begin, and how far apart those of its copies lie."""
+
+    order: tuple[int, int]
+    outputs: Mapping[str, tuple[int, int]]
+
+    @classmethod
+    def of(cls, orders: Array, outputs: Mapping[str, Array]) -> Places:
+        """The places of arrays that lead with the copies."""
+        found = {name: (address(output), output.strides[0]) for name, output in outputs.items()}
+        return cls((address(orders), orders.strides[0]), found)
 
 
 class Arguments:
@@ -52,12 +67,12 @@ class Arguments:
         orders: Array,
         size: int,
         rates: Rates,
-        outputs: Mapping[str, Array],
+        places: Places,
     ) -> None:
         """Point the code at the order, the rates and the outputs of copy `i` in this run."""
         pointers, figures = self._pointers, self._figures
         self._kept = [orders]
-        pointers[self._order] = address(orders) + i * orders.strides[0]
+        pointers[self._order] = places.order[0] + i * places.order[1]
         figures[N_ROWS], figures[BATCH] = orders.shape[1], size
         for name, place, cell, number in self.scalars:
             rate = rates[name]
@@ -74,8 +89,8 @@ class Arguments:
                 figures[place] = rate.strides[0]
                 pointers[cell] = address(rate)
         for name, cell in self._outputs:
-            output = outputs[name]
-            pointers[cell] = address(output) + i * output.strides[0]
+            begin, stride = places.outputs[name]
+            pointers[cell] = begin + i * stride
 
     def hand_over_data(self, name: str, array: Array) -> None:
         """Point the code at an array of data."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -20,20 +21,35 @@ def run_batches(
     *,
     is_cold: bool,
 ) -> int:
-    """Run batches until all have run or `stop` says so: how many did."""
+    """Run batches until all have run or `stop` says so: how many did.
+
+    Where several Python threads are here at once, each has its own thread and no other: together
+    they have the processors.
+    """
     done = 0
-    while done < n_batches:
-        if stop is not None and done > 0 and stop():
-            break
-        turns, n_threads = autotuner.next(
-            n_batches - done, is_stoppable=stop is not None, is_cold=is_cold
-        )
-        begin = time.perf_counter()
-        _call(executable, copies, done, done + turns, n_threads)
-        autotuner.note(n_threads, turns, time.perf_counter() - begin, is_cold=is_cold)
-        is_cold = False
-        done += turns
+    _RUNNING.append(None)
+    try:
+        while done < n_batches:
+            if stop is not None and done > 0 and stop():
+                break
+            turns, n_threads = autotuner.next(
+                n_batches - done, is_stoppable=stop is not None, is_cold=is_cold
+            )
+            if len(_RUNNING) > 1:
+                n_threads = 1
+            begin = time.perf_counter()
+            _call(executable, copies, done, done + turns, n_threads)
+            autotuner.note(n_threads, turns, time.perf_counter() - begin, is_cold=is_cold)
+            is_cold = False
+            done += turns
+    finally:
+        _RUNNING.pop()
     return done
+
+
+_RUNNING: list[None] = []  # one for each Python thread that runs batches; a child has none
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_RUNNING.clear)
 
 
 def _call(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
+from typing import Any
 
-from retrograd.engines.cpu.abi.layout import Layout
+import numpy as np
+
+from retrograd.engines.cpu.abi.layout import Layout, Now
+from retrograd.engines.cpu.abi.scratch import scratch_bytes
 from retrograd.engines.cpu.abi.table import Table
 from retrograd.engines.cpu.machine.compiled import Code, compiled
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.engines.cpu.run.autotune import Autotuner
+from retrograd.graph.node import Array, Node
 from retrograd.graph.order import flops
 from retrograd.graph.structure import Structure
 from retrograd.plan.program import Program, signature
@@ -21,7 +26,9 @@ SIZES = 16  # batch sizes of an executable whose measurements are kept
 class Executable:
     """A program's machine code, the table of what it is handed, and how fast it was.
 
-    `autotuner(n_threads, size, n_copies)` is what was measured of batches of that size.
+    `autotuner(n_threads, size, n_copies)` is what was measured of batches of that size; `sizes`
+    of so many rows is what memory they need. `constants`: its arrays in the layout of the code,
+    which all memories share, for they are only read.
     """
 
     def __init__(self, program: Program, target: Target, *, is_direct: bool = False) -> None:
@@ -36,6 +43,13 @@ class Executable:
         self.buffers: dict[object, Layout] = {}
         for node in buffers:
             self.buffers.setdefault(self.table.memory(node), self.table.layout(node))
+        self.sizes = lru_cache(maxsize=SIZES)(self._sizes)
+        self.constants: dict[Node, Array] = {}
+
+    def _sizes(self, rows: int) -> tuple[int, dict[object, tuple[int, np.dtype[Any]]]]:
+        """For batches of so many rows: bytes of a thread's scratch; entries of each buffer."""
+        of_thread = scratch_bytes(self.program, self.target, rows, Now())
+        return of_thread, {key: (x.entries(rows), x.dtype) for key, x in self.buffers.items()}
 
 
 def _autotuner(program: Program, n_threads: int, size: int, n_copies: int) -> Autotuner:

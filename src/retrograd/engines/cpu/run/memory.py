@@ -10,9 +10,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from retrograd.engines.cpu.abi.layout import Now
 from retrograd.engines.cpu.abi.places import PICKING
-from retrograd.engines.cpu.abi.scratch import scratch_bytes
 from retrograd.engines.cpu.abi.table import SCRATCH, Table
 from retrograd.engines.cpu.run.executable import Executable
 from retrograd.errors import DataError
@@ -83,13 +81,14 @@ class Memory:
         self.error = np.zeros(2, np.int64)
         self._keep("error", self.error)
         self._keep("barrier", allocate(64, np.dtype(np.int64)))
-        of_thread = scratch_bytes(executable.program, executable.target, rows, Now())
         for node in table.arrays():
-            assert node.value is not None
-            self._keep(node, packed(table, node, node.value))
+            if node not in executable.constants:
+                assert node.value is not None
+                executable.constants[node] = packed(table, node, node.value)
+            self._keep(node, executable.constants[node])
+        of_thread, needed = executable.sizes(rows)
         sizes: dict[object, Size] = {SCRATCH: (n_threads * of_thread // 4, np.dtype(np.float32))}
-        for key, layout in executable.buffers.items():
-            sizes[key] = layout.entries(rows), layout.dtype
+        sizes |= needed
         buffers = (shared or Buffers()).of(sizes.values())
         for key, array in zip(sizes, buffers, strict=True):
             self._keep(key, array)

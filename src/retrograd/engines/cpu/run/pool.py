@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
@@ -31,6 +32,9 @@ Job = Sequence[tuple[int, int]]
 def available() -> int:
     """How many threads a call may have: RETROGRAD_THREADS, or the processors of this process.
 
+    In a process of a pool (multiprocessing, concurrent.futures, joblib) it is 1: the others have
+    the rest. joblib says how many each may have, in OMP_NUM_THREADS.
+
     Raises OptionError where the variable is no positive integer.
     """
     named = os.environ.get("RETROGRAD_THREADS", "").strip()
@@ -41,9 +45,15 @@ def available() -> int:
                 f"(or unset, for all processors), got {named!r}"
             )
         return int(named)
+    processors = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        processors = len(os.sched_getaffinity(0))
+    # A process of a pool has loaded the module; others need not.
+    pools = sys.modules.get("multiprocessing.process")
+    if pools is None or pools.parent_process() is None:
+        return processors
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return min(max(int(given), 1), processors) if given.isdigit() else 1
 
 
 def run_parallel(code: Code, jobs: Sequence[Job], *, is_shared: bool = False) -> None:

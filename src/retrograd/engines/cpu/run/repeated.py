@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from retrograd.engines.cpu.run.arguments import Arguments, Outputs, Rates
+from retrograd.engines.cpu.run.arguments import Arguments, Outputs, Places, Rates
 from retrograd.engines.cpu.run.calls import run_batches
 from retrograd.engines.cpu.run.executable import Executable
 from retrograd.engines.cpu.run.memory import require_legal
@@ -39,7 +39,8 @@ class Repeated:
         self._error = copy.memory.error
         rates = {name: 0.0 for name, _ in self._numbers}
         inner = {name: output[None] for name, output in outputs.items()}
-        copy.hand_over(0, self._order[None], size, rates, inner)
+        orders = self._order[None]
+        copy.hand_over(0, orders, size, rates, Places.of(orders, inner))
         self.feed(data)
         copy.parts(0, 1, 1)
         self._call = partial(executable.code.call, copy.table, copy.alone[0])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.engines.cpu.machine.target import Target
-from retrograd.engines.cpu.run.arguments import Arguments, Outputs, Rates
+from retrograd.engines.cpu.run.arguments import Arguments, Outputs, Places, Rates
 from retrograd.engines.cpu.run.calls import run_batches
 from retrograd.engines.cpu.run.executable import executable_of
 from retrograd.engines.cpu.run.memory import Buffers, Memory, require_legal
@@ -60,10 +60,13 @@ class Runner:
         size: int,
         rates: Rates,
         stop: Callable[[], bool] | None,
+        *,
+        only: Sequence[int] | None = None,
     ) -> tuple[int, Outputs]:
         """Run the batches of all copies: how many batches ran, and the outputs of each copy.
 
         `orders` is (copies, n); outputs lead with the copies, then come batches or rows.
+        `only`: the numbers of the copies that run; `orders` has one for each of them.
         """
         n_copies, n = orders.shape
         n_batches = -(-n // size)
@@ -79,16 +82,17 @@ class Runner:
             ]
             self._memories = [copy.memory for copy in self._copies]
             self._data = {}
-        for i, copy in enumerate(self._copies):
-            copy.hand_over(i, orders, size, rates, outputs)
-            for name, array in data.items():
-                if self._data.get(name) is not array:
+        for name, array in data.items():
+            if self._data.get(name) is not array:
+                for copy in self._copies:
                     copy.hand_over_data(name, array)
         self._data = dict(data)
+        copies = self._copies if only is None else [self._copies[i] for i in only]
+        found = Places.of(orders, outputs)
+        for i, copy in enumerate(copies):
+            copy.hand_over(i, orders, size, rates, found)
         autotuner = self._executable.autotuner(self._n_threads, size, n_copies)
-        done = run_batches(
-            self._executable, self._copies, autotuner, n_batches, stop, is_cold=is_cold
-        )
+        done = run_batches(self._executable, copies, autotuner, n_batches, stop, is_cold=is_cold)
         require_legal(self._memories)
         return done, outputs
 

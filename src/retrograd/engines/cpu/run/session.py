@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from retrograd.arrays import require_integer
 from retrograd.engines.base import Snapshot
 from retrograd.engines.checks import (
+    checked_copies,
     checked_data,
     checked_order,
     checked_scalars,
@@ -62,25 +63,30 @@ class CpuSession:
         *,
         batch_size: int | None = None,
         stop: Callable[[], bool] | None = None,
+        only: Sequence[int] | None = None,
     ) -> dict[str, Array]:
         """See `Session.run`."""
         this, given = checked_step(self._steps, step, batch_size), scalars or {}
         runner = self._runners.get(step) or self._runner(step)
+        chosen = checked_copies(only, self._copies)
+        n_copies = self._copies if chosen is None else len(chosen)
         are_floats = {type(given.get(name)) for name in this.scalars} <= {float}
         if are_floats and self._is_ready(order):
             own = len(order) if batch_size is None else min(batch_size, len(order))
             repeated = runner.run_repeated(self._data, order, own, given, stop)
             if repeated is not None:
                 return repeated
-        rows = np.ascontiguousarray(checked_order(order, self._n_rows, self._copies))
+        rows = np.ascontiguousarray(checked_order(order, self._n_rows, n_copies))
         n = rows.shape[-1]
         size = max(1, n) if batch_size is None else min(batch_size, max(1, n))
         rates: Mapping[str, float | Array] = given
         if not are_floats:
-            rates = checked_scalars(this, given, -(-n // size), self._copies)
-        run = runner.run_expanded if self._is_sparse else runner.run
+            rates = checked_scalars(this, given, -(-n // size), n_copies)
         orders = rows[None] if self._copies is None else rows
-        done, outputs = run(self._data, orders, size, rates, stop)
+        if self._is_sparse:
+            done, outputs = runner.run_expanded(self._data, orders, size, rates, stop)
+        else:
+            done, outputs = runner.run(self._data, orders, size, rates, stop, only=chosen)
         n_ran = min(done * size, n)
         results = {}
         for name, node in this.outputs.items():

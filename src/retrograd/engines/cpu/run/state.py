@@ -50,27 +50,27 @@ class State:
             }
             for i in range(n_copies)
         ]
-        self._views = {name: self.views(name, self._blocks) for name in nodes}
+        self._views = {name: self.view(name, self._blocks) for name in nodes}
 
     @property
     def names(self) -> Collection[str]:
         """The names of the variables."""
         return self._shapes.keys()
 
-    def views(self, name: str, blocks: Blocks) -> list[Array]:
-        """A variable of each copy in these blocks, as NumPy has it."""
+    def view(self, name: str, blocks: Blocks) -> Array:
+        """A variable in these blocks as NumPy has it, led by the copies if there are several."""
         layout, start, n = self._places[name]
         memory = blocks[layout.dtype]
-        return [layout.view(own[start : start + n], self._shapes[name], 0) for own in memory]
-
-    def joined(self, views: list[Array]) -> Array:
-        """The variables of all copies as an array of their own."""
-        return np.array(views[0]) if self._copies is None else np.stack(views)
+        first = layout.view(memory[0, start : start + n], self._shapes[name], 0)
+        if self._copies is None:
+            return first
+        shape, strides = (len(memory), *first.shape), (memory.strides[0], *first.strides)
+        return np.lib.stride_tricks.as_strided(first, shape, strides)
 
     def read(self, name: str) -> Array:
         """A copy of a variable."""
         self._require(name)
-        return self.joined(self._views[name])
+        return np.array(self._views[name], order="C")
 
     def write(self, name: str, value: Array) -> None:
         """Give a variable another value, of its shape."""
@@ -83,8 +83,7 @@ class State:
             raise ShapeError(
                 f"{name!r}: expected shape {show(expected)}{led}, got {show(np.shape(value))}"
             )
-        for i, view in enumerate(self._views[name]):
-            view[...] = value if self._copies is None else np.asarray(value)[i]
+        self._views[name][...] = value
 
     def _require(self, name: str) -> None:
         if name not in self._shapes:
@@ -93,11 +92,10 @@ class State:
     def not_finite(self) -> str | None:
         """The name of the first variable that is not finite."""
         # Padding may hold anything: where a block is not finite, each variable is looked at.
-        if all(map(is_finite, self._blocks.values())):
+        # Copy by copy: of a long block BLAS would take a sum with several threads, and wake them.
+        if all(is_finite(own) for block in self._blocks.values() for own in block):
             return None
-        return next(
-            (name for name, views in self._views.items() if not all(map(is_finite, views))), None
-        )
+        return next((name for name, view in self._views.items() if not is_finite(view)), None)
 
     def snapshot(self, into: Snapshot | None = None) -> Packed:
         """A copy of all variables, in the memory of an older one if it is given."""
@@ -129,7 +127,7 @@ class Packed(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         if name not in self.state.names:
             raise KeyError(name)
-        return self.state.joined(self.state.views(name, self.blocks))
+        return np.array(self.state.view(name, self.blocks), order="C")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.state.names)

@@ -1,0 +1,113 @@
+"""A user's data at scikit-learn's checks: what those let through, or tell in NumPy's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from retrograd.arrays import Array, as_numbers, cast, is_finite
+from retrograd.errors import DataError, ShapeError
+
+INPUTS = "csr"  # the sparse form that is taken as it is; others are brought to it
+
+PLAIN = {  # words of NumPy and Python, and what they mean for the data
+    "int too large to convert to float": "has an integer beyond the largest float, about 1.8e308",
+    "setting an array element with a sequence": "holds sequences where numbers should be, or rows "
+    "of unequal length",
+    "could not be promoted by": "mixes dates with numbers; turn dates to numbers first",
+    "Cannot cast array data": "is a structured array; give its fields as columns of one dtype",
+    "not supported between instances of": "holds labels of several types, which have no order; "
+    "give all of them one type",
+}
+
+
+@contextmanager
+def plainly(X: Any = None) -> Iterator[None]:
+    """Errors of NumPy and Python that speak of arrays' insides become a DataError on X or y.
+
+    `X`: where both are looked at; without it the error is y's. What scikit-learn says is left as
+    it is.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        for raw, words in PLAIN.items():
+            if raw in str(error):
+                raise DataError(f"{'y' if _converts(X) else 'X'}: {words}") from error
+        raise
+
+
+def checked(model: BaseEstimator, X: Any, y: Any = "no_validation", **options: Any) -> Any:
+    """`validate_data` of scikit-learn, with numbers in X and no masked entries: X, or X and y."""
+    require_unmasked(X, "X")
+    require_unmasked(y, "y")
+    # The checks add up the largest numbers, and cast what is beyond them.
+    with plainly(X), np.errstate(over="ignore", invalid="ignore"):
+        found = validate_data(model, X, y, accept_sparse=INPUTS, **options)
+    require_numbers(found[0] if isinstance(found, tuple) else found, "X")
+    return found
+
+
+def require_unmasked(value: Any, name: str) -> None:
+    """Raise DataError for an array with masked entries: they would be read as if they were not."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise DataError(f"{name}: has masked entries; remove or fill them first")
+
+
+def require_numbers(array: Any, name: str) -> None:
+    """Raise DataError for an array of dates, of text, of anything else."""
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name}: expected numbers, got {array.dtype}")
+
+
+def require_finite_outputs(output: Array) -> None:
+    """Raise DataError for a prediction (n, O) that is infinite or NaN."""
+    if not is_finite(output):
+        row = int(np.argmin(np.isfinite(output).all(axis=1)))
+        raise DataError(
+            f"the network's output for row {row} of X is {output[row][:4]}: the row, or coefs_ and "
+            "intercepts_, hold numbers too large"
+        )
+
+
+def weights_in(
+    coefs: Sequence[Any], intercepts: Sequence[Any], dtype: np.dtype[Any]
+) -> tuple[list[Array], list[Array]]:
+    """Weights that a user may have assigned, as arrays of this dtype: themselves where they are.
+
+    Raises ShapeError unless each layer takes what the one before it gives.
+    """
+    own = [
+        [
+            value
+            if type(value) is np.ndarray and value.dtype == dtype
+            else cast(as_numbers(value, name), name, dtype)
+            for value in values
+        ]
+        for name, values in (("coefs_", coefs), ("intercepts_", intercepts))
+    ]
+    shapes = [[value.shape for value in values] for values in own]
+    outs = [shape[-1:] for shape in shapes[0]]
+    fit = all(len(shape) == 2 for shape in shapes[0]) and shapes[1] == outs
+    if not (outs and fit and [shape[:1] for shape in shapes[0]][1:] == outs[:-1]):
+        raise ShapeError(
+            f"coefs_ have the shapes {shapes[0]} and intercepts_ {shapes[1]}; they must be (I, O) "
+            "and (O,), and the O of a layer the I of the next"
+        )
+    return own[0], own[1]
+
+
+def _converts(X: Any) -> bool:
+    """Whether X itself becomes an array of numbers."""
+    if hasattr(X, "toarray"):
+        return True
+    try:
+        np.asarray(X, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True

@@ -1,0 +1,168 @@
+"""`MLPEnsembleRegressor`: several networks that predict numbers, trained as one program."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any, ClassVar, Self
+
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from retrograd.arrays import Array
+from retrograd.estimators import ensemble_serial
+from retrograd.estimators.ensemble import BaseMLPEnsemble
+from retrograd.estimators.losses import POISSON, SQUARED_ERROR
+from retrograd.estimators.regressor import MLPRegressor
+
+
+class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[misc]  # scikit-learn is not typed
+    """Several multi-layer perceptrons that predict numbers: the mean of theirs, and their spread.
+
+    They are trained at once, as copies of one program, and predict in one call. Where there were
+    few rows to learn from they differ: `predict(X, return_std=True)`
+    [Lakshminarayanan, Pritzel & Blundell 2017].
+
+    Args:
+        n_estimators: how many members, M, at least 1.
+        members: "independent": each has weights of its own, drawn and shuffled by a seed of its
+            own. "shared": all share the weights; each has factors of 1 or -1 at first on the rows
+            and columns of every matrix, and biases of its own, and sees every row of every batch:
+            W_m = r_m * W * s_m   [Wen, Tran & Ba 2020]. Not with "lbfgs".
+        bootstrap: members draw the rows that they train on, with replacement.
+        max_samples: rows that a member draws: a number of them, or a share of all, in (0, 1].
+        random_state: of the members' seeds; those are the `random_state` of `estimators_`.
+        verbose: print the mean loss of each epoch.
+        early_stopping: each member holds out rows of its own, keeps its best weights and stops
+            by itself; with shared weights all together.
+
+    The others are those of `rg.MLPRegressor`, for every member.
+
+    Attributes: `estimators_`, the members; `estimators_samples_`, the rows that each trained on;
+    `parameters_`, the weights and factors, where members share; `n_iter_`, the most epochs of a
+    member; `loss_`, the mean of theirs.
+
+    >>> X = np.linspace(-1.0, 1.0, 21)[:, None]
+    >>> model = rg.MLPEnsembleRegressor(
+    ...     5, hidden_layer_sizes=(8,), activation="tanh", solver="lbfgs", random_state=0
+    ... ).fit(X, X.ravel() ** 2)
+    >>> mean, std = model.predict([[0.5], [4.0]], return_std=True)
+    >>> bool(abs(mean[0] - 0.25) < 0.05), bool(std[1] > 10.0 * std[0])
+    (True, True)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLPEnsemble._parameter_constraints,
+        "loss": [StrOptions({SQUARED_ERROR, POISSON})],
+    }
+    _member_class = MLPRegressor
+
+    def __init__(
+        self,
+        n_estimators: int = 10,
+        *,
+        members: str = "independent",
+        bootstrap: bool = False,
+        max_samples: float = 1.0,
+        loss: str = SQUARED_ERROR,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        engine: Any = "auto",
+        n_threads: int | None = None,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.members = members
+        self.bootstrap = bootstrap
+        self.max_samples = max_samples
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.engine = engine
+        self.n_threads = n_threads
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train all members from fresh weights, or with `warm_start` from those that are there.
+
+        Args:
+            X: (n, n_features) numbers, finite, or a sparse matrix of them. float32 stays float32.
+            y: (n,) or (n, n_outputs) numbers, finite.
+            sample_weight: (n,), >= 0.
+        """
+        return self._fit(X, y, sample_weight, is_partial=False)
+
+    def _partial_fit_exists(self) -> bool:
+        return self._has_partial_fit()
+
+    @available_if(_partial_fit_exists)  # type: ignore[untyped-decorator]  # scikit-learn's
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Run one epoch of every member over these rows, from where the last call ended.
+
+        All members take all rows.
+        """
+        return self._fit(X, y, sample_weight, is_partial=True)
+
+    def predict(
+        self,
+        X: Any,
+        return_std: bool = False,  # noqa: FBT001, FBT002  # as GaussianProcessRegressor
+    ) -> Array | tuple[Array, Array]:
+        """The mean of the members' predictions for each row: (n,), or (n, n_outputs).
+
+        `return_std`: also their standard deviation, of the same shape.
+        """
+        each = self.predict_members(X)
+        mean = each.mean(axis=0)
+        return (mean, each.std(axis=0)) if return_std else mean
+
+    def predict_members(self, X: Any) -> Array:
+        """Each member's prediction for each row: (n_estimators, n), or (..., n, n_outputs)."""
+        each = self._outputs(X)
+        return each[:, :, 0] if each.shape[2] == 1 else each
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the fitted ensemble to one file, whole or not at all; `rg.load` reads it back."""
+        ensemble_serial.save(self, path)

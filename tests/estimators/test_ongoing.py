@@ -1,0 +1,130 @@
+"""partial_fit on the session that is open: it leaves the model as the long way does."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+import retrograd as rg
+from retrograd.errors import FitDivergenceError
+from retrograd.estimators import ongoing
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+CASES = {
+    "adam": {},
+    "sgd": {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.1},
+    "adamw": {"solver": "adamw", "learning_rate": rg.schedules.Cosine(0.01, steps=20)},
+    "average": {"solver": rg.EMA(rg.SGD(0.1), decay=0.5)},
+    "in batches": {"batch_size": 10},
+    "reference": {"engine": "numpy"},
+}
+
+
+@pytest.fixture
+def count(monkeypatch):
+    """How often the short way was taken."""
+    taken = []
+    go = ongoing.Ongoing.go
+    monkeypatch.setattr(
+        ongoing.Ongoing, "go", lambda self, *args: taken.append(1) or go(self, *args)
+    )
+    return taken
+
+
+def batches(kind, n=7):
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        size = 32 if i != 4 else 19
+        X = rng.normal(size=(size, 5))
+        yield X, (X[:, 0] > 0) * 2 + (X[:, 1] > 0) if kind == "classifier" else X[:, 0]
+
+
+def makers(kind, **params):
+    if kind == "classifier":
+        return rg.MLPClassifier((8,), random_state=0, **params), {"classes": [0, 1, 2, 3]}
+    return rg.MLPRegressor(hidden_layer_sizes=(8,), random_state=0, **params), {}
+
+
+def assert_equal_models(a, b):
+    assert a.loss_curve_ == b.loss_curve_ and (a.t_, a.n_iter_) == (b.t_, b.n_iter_)
+    for one, other in zip(a.coefs_ + a.intercepts_, b.coefs_ + b.intercepts_, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_the_short_way_is_the_long_way(kind, name, count):
+    model, first = makers(kind, **CASES[name])
+    other = clone(model)
+    for X, y in batches(kind):
+        model.partial_fit(X, y, **first)
+        other.partial_fit(X.tolist(), y.tolist(), **first)  # lists need all checks
+        first = {}
+    assert len(count) == 6
+    assert_equal_models(model, other)
+    copy = pickle.loads(pickle.dumps(model))
+    for X, y in batches(kind, 2):
+        copy.partial_fit(X, y)
+        model.partial_fit(X, y)
+    assert_equal_models(model, copy)
+
+
+def test_weights_changed_in_between_are_gone_on_from(count):
+    model, _ = makers("regressor", solver="sgd", momentum=0.0)
+    other = clone(model)
+    for i, (X, y) in enumerate(batches("regressor")):
+        for each, rows in ((model, (X, y)), (other, (X.tolist(), y.tolist()))):
+            each.partial_fit(*rows)
+            if i % 2:
+                each.coefs_[0][:, 2] += 0.5
+            else:
+                each.intercepts_ = [b + 0.1 for b in each.intercepts_]
+    assert len(count) == 6
+    assert_equal_models(model, other)
+
+
+def test_what_differs_takes_the_long_way(count):
+    (X, y), *_ = batches("classifier")
+    model, first = makers("classifier")
+    model.partial_fit(X, y, **first)
+    model.set_params(alpha=0.1).partial_fit(X, y)
+    model.partial_fit(X.astype(np.float32), y)
+    model.partial_fit(X, y, sample_weight=np.ones(32))
+    model.partial_fit(X, y)
+    assert not count
+    model.partial_fit(X, y)
+    assert len(count) == 1
+    for wrong_X, wrong_y in (
+        (X[:, :3], y),
+        (X * np.nan, y),
+        (X, y + 9),
+        (X, y[:3]),
+        (X[:0], y[:0]),
+    ):
+        with pytest.raises(ValueError):
+            model.partial_fit(wrong_X, wrong_y)
+    assert len(count) == 1
+    model.set_params(alpha=-1.0)
+    with pytest.raises(ValueError, match="alpha"):
+        model.partial_fit(X, y)
+
+
+def test_divergence_on_the_short_way_keeps_finite_weights(count):
+    (X, y), *_ = batches("regressor")
+    model, _ = makers("regressor", solver="sgd", learning_rate_init=0.5)
+    model.partial_fit(X, y)
+    with pytest.raises(FitDivergenceError):
+        model.partial_fit(1e200 * X, 1e200 * y)
+    assert count and np.isfinite(model.predict(X)).all()
+
+
+def test_a_fit_and_a_file_see_the_state_of_the_short_way(tmp_path):
+    model, _ = makers("regressor")
+    for X, y in batches("regressor"):
+        model.partial_fit(X, y)
+    model.save(tmp_path / "a.model")
+    loaded = rg.load(tmp_path / "a.model")
+    assert_equal_models(model.partial_fit(X, y), loaded.partial_fit(X, y))
+    assert model.fit(X, y).loss_curve_ == clone(model).fit(X, y).loss_curve_
