@@ -193,3 +193,9 @@ def test_wrong_arguments_are_errors():
         rg.trace(net, X, Y, mode="test")
     with pytest.raises(DataError, match="give X and Y"):
         rg.trace(net, mode="predict")
+    with pytest.raises(UnknownNameError, match=r"argument of trace 'criterion'.*'loss'"):
+        rg.trace(net, X, Y, criterion="mse")
+    with pytest.raises(UnknownNameError, match=r"argument of Recorder 'criterion'.*'loss'"):
+        rg.Recorder(X, Y, every=1, criterion="mse")
+    with pytest.raises(UnknownNameError, match=r"argument of check_gradient 'criterion'.*'loss'"):
+        rg.check_gradient(net, X, Y, criterion="mse")
