@@ -44,9 +44,9 @@ def test_where_others_run_a_call_has_one_thread(monkeypatch):
     alone = model.fit(X, X[:, 0]).loss_curve_
     assert shared
     shared.clear()
-    monkeypatch.setattr(calls, "_RUNNING", [None])  # as of a call in another thread
+    monkeypatch.setattr(calls, "_RUNNING", {None})  # as of a call in another thread
     assert model.fit(X, X[:, 0]).loss_curve_ == alone
-    assert not shared and calls._RUNNING == [None]
+    assert not shared and calls._RUNNING == {None}
 
 
 @pytest.mark.parametrize(("given", "n"), [(None, 1), ("1", 1), ("0", 1), ("many", 1)])

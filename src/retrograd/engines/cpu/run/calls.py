@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from retrograd.engines.cpu.run.arguments import Arguments
-from retrograd.engines.cpu.run.autotune import Autotuner
+from retrograd.engines.cpu.run.autotune import SLICE, Autotuner
 from retrograd.engines.cpu.run.executable import Executable
 from retrograd.engines.cpu.run.pool import run_parallel
 
@@ -24,30 +24,36 @@ def run_batches(
     """Run batches until all have run or `stop` says so: how many did.
 
     Where several Python threads are here at once, each has its own thread and no other: together
-    they have the processors.
+    they have the processors. What is measured then tells nothing about a call alone.
     """
-    done = 0
-    _RUNNING.append(None)
+    done, own, ahead = 0, object(), 1
     try:
+        _RUNNING.add(own)
         while done < n_batches:
             if stop is not None and done > 0 and stop():
                 break
-            turns, n_threads = autotuner.next(
-                n_batches - done, is_stoppable=stop is not None, is_cold=is_cold
-            )
-            if len(_RUNNING) > 1:
-                n_threads = 1
+            is_alone = len(_RUNNING) == 1
+            if is_alone:
+                turns, n_threads = autotuner.next(
+                    n_batches - done, is_stoppable=stop is not None, is_cold=is_cold
+                )
+            else:
+                turns, n_threads = min(n_batches - done, ahead), 1
             begin = time.perf_counter()
             _call(executable, copies, done, done + turns, n_threads)
-            autotuner.note(n_threads, turns, time.perf_counter() - begin, is_cold=is_cold)
+            seconds = time.perf_counter() - begin
+            if is_alone:
+                autotuner.note(n_threads, turns, seconds, is_cold=is_cold)
+            elif seconds < SLICE / 2:
+                ahead *= 2
             is_cold = False
             done += turns
     finally:
-        _RUNNING.pop()
+        _RUNNING.discard(own)
     return done
 
 
-_RUNNING: list[None] = []  # one for each Python thread that runs batches; a child has none
+_RUNNING: set[object] = set()  # one for each Python thread that runs batches; a child has none
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_RUNNING.clear)
 
