@@ -251,6 +251,12 @@ def test_what_cannot_be_judged_says_what_is_missing():
     assert diagnosis.verdict("plateau") is None
 
 
+def test_losses_beyond_the_largest_number_are_judged_without_a_warning():
+    net = rg.MLP([4, 8, 1], dtype=np.float32)
+    net.parameters["W1"] *= np.float32(1e30)
+    assert not rg.diagnose(net, X, Y).verdict("suspect labels").is_found
+
+
 def test_printed_it_is_words_with_figure_threshold_source_and_remedy():
     deep = rg.MLP([4, *[8] * 12, 1], activation="sigmoid")
     text = str(rg.diagnose(deep, X, Y))
