@@ -13,8 +13,7 @@ from retrograd.autodiff.checked import CheckedVariable, GradientCheck
 from retrograd.cli.data import DataArgument, NoiseOption, read_model_and_data
 from retrograd.cli.model import ModelArgument
 from retrograd.cli.terminal import print_table
-from retrograd.errors import DataError
-from retrograd.files.table import Table, missing
+from retrograd.files.table import Table
 from retrograd.inspect.check import check_gradient
 from retrograd.run import find_engine
 from retrograd.tabular.model import TableModel
@@ -68,12 +67,7 @@ def _print(result: GradientCheck) -> None:
 
 def choose(model: TableModel, table: Table, n_rows: int, what: str) -> Array:
     """The numbers of rows that have a target, at most `n_rows`, evenly from the whole table."""
-    name = model.target.name
-    if name not in table.names:
-        raise DataError(f"{what} needs the target too: the data have no column {name!r}")
-    complete = np.flatnonzero(~missing(table.column(name)))
-    if not len(complete):
-        raise DataError(f"{what} needs the target too: {name!r} is missing in every row")
+    complete = model.rows_with_target(table, what)
     at = np.linspace(0, len(complete) - 1, min(n_rows, len(complete))).astype(np.int64)
     return np.asarray(complete[at])
 

@@ -9,6 +9,7 @@ from typing import Any, overload
 
 from numpy.typing import ArrayLike
 
+from retrograd.arguments import require_arguments
 from retrograd.autodiff import check
 from retrograd.autodiff.check import AUTO
 from retrograd.autodiff.checked import GradientCheck
@@ -109,6 +110,7 @@ def check_gradient(
     """
     if isinstance(output, Node) or not _is_model(output):
         return _of_node(output, wrt, values, **options)
+    require_arguments("check_gradient", options, _of_model)
     return _of_model(output, wrt, values, **options)
 
 

@@ -149,7 +149,8 @@ def suspect(evidence: Evidence) -> Verdict | None:
         is_out = (losses > limit) & (losses > 20.0 * losses.mean())
     else:
         errors = np.sqrt(np.maximum(losses, 0.0))
-        usual = max(float(np.median(errors)), 1e-300)
+        finite = np.finfo(np.float64)
+        usual = float(np.clip(np.median(errors), finite.tiny, finite.max))
         figures, limit = errors / usual, 30.0
         meaning = "the largest root of a row's loss over the median one"
         is_out = figures > limit
