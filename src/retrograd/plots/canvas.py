@@ -68,10 +68,14 @@ def dress(axes: Axes, *, x: str = "", y: str = "", title: str = "", small: bool 
     axes.tick_params(labelsize=size - 1)
 
 
-def legend(axes: Axes, *, outside: bool = False, title: str = "") -> None:
-    """The legend, without a frame; `outside`: to the right of the axes, for many lines."""
+def legend(axes: Axes, *, outside: bool = False, is_filled: bool = False, title: str = "") -> None:
+    """The legend, without a frame; `outside`: to the right of the axes, for many lines.
+
+    `is_filled`: hides what runs under it.
+    """
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if outside else {}
-    axes.legend(fontsize=10, frameon=False, title=title or None, **place)
+    place |= {"frameon": is_filled, "facecolor": "white", "edgecolor": "none", "framealpha": 1.0}
+    axes.legend(fontsize=10, title=title or None, **place)
 
 
 def with_unit(name: str, unit: str) -> str:

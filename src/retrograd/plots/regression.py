@@ -109,5 +109,5 @@ def plot_errors(
     axes.plot([], [], " ", label=with_unit(f"standard deviation {spread:.3g}", unit))
     label = f"error: predicted less true {with_unit(name, unit)}"
     dress(axes, x=label, y=f"rows of {len(error)}", title=title)
-    legend(axes)
+    legend(axes, is_filled=True)  # so that the lines do not run through its words
     return figure
