@@ -165,6 +165,7 @@ def _of_table(owner: str, model: TableModel, table: Any) -> Subject:
     part = table.take(complete)
     network = model.network
     loss = find_loss(AUTO, network)
-    X, y = model.columns.transform(part), model.target.encode(part.column(name))
+    X = model.columns.transform(part)
+    y = model.target.encode(part.column(name), part.taken)
     rows = check_rows(network, loss, X, y, dtype=network.dtype)
     return Subject.of(network, rows, loss, float(model.settings.get("l2") or 0.0))
