@@ -29,7 +29,8 @@ def finite_numbers(
         numbers = parse_numbers(words)
         if numbers is None:
             row = next(i for i, word in enumerate(words) if parse_numbers([word]) is None)
-            problem = f"holds {words[row][:60]!r} in row {row_in_words(row, rows)}, where a number is expected"
+            where = f"in row {row_in_words(row, rows)}, where a number is expected"
+            problem = f"holds {words[row][:60]!r} {where}"
             raise DataError(f"column {name!r} {problem}")
     else:
         numbers = column.astype(np.float64, copy=False)

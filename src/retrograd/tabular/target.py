@@ -51,8 +51,8 @@ class ClassTarget:
             listed = ", ".join(map(repr, self.classes[:20]))
             more = f", ... ({len(self.classes)} classes)" if len(self.classes) > 20 else ""
             raise DataError(
-                f"target {self.name!r}: {_shown(column[row])} in row {row_in_words(row, rows)} was not "
-                f"a class in training; the classes: {listed}{more}"
+                f"target {self.name!r}: {_shown(column[row])} in row {row_in_words(row, rows)} "
+                f"was not a class in training; the classes: {listed}{more}"
             )
         return labels
 
