@@ -113,7 +113,9 @@ def unscaled(evidence: Evidence) -> Verdict | None:
         return None
     columns = np.array(_into_dense(evidence.subject.network.layers), np.int64)
     X = evidence.trace.X[:, columns].astype(np.float64)
-    rms = np.sqrt(np.mean(np.square(X), axis=0))
+    largest = np.abs(X).max(axis=0)
+    unit = np.where(largest > 0, largest, 1.0)  # a square must not overflow
+    rms = unit * np.sqrt(np.mean(np.square(X / unit), axis=0))
     if not rms.any():  # a column of zeros is no trouble
         return None
     limit = 30.0

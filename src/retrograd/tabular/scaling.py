@@ -36,8 +36,8 @@ def finite_numbers(
         numbers = column.astype(np.float64, copy=False)
     infinite = np.flatnonzero(np.isinf(numbers))
     if infinite.size:
-        value, row = numbers[infinite[0]], row_in_words(infinite[0], rows)
-        raise DataError(f"column {name!r} holds {value} in row {row}; numbers are finite")
+        value, where = numbers[infinite[0]], row_in_words(infinite[0], rows)
+        raise DataError(f"column {name!r} holds {value} in row {where}; numbers are finite")
     return numbers
 
 
