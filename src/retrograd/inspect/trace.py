@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from retrograd.arguments import require_arguments
 from retrograd.arrays import require_integer
 from retrograd.errors import GraphError, ShapeError, require_known
 from retrograd.graph.node import CONSTANT, VARIABLE, Node, describe
@@ -180,6 +181,7 @@ def trace(subject: Any, X: Any = None, Y: ArrayLike | None = None, /, **options:
         if Y is not None or options:
             raise GraphError("trace: of a node, give values for variables and nothing else")
         return _of_node(subject, X)
+    require_arguments("trace", options, _of_model)
     return _of_model(subject, X, Y, **options)
 
 
@@ -187,6 +189,7 @@ def _of_model(
     model: Any,
     X: Any,
     Y: ArrayLike | None = None,
+    /,
     *,
     loss: LossChoice = "auto",
     l2: float | None = None,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from retrograd.arguments import require_no_others
 from retrograd.arrays import require_integer
 from retrograd.errors import OptionError
 from retrograd.inspect import of_batch, of_course, of_labels
@@ -63,6 +64,7 @@ def diagnose(
     sample_weight: ArrayLike | None = None,
     seed: int = 0,
     engine: str = "numpy",
+    **others: Any,
 ) -> Diagnosis:
     """Look for what ails a network or its training, and say it in words.
 
@@ -89,6 +91,7 @@ def diagnose(
     >>> rg.diagnose(deep, X, X[:, :1]).found[0].ailment
     'vanishing gradients'
     """
+    require_no_others("diagnose", others, diagnose)
     require_integer("diagnose", "seed", seed, low=0)
     if history is not None and not isinstance(history, History):
         raise OptionError(f"diagnose: history is what rg.train returned, got {history!r}")
