@@ -35,7 +35,7 @@ class Plain:
 
 
 def test_a_fake_engine_takes_the_place_of_a_real_one(monkeypatch):
-    monkeypatch.setitem(run.ENGINES, "plain", Plain)
+    monkeypatch.setitem(run.ENGINES, "plain", lambda n_threads: Plain())
     x, w = variable("x", [1.0, 2.0]), variable("w", 3.0)
     function = compile([x * w, x + w], [x], engine="plain")
     assert function.engine == "plain"

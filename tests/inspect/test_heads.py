@@ -5,6 +5,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import DivergenceError, OptionError
+from retrograd.plots.surface import _Surface
 
 RNG = np.random.default_rng(17)
 N = 24
@@ -72,8 +73,11 @@ def test_pictures_show_every_input_and_head():
 
 def test_a_loss_surface_goes_by_all_heads():
     network = net()
-    figure = rg.plot_loss_surface(network, X, Y, loss=LOSS)
-    assert figure.axes
+    drawn = rg.plot_loss_surface(network, X, Y, loss=LOSS, points=5).axes[1].get_ylim()
+    J = rg.trace(network, X, Y, loss=LOSS).J
+    assert drawn[0] <= J <= drawn[1]
+    made = _Surface.of(network, X, Y, LOSS, 0.0)
+    assert made.J(made.flat(network.parameters)) == pytest.approx(J, rel=1e-12)
 
 
 def test_a_divergence_tells_the_targets_that_are_large():

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import retrograd as rg
-from retrograd.errors import OptionError, UnknownNameError
+from retrograd.errors import DataError, OptionError, UnknownNameError
 
 RNG = np.random.default_rng(65)
 X = RNG.normal(size=(10, 3))
@@ -108,6 +108,15 @@ def test_an_example_is_without_the_mean_and_the_penalty(output: str):
         np.testing.assert_allclose(mean, rest, rtol=1e-8, atol=1e-12)
 
 
+def test_an_example_draws_what_its_row_drew_in_the_batch():
+    network = rg.Network([rg.Dense(3, 16, "tanh"), rg.Dropout(0.5), rg.Dense(16, 1)])
+    X = np.random.default_rng(0).normal(size=(8, 3))
+    batch = rg.trace(network, X, X[:, :1])
+    one = batch.example(3)
+    np.testing.assert_array_equal(one.layer(2).a == 0, batch.layer(2).a[3:4] == 0)
+    np.testing.assert_array_equal(one.example(0).layer(2).a, one.layer(2).a)
+
+
 def test_an_example_of_a_network_whose_rows_depend_on_each_other_is_refused():
     net = rg.Network([rg.Dense(3, 4), rg.BatchNorm(4), rg.Dense(4, 2)])
     with pytest.raises(OptionError, match=r'layer 2 is an rg.BatchNorm.*mode="predict"'):
@@ -182,3 +191,11 @@ def test_wrong_arguments_are_errors():
         rg.Recorder(X, Y)
     with pytest.raises(UnknownNameError, match="mode"):
         rg.trace(net, X, Y, mode="test")
+    with pytest.raises(DataError, match="give X and Y"):
+        rg.trace(net, mode="predict")
+    with pytest.raises(UnknownNameError, match=r"argument of trace 'criterion'.*'loss'"):
+        rg.trace(net, X, Y, criterion="mse")
+    with pytest.raises(UnknownNameError, match=r"argument of Recorder 'criterion'.*'loss'"):
+        rg.Recorder(X, Y, every=1, criterion="mse")
+    with pytest.raises(UnknownNameError, match=r"argument of check_gradient 'criterion'.*'loss'"):
+        rg.check_gradient(net, X, Y, criterion="mse")

@@ -9,6 +9,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import DataError, GraphError, OptionError, ShapeError
+from retrograd.graph.shape import rows
 
 RNG = np.random.default_rng(64)
 X = RNG.normal(size=(6, 3))
@@ -98,6 +99,12 @@ def test_of_a_network_the_inputs_of_one_row_are_nudged():
     assert all(x.found < found.f for x in found.nudges)
 
 
+def test_of_several_rows_each_number_is_named_by_its_row():
+    x = rg.variable("x", shape=(rows, 2))
+    found = rg.nudges(rg.sum(x * x), {x: [[1.0, 2.0], [3.0, 4.0]]})
+    assert [nudge.index for nudge in found.nudges] == [(1, 1), (1, 0), (0, 1), (0, 0)]
+
+
 def test_wrong_arguments_are_errors():
     net = NETWORKS["tanh"]
     with pytest.raises(OptionError, match="output is from 0 to 1, got 2"):
@@ -110,6 +117,9 @@ def test_wrong_arguments_are_errors():
         rg.nudges(rg.sum(rg.variable("x", shape=(2,))))
     with pytest.raises(OptionError, match="expected a network"):
         rg.sensitivity(3.0, X)
+    x = rg.variable("x", 1.0)
+    with pytest.raises(GraphError, match="values are for variables, got one for 'x'"):
+        rg.nudges(x * x, {"x": 2.0})
 
 
 def test_a_baseline_of_named_inputs_is_a_dict():

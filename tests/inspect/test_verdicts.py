@@ -292,6 +292,19 @@ def test_what_cannot_be_judged_says_what_is_missing():
     assert diagnosis.verdict("plateau") is None
 
 
+def test_batches_that_only_accumulate_are_no_updates_that_are_too_small():
+    optimizer = rg.Accumulate(rg.Adam(0.01), every=5)
+    history = trained(rg.MLP([4, 8, 1]), X, Y, optimizer=optimizer, batch_size=40, epochs=4)
+    assert set(history.statistics["update_norm"]["W1"]) == {0.0}
+    assert rg.diagnose(history=history).verdict("updates too small") is None
+
+
+def test_losses_beyond_the_largest_number_are_judged_without_a_warning():
+    net = rg.MLP([4, 8, 1], dtype=np.float32)
+    net.parameters["W1"] *= np.float32(1e30)
+    assert not rg.diagnose(net, X, Y).verdict("suspect labels").is_found
+
+
 def test_printed_it_is_words_with_figure_threshold_source_and_remedy():
     deep = rg.MLP([4, *[8] * 12, 1], activation="sigmoid")
     text = str(rg.diagnose(deep, X, Y))

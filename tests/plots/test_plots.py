@@ -223,6 +223,17 @@ def test_every_checked_entry_has_its_error_in_the_plot():
     assert sum(len(points.get_offsets()) for points in axes.collections) == 2
 
 
+def test_the_check_of_an_engine_is_drawn_entry_by_entry():
+    check = rg.check_gradient(rg.MLP([2, 3, 1]), np.ones((4, 2)), np.ones(4), engine="cpu")
+    axes = rg.plot_gradient_check(check).axes[0]
+    drawn = np.concatenate([points.get_offsets()[:, 1] for points in axes.collections])
+    assert len(drawn) == 13
+    assert max(drawn) == check.max_relative_error
+
+
+ONE = rg.Network([rg.Dense(1, 1, bias=False)])
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -233,7 +244,12 @@ def test_every_checked_entry_has_its_error_in_the_plot():
         (lambda: rg.plot_confusion([], []), "classes are"),
         (lambda: rg.plot_roc([0, 0], [0.1, 0.2], classes=[0, 1]), "no rows"),
         (lambda: rg.plot_roc([0, 1, 2], np.ones((3, 2))), "3 classes need"),
+        (lambda: rg.plot_roc([0, 0, 1], 0.5), r"scores are \(n,\)"),
+        (lambda: rg.plot_roc([0, 0, 1], np.ones((3, 1, 2))), r"scores are \(n,\)"),
         (lambda: rg.plot_boundary(NET, np.ones((3, 3)), [0, 1, 0]), r"X is \(n, 2\)"),
+        (lambda: rg.plot_boundary(NET, [[np.nan, 1.0]], [0]), "X: nan at row 0, column 0"),
+        (lambda: rg.plot_boundary(NET, [["a", "b"]], [0]), "X"),
+        (lambda: rg.plot_loss_surface(ONE, [[1.0]], [1.0]), "needs two parameters"),
     ],
 )
 def test_what_makes_no_plot_is_a_typed_error(call: Callable[[], Any], message: str):

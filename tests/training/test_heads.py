@@ -290,6 +290,17 @@ def test_batches_train_as_arrays_in_their_order(weight):
         np.testing.assert_allclose(b.J_of[head], J, rtol=1e-14)
 
 
+def test_batches_of_floats_beside_integers_keep_the_floats_dtype():
+    ends = rg.Inputs({"a": [rg.Dense(2, 3)], "age": 1})
+    network = rg.Network([ends, rg.Dense(4, 1)])
+    X = {"a": np.ones((6, 2), np.float32), "age": np.arange(6)}
+    rg.train(network, [(X, np.ones(6)), (X, np.ones(6))], epochs=1)
+    assert network.dtype == np.float32
+    wide = {**X, "a": np.ones((6, 2))}
+    with pytest.raises(DataError, match="X is float64, that of the first batch is float32"):
+        rg.train(network, [(X, np.ones(6)), (wide, np.ones(6))], epochs=1)
+
+
 OPTIMIZERS = [rg.Adam(0.01), rg.EMA(rg.Adam(0.01)), rg.SAM(rg.SGD(0.1)), rg.LBFGS()]
 
 

@@ -180,3 +180,12 @@ def test_other_validation_rows_are_an_error_too():
     history = rg.train(net, X, Y, epochs=1, validation=(X[:5], Y[:5]))
     with pytest.raises(OptionError, match="the validation rows are others now"):
         rg.train(net, X, Y, epochs=1, validation=(X[:6], Y[:6]), resume=history)
+
+
+def test_statistics_asked_for_in_a_resumed_run_stand_at_their_own_epochs():
+    network, X = rg.MLP([2, 3, 1]), np.ones((8, 2))
+    first = rg.train(network, X, X[:, 0], epochs=2)
+    whole = rg.train(network, X, X[:, 0], epochs=2, statistics=True, resume=first)
+    norms = whole.statistics["norm"]["W1"]
+    assert np.isnan(norms).tolist() == [True, True, False, False]
+    assert not first.statistics

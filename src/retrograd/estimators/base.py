@@ -1,78 +1,39 @@
-"""What the two estimators share: parameters and their ranges, the course of a fit, prediction."""
+"""What the two estimators share: parameters, attributes, the course of a fit, prediction."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from numbers import Integral, Real
+from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    _check_y,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils import check_random_state
 
-from retrograd.arrays import Array, SparseRows
-from retrograd.errors import DataError, DivergenceError, OptionError, ShapeError
-from retrograd.estimators import inputs, look, options
-from retrograd.estimators.border import (
-    checked,
-    plainly,
-    require_finite_outputs,
-    require_unmasked,
-    weights_in,
-)
+from retrograd.arrays import Array
+from retrograd.errors import OptionError, ShapeError
+from retrograd.estimators import look, options, serial
+from retrograd.estimators.border import require_finite_outputs, weights_in
 from retrograd.estimators.callbacks import Calls
-from retrograd.estimators.descent import descend
-from retrograd.estimators.form import Form, Place, activations_of, initial, named, outputs
-from retrograd.estimators.full_batch import solve
+from retrograd.estimators.form import Form, Place, activations_of, outputs
 from retrograd.estimators.inputs import Inputs, Scale
 from retrograd.estimators.losses import loss_of
-from retrograd.estimators.notes import Notes
 from retrograd.estimators.ongoing import Ongoing
-from retrograd.estimators.optimizers import (
-    SCIKIT_LEARN_LBFGS,
-    OptimizerState,
-    full_batch_of,
-    is_stochastic,
-    start,
+from retrograd.estimators.optimizers import OptimizerState, is_stochastic
+from retrograd.estimators.prepare import (
+    Targets,
+    checked_inputs,
+    checked_pair,
+    checked_targets,
+    rows_of,
 )
-from retrograd.estimators.quasi_newton import minimise
-from retrograd.estimators.validation import Given, Held, Score, append, hold_out
+from retrograd.estimators.starts import begin, best_of
+from retrograd.estimators.validation import Given, Score, append, hold_out
 from retrograd.inspect.subject import Subject
-from retrograd.nn.losses import Loss, Target
+from retrograd.nn.losses import Loss
 from retrograd.nn.network import Network
-from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
-from retrograd.training.rows import Rows
-from retrograd.training.session import TrainingSession
-from retrograd.training.train import MIXED
-
-HISTORY = (
-    "loss_curve_",
-    "best_loss_",
-    "validation_scores_",
-    "best_validation_score_",
-    "validation_loss_curve_",
-    "is_stopped_",
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Targets:
-    """Checked targets: as the network takes them, as scores compare them, and to split by."""
-
-    target: Target
-    n_outputs: int
-    truth: Any
-    stratify: Any = None
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn is not typed
@@ -82,32 +43,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     in place and assigned.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        **options.CONSTRAINTS,
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = options.CONSTRAINTS
 
     _is_numeric: ClassVar[bool] = False  # whether targets are numbers
     # Parameters, set by the constructors of the two.
@@ -202,22 +138,21 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, given: Given | None = None, *, is_partial: bool
     ) -> Self:
+        """One call of fit or partial_fit: rows are prepared, some held out, and trained on."""
         self._settle()
-        hidden = _hidden_sizes(self.hidden_layer_sizes)
+        hidden = options.hidden_sizes(self.hidden_layer_sizes)
         is_first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
         calls = Calls(self, X, y, {"sample_weight": sample_weight})
-        X, y = self._checked(X, y, is_first=is_first)
+        X, y = checked_pair(self, X, y, is_first=is_first)
         # A model that goes on keeps the precision of its first fit.
         dtype = X.dtype if is_first else self._dtype
         X = X.astype(dtype, copy=False)
-        with plainly():
-            self._meet(y, is_first=is_first, is_partial=is_partial)
-            targets = self._targets(y, dtype=dtype)
-        sample_weight = self._weighed(X, y, sample_weight, is_partial=is_partial)
+        targets = checked_targets(self, y, dtype, is_first=is_first, is_partial=is_partial)
+        data = rows_of(self, X, y, targets, sample_weight, is_partial=is_partial)
         rng = check_random_state(self.random_state)
         sizes = (X.shape[1], *hidden, targets.n_outputs)
         if is_first:
-            self._begin(sizes, rng, dtype)
+            begin(self, sizes, rng, dtype)
         form = self._form()
         if form.sizes != sizes:
             raise ShapeError(
@@ -229,217 +164,31 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         if is_partial and getattr(self, "is_stopped_", False) and given is not None:
             return self
         network = form.network(dtype, options.rates_of(self.dropout, len(hidden)))
-        data = _rows(X, targets, sample_weight)
         loss = self._loss(network)
         order, held = np.arange(len(data)), None
         if given is not None:
-            data, held = self._append(data, given, loss)
+            data, held = append(self, data, given, score=self._score_by(loss))
         elif self.early_stopping and is_stochastic(self.solver):
             order, held = hold_out(self, data, targets, rng=rng, score=self._score_by(loss))
         n_starts = self.random_starts if is_first else 1
-        self._best_of(
-            n_starts, sizes, network, data, loss, order, held, rng, calls, is_partial=is_partial
+        best_of(
+            self,
+            n_starts,
+            sizes,
+            network,
+            data,
+            loss,
+            order,
+            held,
+            rng,
+            calls,
+            is_partial=is_partial,
         )
         calls.end()
         return self
 
-    def _weighed(self, X: Any, y: Any, sample_weight: Any, *, is_partial: bool) -> Array | None:
-        """The weights of rows that a user gave, checked, with those of their classes."""
-        if sample_weight is not None:
-            require_unmasked(sample_weight, "sample_weight")
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=X.dtype, ensure_non_negative=True
-            )
-        return self._row_weights(y, sample_weight, is_partial=is_partial)
-
     def _loss(self, network: Network) -> Loss:
         return loss_of(self.loss, network, getattr(self, "label_smoothing", 0.0))
-
-    def _checked(self, X: Any, y: Any = None, *, is_first: bool) -> tuple[Any, Any]:
-        """X and y checked, X as the network takes it."""
-        is_encoded = self.encode_columns
-        if not is_encoded:
-            X, y = checked(
-                self,
-                X,
-                y,
-                multi_output=True,
-                y_numeric=self._is_numeric,
-                dtype=options.dtypes_of(self.precision),
-                reset=is_first,
-            )
-        else:
-            validate_data(self, X, reset=is_first, skip_check_array=True)
-            y = _check_y(y, multi_output=True, y_numeric=self._is_numeric, estimator=self)
-            check_consistent_length(X, y)
-        if is_first:
-            self._inputs = None
-            if is_encoded or self.standardize:
-                self._inputs = inputs.learn(X, self._column_names(), encode=is_encoded)
-        return self._encoded(X), y
-
-    def _encoded(self, X: Any) -> Any:
-        """Checked X as the network takes it."""
-        if self._inputs is None:
-            return X
-        found = self._inputs.apply(X, self._column_names())
-        if self.encode_columns and self.precision != "auto":
-            return found.astype(options.dtypes_of(self.precision))
-        return found
-
-    def _column_names(self) -> list[str]:
-        named = getattr(self, "feature_names_in_", None)
-        return list(named) if named is not None else [f"x{j}" for j in range(self.n_features_in_)]
-
-    def _append(self, data: Rows, given: Given, loss: Loss) -> tuple[Rows, Held]:
-        """The data with the validation rows that were given behind them."""
-        try:
-            X, y = self._checked(given.X, given.y, is_first=False)
-            dtype = data.X.dtype
-            weights = given.sample_weight
-            if weights is not None:
-                weights = _check_sample_weight(weights, X, dtype=dtype, ensure_non_negative=True)
-            self._meet(y, is_first=False, is_partial=True)
-            targets = self._targets(y, dtype=dtype)
-        except DataError as error:
-            raise DataError(f"validation data: {error}") from None
-        if targets.target.array.shape[1:] != data.only_target.array.shape[1:]:
-            raise DataError(
-                f"validation data: y_val has the shape {targets.target.array.shape}, "
-                f"y has {data.only_target.array.shape}; they must have the same form"
-            )
-        score, stops = self._score_by(loss), self.early_stopping
-        return append(data, X.astype(dtype, copy=False), targets, weights, score, stops=stops)
-
-    def _best_of(
-        self,
-        n_starts: int,
-        sizes: tuple[int, ...],
-        network: Network,
-        data: Rows,
-        loss: Loss,
-        order: Array,
-        held: Held | None,
-        rng: np.random.RandomState,
-        calls: Calls,
-        *,
-        is_partial: bool,
-    ) -> None:
-        """Train from each start in turn; the model is left as the best of them left it."""
-        best: tuple[float, dict[str, Any]] | None = None
-        failed: DivergenceError | None = None
-        for number in range(n_starts):
-            if number:
-                self._begin(sizes, rng, data.X.dtype)
-            network.parameters.update(named(*self._weights()))
-            try:
-                self._train(network, data, loss, order, held, rng, calls, is_partial=is_partial)
-            except DivergenceError as error:
-                if n_starts == 1:
-                    raise
-                failed = error
-                continue
-            figure = -self.loss_ if held is None else self.best_validation_score_
-            if best is None or figure > best[0]:
-                best = figure, dict(self.__dict__)
-        if best is None:
-            assert failed is not None
-            raise failed
-        self.__dict__.update(best[1])
-
-    def _train(
-        self,
-        network: Network,
-        data: Rows,
-        loss: Loss,
-        order: Array,
-        held: Held | None,
-        rng: np.random.RandomState,
-        calls: Calls,
-        *,
-        is_partial: bool,
-    ) -> None:
-        """Train the network on the rows `order`, and give the model its attributes."""
-        alpha, goes_on = float(self.alpha), is_partial and hasattr(self, "_optimizer")
-        is_by_batches, full_batch = is_stochastic(self.solver), None
-        if is_by_batches and not goes_on:
-            self._optimizer = start(self)
-        elif not is_by_batches:
-            full_batch = full_batch_of(self)
-        noise = network.noise()
-        session = TrainingSession(
-            network,
-            data,
-            loss=loss,
-            optimizer=self._optimizer.optimizer if is_by_batches else None,
-            # The penalty alpha/2 ||W||**2 is divided by the batch's weight, as the loss is.
-            l2=lambda weights: np.divide(
-                alpha, weights, where=weights > 0, out=np.zeros(len(weights))
-            ),
-            engine=self._place().find(),
-            is_mixed=self.precision == MIXED,
-            is_least_squares=isinstance(full_batch, LevenbergMarquardt),
-            seed=0 if noise is None else int(rng.randint(2**31 - 1)),
-        )
-        self._begin_history(held)
-        best = self._best_weights if is_partial else None
-        if best is None and held is not None and self.best_validation_score_ == -np.inf:
-            best = session.parameters()  # no score may be better than none, as where all are NaN
-        notes = Notes(
-            self,
-            session,
-            held,
-            after_epoch=calls.after_epoch(),
-            best=best,
-        )
-        if is_by_batches:
-            if goes_on:
-                own = session.engine.snapshot()
-                state = {name: x for name, x in self._optimizer.state.items() if name in own}
-                session.engine.restore(state)
-                session.assign(network.parameters)
-            run = descend(self, session, notes, order=order, rng=rng, is_partial=is_partial)
-            is_plain = held is None and not notes.calls_back and self._inputs is None
-            if is_partial and is_plain and data.sample_weight is None and noise is None:
-                self._ongoing = Ongoing(self, run, data.only_target)
-        elif full_batch is None:
-            minimise(self, session, notes, order)
-        else:
-            solve(self, session, notes, order, full_batch)
-
-    def _begin(
-        self, sizes: tuple[int, ...], rng: np.random.RandomState, dtype: np.dtype[Any]
-    ) -> None:
-        """Draw initial weights and set the attributes of a model without an epoch."""
-        self.n_iter_ = self.t_ = 0
-        self.n_layers_, self.n_outputs_ = len(sizes), sizes[-1]
-        self.out_activation_ = self._output_activation()
-        self._dtype = dtype
-        form = Form(sizes, activations_of(self.activation, len(sizes) - 2), self.out_activation_)
-        try:
-            self.coefs_, self.intercepts_ = initial(form, rng, dtype, self.activation)
-        except (MemoryError, ValueError) as error:
-            raise OptionError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r}: weights of the shapes "
-                f"{form.shapes} are more than fit in memory"
-            ) from error
-        self._best_weights = None
-        for name in HISTORY:
-            if hasattr(self, name):
-                delattr(self, name)
-
-    def _begin_history(self, held: Held | None) -> None:
-        """Begin what this kind of fit takes down, where no fit before it has."""
-        is_silent = self.solver == SCIKIT_LEARN_LBFGS
-        if not (is_silent or hasattr(self, "loss_curve_")):
-            self.loss_curve_ = []
-            self.best_loss_ = self.validation_scores_ = self.best_validation_score_ = None
-            self._no_improvement_count = 0
-        if held is not None and getattr(self, "validation_scores_", None) is None:
-            self.validation_scores_, self.validation_loss_curve_ = [], []
-            self.best_validation_score_ = -np.inf
-        if not is_silent and self.best_loss_ is None and not (held is not None and held.stops):
-            self.best_loss_ = np.inf
 
     def _form(self) -> Form:
         """The form of the network with the weights that are there now."""
@@ -454,16 +203,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _place(self) -> Place:
         return Place(self.engine, self.n_threads)
 
-    def _rows_for(self, X: Any) -> Any:
-        """A user's X as the network of the fitted model takes it."""
-        check_is_fitted(self)
-        if self.encode_columns:
-            validate_data(self, X, reset=False, skip_check_array=True)
-        else:
-            dtype = "numeric" if self.precision == "auto" else options.dtypes_of(self.precision)
-            X = checked(self, X, dtype=dtype, reset=False)
-        return self._encoded(X)
-
     def activations(self, X: Any, layer: int) -> Array:
         """What a layer gives out for each row of X: (n, units of the layer).
 
@@ -474,26 +213,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         >>> model.activations(X, 1).shape
         (21, 8)
         """
-        X = self._rows_for(X)
-        n = len(self.coefs_)
-        is_number = isinstance(layer, Integral) and not isinstance(layer, bool)
-        if not is_number or not (1 <= layer <= n or -n <= layer <= -1):
-            raise OptionError(
-                f"activations: layer is from 1 (the first hidden one) to {n} (the output), or "
-                f"counts from the end as -1; got {layer!r}"
-            )
-        number = int(layer) if layer > 0 else n + 1 + int(layer)
-        return look.activations(self._form(), *self._weights(), X, number, self._place())
+        return look.activations(self, X, layer)
 
     def _input_gradients(self, X: Any) -> Array:
         """d(output)/d(column of X) for each row: (n, n_outputs, n_features)."""
-        X = self._rows_for(X)
-        found = look.input_gradients(self._form(), *self._weights(), X, self._place())
-        return found if self._inputs is None else self._inputs.of_features(found)
+        return look.input_gradients(self, X)
 
     def _outputs(self, X: Any) -> Array:
         """The network's output for a user's X: (n, n_outputs_)."""
-        X = self._rows_for(X)
+        X = checked_inputs(self, X)
         found = outputs(self._form(), *self._weights(), X, self._place())
         require_finite_outputs(found)
         return found
@@ -521,16 +249,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
 
     def _as_network(self) -> Network:
         """The network as it is trained, with the weights that are there now."""
-        check_is_fitted(self)
-        form = self._form()
-        rates = options.rates_of(self.dropout, len(form.activations))
-        network = form.network(self._dtype, rates)
-        network.parameters.update(named(*self._weights()))
-        return network
+        return look.as_trained(self)
 
     def _inputs_for(self, X: Any) -> Any:
         """A user's X as that network takes it."""
-        return self._rows_for(X)
+        return checked_inputs(self, X)
 
     def _subject(self, X: Any, y: Any, sample_weight: Any = None) -> Subject:
         """The network, its loss and penalty, and these rows, to be looked at.
@@ -538,29 +261,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         Rows are prepared as in `fit`, and count by `sample_weight` and `class_weight`; "balanced"
         balances the classes of these rows.
         """
-        network = self._as_network()
-        X, y = self._checked(X, y, is_first=False)
-        X = X.astype(self._dtype, copy=False)
-        with plainly():
-            self._meet(y, is_first=False, is_partial=True)  # they may lack a class
-            targets = self._targets(y, dtype=self._dtype)
-        if targets.n_outputs != self.n_outputs_:
-            raise ShapeError(
-                f"y: targets of the shape {y.shape} ask for {targets.n_outputs} outputs, the model "
-                f"has {self.n_outputs_}; give y as in fit"
-            )
-        data = _rows(X, targets, self._weighed(X, y, sample_weight, is_partial=False))
-        weights = data.sample_weight
-        total = len(data) if weights is None else max(float(weights.sum()), 1.0)
-        return Subject.of(network, data, self._loss(network), float(self.alpha) / total)
+        return look.subject(self, X, y, sample_weight)
 
-    def _has_partial_fit(self) -> bool:
-        if is_stochastic(self.solver):
-            return True
-        raise AttributeError(
-            "partial_fit is only available for stochastic optimizers. "
-            f"{self.solver} is not stochastic."
-        )
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the fitted estimator to one file, whole or not at all; `rg.load` reads it back."""
+        serial.save(self, path)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -572,18 +277,3 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
 def network_of(model: BaseMLP) -> Network:
     """The network of a fitted estimator, its weights 0: what is computed, not with what."""
     return model._form().network(model.coefs_[0].dtype)
-
-
-def _rows(X: Any, targets: Targets, sample_weight: Array | None) -> Rows:
-    return Rows(X if isinstance(X, np.ndarray) else SparseRows(X), targets.target, sample_weight)
-
-
-def _hidden_sizes(value: Any) -> list[int]:
-    """Units of each hidden layer, from a number or a sequence of them."""
-    is_sequence = hasattr(value, "__iter__") and not isinstance(value, type)
-    sizes = list(value) if is_sequence else [value]
-    if not all(isinstance(size, Integral) for size in sizes):
-        raise OptionError(f"hidden_layer_sizes must be integers, got {sizes}.")
-    if any(size < 1 for size in sizes):
-        raise OptionError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-    return [int(size) for size in sizes]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from retrograd.arrays import Array, as_numbers, cast, is_finite
 from retrograd.errors import DataError, ShapeError
@@ -51,6 +51,14 @@ def checked(model: BaseEstimator, X: Any, y: Any = "no_validation", **options: A
         found = validate_data(model, X, y, accept_sparse=INPUTS, **options)
     require_numbers(found[0] if isinstance(found, tuple) else found, "X")
     return found
+
+
+def checked_weights(X: Any, sample_weight: Any) -> Array:
+    """The weights that a user gave of the rows of checked X, in its dtype."""
+    require_unmasked(sample_weight, "sample_weight")
+    return np.asarray(
+        _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+    )
 
 
 def require_unmasked(value: Any, name: str) -> None:

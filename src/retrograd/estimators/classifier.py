@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from numbers import Real
-from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,11 +16,12 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 
 from retrograd.arrays import Array
 from retrograd.errors import DataError, OptionError
-from retrograd.estimators import serial
-from retrograd.estimators.base import BaseMLP, Targets
+from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.border import plainly
 from retrograd.estimators.losses import LABELLED, LOG_LOSS, OF_CLASSES, name_of
 from retrograd.estimators.ongoing import ready_labels
+from retrograd.estimators.optimizers import has_partial_fit
+from retrograd.estimators.prepare import Targets
 from retrograd.estimators.validation import given
 from retrograd.graph.shape import rows
 from retrograd.nn.losses import LossSpec, Target
@@ -199,10 +199,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         validation = given(X_val, y_val, sample_weight_val)
         return self._fit(X, y, sample_weight, validation, is_partial=False)
 
-    def _partial_fit_exists(self) -> bool:
-        return self._has_partial_fit()
-
-    @available_if(_partial_fit_exists)  # type: ignore[untyped-decorator]  # scikit-learn's
+    @available_if(has_partial_fit)  # type: ignore[untyped-decorator]  # scikit-learn's
     def partial_fit(
         self,
         X: Any,
@@ -267,10 +264,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         """
         found = self._input_gradients(X)
         return np.concatenate([-found, found], axis=1) if self.n_outputs_ == 1 else found
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the fitted classifier to one file, whole or not at all; `rg.load` reads it back."""
-        serial.save(self, path)
 
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
         if y.ndim == 2 and y.shape[1] == 1:

@@ -10,17 +10,20 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from retrograd.arrays import Array, SparseRows
 from retrograd.errors import OptionError, ShapeError
-from retrograd.estimators.base import BaseMLP, Targets, _hidden_sizes
-from retrograd.estimators.border import checked, plainly, require_unmasked
+from retrograd.estimators.base import BaseMLP
+from retrograd.estimators.border import checked, checked_weights, plainly
 from retrograd.estimators.callbacks import Calls
 from retrograd.estimators.form import named
 from retrograd.estimators.losses import loss_of
+from retrograd.estimators.options import hidden_sizes
+from retrograd.estimators.prepare import Targets
 from retrograd.estimators.shared import SharedCourse, first_parameters, of_member, shared_steps
 from retrograd.estimators.stack import outputs
+from retrograd.estimators.starts import begin, train
 from retrograd.estimators.together import Course, Together
 from retrograd.estimators.validation import hold_out
 from retrograd.nn.activations import ACTIVATIONS
@@ -92,7 +95,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, is_partial: bool) -> Self:
         self._require_options(is_partial=is_partial)
-        hidden = _hidden_sizes(self.hidden_layer_sizes)
+        hidden = hidden_sizes(self.hidden_layer_sizes)
         is_first = not hasattr(self, "estimators_") or not (self.warm_start or is_partial)
         X, y = checked(
             self,
@@ -109,10 +112,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         with plainly():
             targets = self._targets(members, y, dtype, is_first=is_first, is_partial=is_partial)
         if sample_weight is not None:
-            require_unmasked(sample_weight, "sample_weight")
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=dtype, ensure_non_negative=True
-            )
+            sample_weight = checked_weights(X, sample_weight)
         rows = X if isinstance(X, np.ndarray) else SparseRows(X)
         data = Rows(rows, targets.target, sample_weight)
         sizes = (X.shape[1], *hidden, targets.n_outputs)
@@ -144,7 +144,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         for member in members:
             rng = check_random_state(member.random_state)
             if is_first:
-                member._begin(sizes, rng, dtype)
+                begin(member, sizes, rng, dtype)
             order, held = np.arange(len(data)), None
             if self.early_stopping and self.solver in STOCHASTIC:
                 order, held = hold_out(member, data, targets, rng=rng, score=member._score_of)
@@ -163,8 +163,16 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
             for one in courses:
                 network.parameters.update(one.parameters)
                 calls = Calls(one.model, None, None, {})
-                one.model._train(
-                    network, data, loss, one.order, None, one.rng, calls, is_partial=False
+                train(
+                    one.model,
+                    network,
+                    data,
+                    loss,
+                    one.order,
+                    None,
+                    one.rng,
+                    calls,
+                    is_partial=False,
                 )
             return
         for course in courses:
@@ -197,7 +205,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         rng = check_random_state(trunk.random_state)
         parameters: Mapping[str, Array]
         if is_first:
-            trunk._begin(sizes, rng, dtype)
+            begin(trunk, sizes, rng, dtype)
             parameters = first_parameters(trunk.coefs_, trunk.intercepts_, len(members), rng)
         else:
             parameters = self.parameters_

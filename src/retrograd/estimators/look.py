@@ -4,38 +4,84 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from retrograd import gates
 from retrograd.arrays import Array
 from retrograd.autodiff.gradient import gradient
+from retrograd.errors import OptionError, ShapeError
 from retrograd.estimators.form import Form, Place, in_pieces, named
+from retrograd.estimators.options import rates_of
+from retrograd.estimators.prepare import (
+    checked_inputs,
+    checked_pair,
+    checked_targets,
+    rows_of,
+)
 from retrograd.graph.node import variable
 from retrograd.graph.shape import rows
+from retrograd.inspect.subject import Subject
+from retrograd.nn.network import Network
 from retrograd.run import Function
 
+if TYPE_CHECKING:
+    from retrograd.estimators.base import BaseMLP
 
-def activations(
-    form: Form,
-    coefs: Sequence[Array],
-    intercepts: Sequence[Array],
-    X: Any,
-    layer: int,
-    place: Place,
-) -> Array:
+
+def activations(model: BaseMLP, X: Any, layer: int) -> Array:
     """The activations of a layer for each row of X: (n, units of the layer)."""
-    function = _layer(form, coefs[0].dtype, layer, place)
+    X = checked_inputs(model, X)
+    n = len(model.coefs_)
+    is_number = isinstance(layer, Integral) and not isinstance(layer, bool)
+    if not is_number or not (1 <= layer <= n or -n <= layer <= -1):
+        raise OptionError(
+            f"activations: layer is from 1 (the first hidden one) to {n} (the output), or "
+            f"counts from the end as -1; got {layer!r}"
+        )
+    number = int(layer) if layer > 0 else n + 1 + int(layer)
+    form, (coefs, intercepts) = model._form(), model._weights()
+    function = _layer(form, coefs[0].dtype, number, model._place())
     return _joined(function, coefs, intercepts, X)[:, 0]
 
 
-def input_gradients(
-    form: Form, coefs: Sequence[Array], intercepts: Sequence[Array], X: Any, place: Place
-) -> Array:
-    """d(output)/d(input) for each row of X: (n, n_outputs, n_inputs)."""
-    function = _gradients(form, coefs[0].dtype, place)
-    return _joined(function, coefs, intercepts, X)
+def input_gradients(model: BaseMLP, X: Any) -> Array:
+    """d(output)/d(column of X) for each row of X: (n, n_outputs, n_features)."""
+    X = checked_inputs(model, X)
+    form, (coefs, intercepts) = model._form(), model._weights()
+    function = _gradients(form, coefs[0].dtype, model._place())
+    found = _joined(function, coefs, intercepts, X)
+    return found if model._inputs is None else model._inputs.of_features(found)
+
+
+def as_trained(model: BaseMLP) -> Network:
+    """The network as it is trained, with the weights that are there now."""
+    check_is_fitted(model)
+    form = model._form()
+    network = form.network(model._dtype, rates_of(model.dropout, len(form.activations)))
+    network.parameters.update(named(*model._weights()))
+    return network
+
+
+def subject(model: BaseMLP, X: Any, y: Any, sample_weight: Any) -> Subject:
+    """The network, its loss and penalty, and these rows, prepared as in `fit`, to be looked at."""
+    network = as_trained(model)
+    X, y = checked_pair(model, X, y, is_first=False)
+    X = X.astype(model._dtype, copy=False)
+    # As in partial_fit, they may lack a class.
+    targets = checked_targets(model, y, model._dtype, is_first=False, is_partial=True)
+    if targets.n_outputs != model.n_outputs_:
+        raise ShapeError(
+            f"y: targets of the shape {y.shape} ask for {targets.n_outputs} outputs, the model "
+            f"has {model.n_outputs_}; give y as in fit"
+        )
+    data = rows_of(model, X, y, targets, sample_weight, is_partial=False)
+    weights = data.sample_weight
+    total = len(data) if weights is None else max(float(weights.sum()), 1.0)
+    return Subject.of(network, data, model._loss(network), float(model.alpha) / total)
 
 
 def _joined(

@@ -114,10 +114,10 @@ class Ongoing:
 
 
 def ready_labels(y: Array, classes: Array) -> Array | None:
-    """The place of each label among the classes, (n,) int64; None where that is not plain.
+    """The place of each label among three classes or more, (n,) int64; None if that is not plain.
 
-    >>> ready_labels(np.array([5, 3]), np.array([3, 5]))
-    array([1, 0])
+    >>> ready_labels(np.array([5, 3]), np.array([3, 4, 5]))
+    array([2, 0])
     """
     if y.ndim != 1 or y.dtype != classes.dtype or y.dtype.kind not in "biuU" or len(classes) < 3:
         return None

@@ -61,6 +61,16 @@ def is_stochastic(solver: Any) -> bool:
     return not issubclass(kind, FullBatch)
 
 
+def has_partial_fit(model: BaseMLP) -> bool:
+    """True, for a solver that goes by batches; AttributeError for another."""
+    if is_stochastic(model.solver):
+        return True
+    raise AttributeError(
+        "partial_fit is only available for stochastic optimizers. "
+        f"{model.solver} is not stochastic."
+    )
+
+
 def full_batch_of(model: BaseMLP) -> FullBatch | None:
     """The solver of full batches that the parameters describe; None for scikit-learn's own."""
     require_own_rate(model)

@@ -1,4 +1,4 @@
-"""The estimators' parameters beside scikit-learn's: their ranges, and what they stand for."""
+"""The estimators' parameters: their ranges, and what they stand for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from retrograd.engines.base import Engine
 from retrograd.errors import OptionError
@@ -18,6 +18,31 @@ from retrograd.run import AUTO, ENGINES
 from retrograd.training.train import MIXED, PRECISIONS
 
 CONSTRAINTS: dict[str, list[Any]] = {
+    # Those of scikit-learn, as it has them.
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [
+        Interval(Integral, 1, None, closed="left"),
+        Options(Real, {np.inf}),
+    ],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    # Those that take more here, and those of this package.
     "activation": [StrOptions({"logistic", *ACTIVATIONS}), callable, list, tuple],
     "solver": [StrOptions(set(OPTIMIZERS)), Optimizer, FullBatch],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), callable],
@@ -31,6 +56,17 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_threads": [None, Interval(Integral, 1, None, closed="left")],
     "random_starts": [Interval(Integral, 1, None, closed="left")],
 }
+
+
+def hidden_sizes(value: Any) -> list[int]:
+    """Units of each hidden layer, from a number or a sequence of them."""
+    is_sequence = hasattr(value, "__iter__") and not isinstance(value, type)
+    sizes = list(value) if is_sequence else [value]
+    if not all(isinstance(size, Integral) for size in sizes):
+        raise OptionError(f"hidden_layer_sizes must be integers, got {sizes}.")
+    if any(size < 1 for size in sizes):
+        raise OptionError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(size) for size in sizes]
 
 
 def dtypes_of(precision: str) -> Any:

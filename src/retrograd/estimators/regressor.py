@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,8 +14,7 @@ from sklearn.utils.metaestimators import available_if
 
 from retrograd.arrays import Array, cast, is_finite, require_finite
 from retrograd.errors import DataError, OptionError
-from retrograd.estimators import serial
-from retrograd.estimators.base import BaseMLP, Targets
+from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.border import require_numbers
 from retrograd.estimators.inputs import Scale
 from retrograd.estimators.losses import (
@@ -30,6 +28,8 @@ from retrograd.estimators.losses import (
     outputs_each,
     quantiles_of,
 )
+from retrograd.estimators.optimizers import has_partial_fit
+from retrograd.estimators.prepare import Targets
 from retrograd.estimators.validation import Score, given
 from retrograd.graph.shape import rows
 from retrograd.nn.losses import GaussianNLL, Loss, LossSpec, Target
@@ -202,10 +202,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         validation = given(X_val, y_val, sample_weight_val)
         return self._fit(X, y, sample_weight, validation, is_partial=False)
 
-    def _partial_fit_exists(self) -> bool:
-        return self._has_partial_fit()
-
-    @available_if(_partial_fit_exists)  # type: ignore[untyped-decorator]  # scikit-learn's
+    @available_if(has_partial_fit)  # type: ignore[untyped-decorator]  # scikit-learn's
     def partial_fit(
         self,
         X: Any,
@@ -288,10 +285,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         n = len(quantiles_of(self.loss))
         found = self._by_target(self._outputs(X), n)
         return found[:, 0] if found.shape[1] == 1 else found
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the fitted regressor to one file, whole or not at all; `rg.load` reads it back."""
-        serial.save(self, path)
 
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
         if y.ndim == 2 and y.shape[1] == 1:

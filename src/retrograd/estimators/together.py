@@ -21,6 +21,7 @@ from retrograd.estimators.descent import DIVERGED, INFINITE_LOSS, Run, batch_siz
 from retrograd.estimators.form import listed
 from retrograd.estimators.notes import Notes
 from retrograd.estimators.optimizers import start
+from retrograd.estimators.starts import begin_history
 from retrograd.estimators.validation import Held
 from retrograd.graph.step import Step
 from retrograd.optim.base import Optimizer
@@ -60,7 +61,7 @@ class Course(Run):
         """Stand at the first epoch of a call."""
         session: Any = copy  # it has what a course needs of a session
         model, held = self.model, self.held
-        model._begin_history(held)
+        begin_history(model, held)
         is_new = held is not None and model.best_validation_score_ == -np.inf
         best = session.parameters() if is_new else None  # as in a fit of its own
         notes = Notes(model, session, held, best=best)

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.utils.validation import _check_sample_weight
 
 from retrograd.arrays import Array, SparseRows
-from retrograd.errors import OptionError
+from retrograd.errors import DataError, OptionError
+from retrograd.estimators.prepare import Targets, checked_pair
 from retrograd.nn.losses import Target
 from retrograd.training.rows import Rows
 
 if TYPE_CHECKING:
-    from retrograd.estimators.base import BaseMLP, Targets
+    from retrograd.estimators.base import BaseMLP
 
 Score = Callable[[Any, Array, "Array | None"], float]
 """The score of targets, outputs and sample weights."""
@@ -77,19 +79,35 @@ def hold_out(
     return train, _held(test, targets.truth[test], weights, score, stops=True)
 
 
-def append(
-    data: Rows, X: Any, targets: Targets, weights: Array | None, score: Score | None, *, stops: bool
-) -> tuple[Rows, Held]:
+def append(model: BaseMLP, data: Rows, given: Given, *, score: Score | None) -> tuple[Rows, Held]:
     """The data with the rows that were given for validation behind them, and what is held."""
+    dtype, weights = data.X.dtype, given.sample_weight
+    try:
+        X, y = checked_pair(model, given.X, given.y, is_first=False)
+        if weights is not None:
+            weights = _check_sample_weight(weights, X, dtype=dtype, ensure_non_negative=True)
+        model._meet(y, is_first=False, is_partial=True)
+        targets = model._targets(y, dtype=dtype)
+    except DataError as error:
+        raise DataError(f"validation data: {error}") from None
+    if targets.target.array.shape[1:] != data.only_target.array.shape[1:]:
+        raise DataError(
+            f"validation data: y_val has the shape {targets.target.array.shape}, "
+            f"y has {data.only_target.array.shape}; they must have the same form"
+        )
+    joined = _joined(data, X.astype(dtype, copy=False), targets.target)
+    order = np.arange(len(data), len(joined))
+    return joined, _held(order, targets.truth, weights, score, stops=model.early_stopping)
+
+
+def _joined(data: Rows, X: Any, more: Target) -> Rows:
     target = data.only_target
-    both = np.concatenate([target.array, targets.target.array])
+    both = np.concatenate([target.array, more.array])
     training_weights = data.sample_weight
     if training_weights is not None:  # those of the other rows take no part in training
         ones = np.ones(X.shape[0], training_weights.dtype)
         training_weights = np.concatenate([training_weights, ones])
-    joined = Rows(_stacked(data.X, X), Target(both, target.shape, target.dtype), training_weights)
-    order = np.arange(len(data), len(joined))
-    return joined, _held(order, targets.truth, weights, score, stops=stops)
+    return Rows(_stacked(data.X, X), Target(both, target.shape, target.dtype), training_weights)
 
 
 def _stacked(X: Array | SparseRows, more: Any) -> Array | SparseRows:

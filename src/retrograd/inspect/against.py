@@ -86,4 +86,5 @@ def _compared(name: str, found: Array, truth: Array, scale: float) -> CheckedVar
     worst = CheckedEntry(
         name, index, float(found[index]), float(truth[index]), float(errors[index])
     )
-    return CheckedVariable(name, truth.shape, truth.size, 0, largest, worst)
+    by_entry = dict(enumerate(errors.ravel().tolist()))
+    return CheckedVariable(name, truth.shape, truth.size, 0, largest, worst, by_entry)

@@ -133,7 +133,7 @@ class NetworkTrace:
         one = whole.rows.target.each(lambda _, own: own.array[row : row + 1])
         rows = Rows(self.X[row : row + 1], one)
         subject = replace(whole, rows=rows, l2=0.0)
-        return traced(subject, **{**self._options, "first_row": row})
+        return traced(subject, **{**self._options, "first_row": self._options["first_row"] + row})
 
     def arrays(self) -> dict[str, Array]:
         """All arrays by name: X, output, losses, z1, a1, delta1, e1, W1, dW1, b1, db1, z2, ..."""

@@ -34,7 +34,8 @@ def too_small(evidence: Evidence) -> Verdict | None:
     """The largest step of the training against the weights."""
     if evidence.history is None or not evidence.history.statistics:
         return None  # near a minimum single steps are small, and should be
-    ratios = {name: float(np.max(x)) for name, x in evidence.update_ratios.items() if x}
+    # No update at all is no small one: rg.Accumulate waits for more batches.
+    ratios = {name: float(np.max(x)) for name, x in evidence.update_ratios.items() if any(x)}
     if not ratios:
         return None
     name, ratio = min(ratios.items(), key=lambda item: item[1])

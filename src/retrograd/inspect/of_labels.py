@@ -34,7 +34,9 @@ def suspect(evidence: Evidence) -> Verdict | None:
         )
     else:
         errors = np.sqrt(np.maximum(evidence.still.losses.astype(np.float64), 0.0))
-        figures, limit = errors / max(float(np.median(errors)), 1e-300), 30.0
+        finite = np.finfo(np.float64)
+        usual = float(np.clip(np.median(errors), finite.tiny, finite.max))
+        figures, limit = errors / usual, 30.0
         meaning = "the largest root of a row's loss over the median one"
     is_out = figures > limit
     is_out &= float(is_out.mean()) < MOST_SHARE

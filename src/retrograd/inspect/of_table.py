@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from retrograd.arrays import Array
-from retrograd.errors import DataError
-from retrograd.files.table import Table, missing
+from retrograd.files.table import Table
 from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.names import with_usual_momentum
@@ -43,11 +42,6 @@ def choose_rows(model: TableModel, table: Table, most: int, what: str) -> Array:
 
     `what`: what they are needed for, in errors: DataError where no row has a target.
     """
-    name = model.target.name
-    if name not in table.names:
-        raise DataError(f"{what} needs the target too: the data have no column {name!r}")
-    complete = np.flatnonzero(~missing(table.column(name)))
-    if not len(complete):
-        raise DataError(f"{what} needs the target too: {name!r} is missing in every row")
+    complete = model.rows_with_target(table, what)
     at = np.linspace(0, len(complete) - 1, min(most, len(complete))).astype(np.int64)
     return np.asarray(complete[at])

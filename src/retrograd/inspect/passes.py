@@ -11,19 +11,17 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from retrograd.arrays import Array
-from retrograd.autodiff.gradient import gradient
 from retrograd.engines.base import Engine
 from retrograd.graph.node import Node
 from retrograd.inspect.subject import Subject
 from retrograd.nn.architecture import Architecture
-from retrograd.nn.ends import Heads
 from retrograd.nn.layer import Layer, LayerNodes
 from retrograd.nn.losses import JointLoss, Loss, Target, Targets
 from retrograd.nn.losses.targets import Form
 from retrograd.nn.network import Network
 from retrograd.nn.noise import SEED, SEEN, rate_name
 from retrograd.training.objective import Objective, objective
-from retrograd.training.statistics import delta_of_heads, places_of
+from retrograd.training.statistics import places_of, slopes_of
 from retrograd.training.step import is_own_problem
 
 Z, A, DELTA, E = "z", "a", "delta", "e"
@@ -115,17 +113,12 @@ def _passes(
     parts = Targets({head: Target(np.empty(0), shape, dtype) for head, shape, dtype in targets})
     made = objective(form, loss, parts, **options)
     places = tuple(places_of(form.layers, made.noisy.layers))
-    wrt = [node for _, _, nodes in places for node in (nodes.z, nodes.a)]
-    slopes = gradient(made.J, [*wrt, *made.trained.values()])
+    slopes = slopes_of(made.J, places, made.trained.values())
     outputs = {J: made.J, LOSS: made.noisy_per_row, OUTPUT: made.noisy.output}
-    for number, (place, layer, nodes) in enumerate(places):
-        own = {Z: nodes.z, A: nodes.a, DELTA: slopes[2 * number], E: slopes[2 * number + 1]}
-        if isinstance(layer, Heads):
-            own[DELTA] = own[E] = delta_of_heads(made.J, nodes)
+    for place, _, nodes in places:
+        own = {Z: nodes.z, A: nodes.a, DELTA: slopes[nodes.z], E: slopes[nodes.a]}
         outputs |= {f"{kind}{place}": node for kind, node in own.items()}
-    outputs |= {
-        f"d{name}": slope for name, slope in zip(made.trained, slopes[len(wrt) :], strict=True)
-    }
+    outputs |= {f"d{name}": slopes[w] for name, w in made.trained.items()}
     return Passes(made, places, outputs)
 
 

@@ -20,7 +20,7 @@ from retrograd.arrays import (
 from retrograd.autodiff.gradient import gradient
 from retrograd.errors import DataError, GraphError, OptionError, ShapeError
 from retrograd.gates import sum as total
-from retrograd.graph.node import Node, constant, describe, variable
+from retrograd.graph.node import VARIABLE, Node, constant, describe, variable
 from retrograd.graph.order import variables
 from retrograd.graph.shape import rows
 from retrograd.inspect.frames import as_lines, as_rich, data_frame
@@ -242,6 +242,9 @@ def nudges(
         raise ShapeError(f"nudges: {describe(f)} is not a scalar")
     if values is not None and not isinstance(values, Mapping):
         raise GraphError(f"nudges: values is a dict by variable, got {values!r}")
+    for node in values or {}:
+        if not isinstance(node, Node) or node.gate is not VARIABLE:
+            raise GraphError(f"nudges: values are for variables, got one for {node!r}")
     point: dict[Node, Array] = {}
     for node in variables([f]):
         given = (values or {}).get(node, node.value)
@@ -269,7 +272,7 @@ def _nudged(f: Node, point: Mapping[Node, Array], step: float, most: int) -> Nud
         after = float(function(*point.values())[0])
         point[node][index] = value
         expected = float(before) + slope * change
-        where = index if node.shape[:1] != (rows,) else index[1:]
+        where = index[1:] if node.shape[:1] == (rows,) and len(point[node]) == 1 else index
         name = str(node.name)
         found.append(Nudge(name, tuple(map(int, where)), value, slope, change, expected, after))
     return Nudges(float(before), tuple(found))

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from retrograd.arrays import Array, require_number
 from retrograd.errors import DataError, OptionError
-from retrograd.files.table import Table, missing
+from retrograd.files.table import Table
 from retrograd.graph.node import Node
 from retrograd.nn.losses import JointLoss, Loss, LossChoice, find_loss
 from retrograd.nn.network import Network
@@ -172,19 +172,13 @@ def _require_own_loss(owner: str, loss: LossChoice, model: Any) -> None:
 
 
 def _of_table(owner: str, model: TableModel, table: Any) -> Subject:
-    name = model.target.name
     if not isinstance(table, Table):
         raise DataError(f"{owner}: a table model takes a table, got {type(table).__name__}")
-    if name not in table.names:
-        raise DataError(f"{owner}: needs the target too: the data have no column {name!r}")
-    complete = np.flatnonzero(~missing(table.column(name)))
-    if not len(complete):
-        raise DataError(f"{owner}: needs the target too: {name!r} is missing in every row")
-    part = table.take(complete)
+    part = table.take(model.rows_with_target(table, f"{owner}:"))
     network = model.network
     loss = find_loss(AUTO, network)
     X = model.columns.transform(part)
-    y = model.target.encode(part.column(name), part.taken)
+    y = model.target.encode(part.column(model.target.name), part.taken)
     rows = check_rows(network, loss, X, y, dtype=network.dtype)
     found = Subject.of(network, rows, loss, float(model.settings.get("l2") or 0.0))
     return replace(found, columns=model.columns.feature_names, numbers=part.row_numbers)

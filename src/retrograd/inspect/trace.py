@@ -177,15 +177,15 @@ def trace(subject: Any, X: Any = None, Y: ArrayLike | None = None, /, **options:
     >>> t.layer(2).delta.shape, np.allclose(t.layer(2).dW, t.layer(1).a.T @ t.layer(2).delta)
     ((2, 1), True)
     """
-    if isinstance(subject, Node) or (X is None and Y is None):
+    if isinstance(subject, Node) or (X is None and Y is None and not options):
         if Y is not None or options:
             raise GraphError("trace: of a node, give values for variables and nothing else")
         return _of_node(subject, X)
-    require_arguments("trace", options, _of_model)
-    return _of_model(subject, X, Y, **options)
+    require_arguments("trace", options, of_model)
+    return of_model(subject, X, Y, **options)
 
 
-def _of_model(
+def of_model(
     model: Any,
     X: Any,
     Y: ArrayLike | None = None,
@@ -199,6 +199,7 @@ def _of_model(
     seed: int = 0,
     engine: str = "numpy",
 ) -> NetworkTrace:
+    """`trace` of a model; see there."""
     require_known("mode", mode, MODES)
     require_integer("trace", "seed", seed, low=0)
     found = subject_of("trace", model, X, Y, loss=loss, l2=l2, sample_weight=sample_weight)

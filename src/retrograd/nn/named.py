@@ -75,7 +75,7 @@ def as_x(
         )
     require_names("X", parts, inputs, "input")
     if dtype is None:
-        dtype = _widest([as_numbers(parts[name], f"X[{name!r}]").dtype for name in inputs])
+        dtype = widest(as_numbers(parts[name], f"X[{name!r}]").dtype for name in inputs)
     found = {
         name: as_matrix(parts[name], f"X[{name!r}]", n_columns=n, dtype=dtype, min_rows=min_rows)
         for name, n in inputs.items()
@@ -86,6 +86,11 @@ def as_x(
     return np.concatenate([*found.values()], axis=1)
 
 
-def _widest(dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
+def widest(dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
+    """The dtype of arrays put side by side: the widest float among them, float64 without any.
+
+    >>> widest(map(np.dtype, ("float32", "int64"))), widest([np.dtype(bool)])
+    (dtype('float32'), dtype('float64'))
+    """
     floats = [np.promote_types(dtype, np.float32) for dtype in dtypes if dtype.kind == "f"]
     return np.result_type(*floats) if floats else np.dtype(np.float64)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from retrograd.arrays import as_numbers, require_finite
 from retrograd.errors import DataError, OptionError
 from retrograd.nn.network import Network
 from retrograd.plots.canvas import COLOURS, MARKERS, blank, dress, legend, require_same_length
@@ -40,16 +41,17 @@ def plot_boundary(
         A matplotlib Figure on its own canvas. A network with a softmax or sigmoid output answers
         classes 0, 1, ...; one with another output numbers, which are drawn as shades.
 
-    Raises DataError for another number of features and for more than 7 classes.
+    Raises DataError for another number of features, NaN, and more than 7 classes.
 
     >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
     >>> figure = rg.plot_boundary(rg.MLP([2, 8, 2], output="softmax"), X, y)
     >>> figure.axes[0].get_ylabel()
     'feature 2'
     """
-    rows, truth = np.asarray(X, np.float64), np.asarray(y)
+    rows, truth = as_numbers(X, "X").astype(np.float64), np.asarray(y)
     if rows.ndim != 2 or rows.shape[1] != 2 or not len(rows):
         raise DataError(f"plot_boundary: X is (n, 2), got {rows.shape}")
+    require_finite(rows, "X")
     truth = truth[:, 0] if truth.ndim == 2 and truth.shape[1] == 1 else truth
     require_same_length("plot_boundary", X=rows, y=truth)
     low, high = rows.min(axis=0), rows.max(axis=0)

@@ -118,12 +118,17 @@ def plot_roc(
     '1: area 0.750'
     """
     truth, found = np.asarray(y), np.asarray(scores, np.float64)
-    found = found.reshape(len(found), -1) if found.ndim == 1 else found
+    if truth.ndim != 1 or found.ndim not in (1, 2):
+        raise DataError(
+            f"plot_roc: y is (n,), scores are (n,) or (n, n_classes), got {truth.shape} and "
+            f"{found.shape}"
+        )
+    found = found[:, None] if found.ndim == 1 else found
     require_same_length("plot_roc", y=truth, scores=found)
     known = sorted(dict.fromkeys(truth.tolist())) if classes is None else list(classes)
     if found.shape[1] == 1 and len(known) == 2:
         curves = {known[1]: found[:, 0]}
-    elif found.ndim == 2 and found.shape[1] == len(known):
+    elif found.shape[1] == len(known):
         columns = dict(zip(known, found.T, strict=True))
         curves = {known[1]: columns[known[1]]} if len(known) == 2 else columns
     else:

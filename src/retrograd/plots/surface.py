@@ -58,7 +58,7 @@ def plot_loss_surface(
     Returns:
         A matplotlib Figure on its own canvas.
 
-    Raises DataError for a path of other parameters.
+    Raises DataError for a path of other parameters, and a network of a single one.
 
     >>> net, path = rg.MLP([1, 4, 1], activation="tanh"), []
     >>> X = np.linspace(-1, 1, 16)[:, None]
@@ -74,6 +74,8 @@ def plot_loss_surface(
     require_number("plot_loss_surface", "span", span, open_low=True)
     made = _Surface.of(network, X, Y, loss, l2)
     end = made.flat(network.parameters)
+    if end.size < 2:
+        raise DataError("plot_loss_surface: a plane needs two parameters; the network has one")
     if path:
         plane = _plane_of_path(np.array([made.flat(one) for one in path]))
     else:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retrograd.errors import DataError
 from retrograd.files.table import Table, is_text, missing
 from retrograd.inspect.check import check_gradient
 from retrograd.inspect.layers import NetworkTrace
@@ -50,17 +49,11 @@ def report(model: TableModel, data: Table, *, name: str = "", program: str = "re
 
     Raises DataError for data without the target, or without a row that has it.
     """
-    target = model.target.name
-    if target not in data.names:
-        raise DataError(f"a report needs the target too: the data have no column {target!r}")
-    complete = np.flatnonzero(~missing(data.column(target)))
-    if not len(complete):
-        raise DataError(f"a report needs the target too: {target!r} is missing in every row")
-    rows = data.take(complete)
+    rows = data.take(model.rows_with_target(data, "a report"))
     name = name or model.data
     some = rows.take(_evenly(rows.n_rows, TRACED))
     found = trace(model, some)
-    title = f"{model.task} of {target}, trained on {model.data}"
+    title = f"{model.task} of {model.target.name}, trained on {model.data}"
     return html.page(
         f"retrograd: {title}",
         [

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from retrograd.arrays import Array
 from retrograd.errors import DataError, ModelFileError, OptionError
 from retrograd.files import container
-from retrograd.files.table import Table
+from retrograd.files.table import Table, missing
 from retrograd.nn.network import Network
 from retrograd.tabular.columns import Columns
 from retrograd.tabular.target import ClassTarget, Target, target_from_json
@@ -75,6 +75,19 @@ class TableModel:
 
     def __repr__(self) -> str:
         return f"<table model of {self.data}: {self.task} of {self.target.name}, {self.network!r}>"
+
+    def rows_with_target(self, table: Table, what: str) -> Array:
+        """The numbers of the rows that have the target; DataError where none has.
+
+        `what`: who needs it, "a report".
+        """
+        name = self.target.name
+        if name not in table.names:
+            raise DataError(f"{what} needs the target too: the data have no column {name!r}")
+        found = np.flatnonzero(~missing(table.column(name)))
+        if not len(found):
+            raise DataError(f"{what} needs the target too: {name!r} is missing in every row")
+        return found
 
     def outputs(self, table: Table) -> Array:
         """The network's outputs (n, n_outputs): probabilities, or standardised numbers.

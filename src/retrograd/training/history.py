@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
@@ -65,7 +66,8 @@ class History:
     - `statistics`: of the last step of each epoch, where `rg.train` was asked to record them; else
       empty. `statistics["gradient_norm"]["W1"]` is a list with one entry for each epoch; so are
       "norm" and "update_norm" of each parameter, "delta_norm" of each layer by its place ("1",
-      "2.1"), "dead_share" of layers of relu, and "saturated_share" of bounded activations.
+      "2.1"), "dead_share" of layers of relu, and "saturated_share" of bounded activations. NaN for
+      epochs before a resumed run in which nobody asked for them.
     """
 
     J: list[float] = field(default_factory=list)
@@ -100,10 +102,12 @@ class History:
         return replace(self, checkpoint=None, **lists)
 
     def record(self, statistics: Mapping[str, float]) -> None:
-        """Append the statistics of an epoch, by names such as "gradient_norm of W1"."""
+        """Append the statistics of the newest epoch, by names such as "gradient_norm of W1"."""
         for name, value in statistics.items():
             what, _, of = name.partition(BETWEEN)
-            self.statistics.setdefault(what, {}).setdefault(of, []).append(value)
+            own = self.statistics.setdefault(what, {}).setdefault(of, [])
+            own += [math.nan] * (self.epochs - 1 - len(own))
+            own.append(value)
 
     def __repr__(self) -> str:
         figures = [f"{self.epochs} epochs"]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from retrograd.arrays import Array
-from retrograd.autodiff.gradient import gradient
 from retrograd.engines.numpy import Walk
 from retrograd.graph.node import CONSTANT, Node
 from retrograd.graph.order import order
@@ -16,7 +15,7 @@ from retrograd.graph.shape import has_rows
 from retrograd.graph.text import label
 from retrograd.nn.layer import Layer, place_name
 from retrograd.training.objective import Objective
-from retrograd.training.statistics import places_of
+from retrograd.training.statistics import places_of, slopes_of
 
 FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
 LOSS = "loss"
@@ -92,9 +91,8 @@ def replayed(
     `updates`: the next value of each state variable. `values`: of every variable.
     """
     places = [*places_of(layers, objective.noisy.layers)]
-    wrt = [node for _, _, x in places for node in (x.z, x.a)]
-    slopes = gradient(objective.J, [*wrt, *objective.trained.values()])
-    results = {FORWARD: [objective.J, objective.reported], BACKWARD: slopes}
+    slopes = slopes_of(objective.J, places, objective.trained.values())
+    results = {FORWARD: [objective.J, objective.reported], BACKWARD: [*slopes.values()]}
     results[UPDATE] = [*updates.values()]
     nodes: dict[str, set[Node]] = {}
     seen: set[Node] = set()
@@ -111,14 +109,13 @@ def replayed(
         claim([x.a], place)
     claim(results[FORWARD], LOSS)
     above = LOSS
-    own = dict(zip(objective.trained, slopes[len(wrt) :], strict=True))
-    for number, (place, layer, _) in reversed([*enumerate(places)]):
-        claim([slopes[2 * number + 1]], above)
-        claim([slopes[2 * number]], place)
+    for place, layer, x in reversed(places):
+        claim([slopes[x.a]], above)
+        claim([slopes[x.z]], place)
         own_names = {place_name(name, place) for name in layer.shapes}
-        claim([slope for name, slope in own.items() if name in own_names], place)
+        claim([slopes[w] for name, w in objective.trained.items() if name in own_names], place)
         above = place
-    claim(slopes, above)
+    claim(slopes.values(), above)
     for name, node in updates.items():
         claim([node], name)
     walk = Walk({node: node for node in sorted(seen, key=lambda x: x.id)}, [*values], n_rows)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from retrograd import gates
 from retrograd.autodiff.gradient import gradient
 from retrograd.graph.node import Node
 from retrograd.nn.activations import BOUNDS, HALF_LINEAR
 from retrograd.nn.architecture import Forward
+from retrograd.nn.ends import Heads
 from retrograd.nn.layer import Layer, LayerNodes
 
 BETWEEN = " of "  # a statistic and what it is of, in the name of a step's output
@@ -25,10 +26,23 @@ def places_of(
         yield place, layer, own
 
 
-def delta_of_heads(J: Node, nodes: LayerNodes) -> Node:
-    """dJ/dz of an rg.Heads: that of each head, side by side. J goes by each, not by their join."""
-    slopes = gradient(J, [*nodes.results])
-    return gates.concatenate(slopes, axis=1) if len(slopes) > 1 else slopes[0]
+def slopes_of(
+    J: Node, places: Iterable[tuple[str, Layer, LayerNodes]], others: Iterable[Node] = ()
+) -> dict[Node, Node]:
+    """dJ/dz and dJ/da of every layer by the node, and dJ/d(others), from one sweep back."""
+    wrt: list[Node] = []
+    heads: list[tuple[Heads, LayerNodes]] = []
+    for _, layer, nodes in places:
+        if isinstance(layer, Heads):  # each result goes into J by itself, not side by side
+            wrt += nodes.results
+            heads.append((layer, nodes))
+        else:
+            wrt += nodes.z, nodes.a
+    wrt += others
+    found = dict(zip(wrt, gradient(J, wrt), strict=True))
+    for layer, nodes in heads:
+        found[nodes.z] = layer.joined(nodes.z, [found[result] for result in nodes.results])
+    return found
 
 
 def statistics(

@@ -12,14 +12,12 @@ import numpy as np
 
 from retrograd import gates
 from retrograd.arrays import Array
-from retrograd.autodiff.gradient import gradient
 from retrograd.errors import OptionError
 from retrograd.graph.node import FLOATS, variable
 from retrograd.graph.order import rebuild, variables
 from retrograd.graph.shape import with_rows
 from retrograd.graph.step import Step
 from retrograd.nn.architecture import Architecture
-from retrograd.nn.ends import Heads
 from retrograd.nn.layer import Layer
 from retrograd.nn.losses import Formula, JointLoss, Loss, Target, Targets
 from retrograd.nn.losses.targets import Form
@@ -38,7 +36,7 @@ from retrograd.training.objective import (
     of,
 )
 from retrograd.training.residual_steps import residual_steps
-from retrograd.training.statistics import delta_of_heads, places_of, statistics
+from retrograd.training.statistics import places_of, slopes_of, statistics
 
 COUNT = "t"  # the state variable that counts steps
 
@@ -81,12 +79,7 @@ def training_steps(
         J |= {of("J", head): node for head, node in objective.J_of.items()}
     observed = {**J, "gradient_norm": joint_norm(slopes)}
     if layers is not None:
-        places = [*places_of(layers, objective.noisy.layers)]
-        nodes = [x.z for _, _, x in places]
-        deltas = dict(zip(nodes, gradient(objective.J, nodes), strict=True))
-        for _, layer, x in places:
-            if isinstance(layer, Heads):
-                deltas[x.z] = delta_of_heads(objective.J, x)
+        deltas = slopes_of(objective.J, places_of(layers, objective.noisy.layers))
         observed |= statistics(layers, objective.noisy, deltas, parameters, slopes, updates)
     steps = {
         "train": Step(outputs=J, **common),

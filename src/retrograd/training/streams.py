@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 from retrograd.arrays import Array, as_numbers, is_finite
 from retrograd.errors import DataError, OptionError
 from retrograd.nn.losses import JointLoss, Loss
-from retrograd.nn.named import Named, by_name
+from retrograd.nn.named import Named, by_name, widest
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
@@ -222,8 +222,9 @@ def _own(rows: Rows) -> Rows:
 
 def _require_dtype(X: Any, dtype: np.dtype[Any]) -> None:
     parts = by_name(X)
-    own = np.result_type(*(as_numbers(x, "X") for x in ([X] if parts is None else parts.values())))
-    if own.kind == "f" and own != np.float16 and own != dtype:
+    given = [as_numbers(x, "X").dtype for x in ([X] if parts is None else parts.values())]
+    own = widest(given)
+    if any(each.kind == "f" and each != np.float16 for each in given) and own != dtype:
         raise DataError(
             f"X is {own}, that of the first batch is {dtype}; they must be the same, or the "
             "precision be given"

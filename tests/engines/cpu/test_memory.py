@@ -10,7 +10,8 @@ from retrograd.engines.cpu.run.memory import Buffers
 from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss
 from retrograd.run import find_engine
-from retrograd.training.session import TrainingSession, check_rows
+from retrograd.training.rows import check_rows
+from retrograd.training.session import TrainingSession
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 

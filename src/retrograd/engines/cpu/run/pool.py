@@ -112,7 +112,8 @@ class _Worker:
     def _work(self) -> None:
         # Never returns. A method, so that the thread keeps the block, into which it writes, when
         # nobody else does: Ctrl-C lost the worker, or the interpreter clears its modules.
-        _pool_code(host(), "work").call(address(self.control), 0)
+        code = _pool_code(host(), "work")  # kept in this frame, as it runs to the end
+        code.call(address(self.control), 0)
 
 
 _IDLE: list[_Worker] = []

@@ -1,0 +1,98 @@
+"""A user's rows as the network of a model takes them: checked, encoded, weighed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
+
+from retrograd.arrays import SparseRows
+from retrograd.estimators import inputs, options
+from retrograd.estimators.border import checked, checked_weights, plainly
+from retrograd.nn.losses import Target
+from retrograd.training.rows import Rows
+
+if TYPE_CHECKING:
+    from retrograd.estimators.base import BaseMLP
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Checked targets: as the network takes them, as scores compare them, and to split by."""
+
+    target: Target
+    n_outputs: int
+    truth: Any
+    stratify: Any = None
+
+
+def checked_pair(model: BaseMLP, X: Any, y: Any, *, is_first: bool) -> tuple[Any, Any]:
+    """X and y checked, X as the network takes it; in a first fit its columns are learned."""
+    is_encoded = model.encode_columns
+    if not is_encoded:
+        X, y = checked(
+            model,
+            X,
+            y,
+            multi_output=True,
+            y_numeric=model._is_numeric,
+            dtype=options.dtypes_of(model.precision),
+            reset=is_first,
+        )
+    else:
+        validate_data(model, X, reset=is_first, skip_check_array=True)
+        y = _check_y(y, multi_output=True, y_numeric=model._is_numeric, estimator=model)
+        check_consistent_length(X, y)
+    if is_first:
+        model._inputs = None
+        if is_encoded or model.standardize:
+            model._inputs = inputs.learn(X, _column_names(model), encode=is_encoded)
+    return _encoded(model, X), y
+
+
+def checked_inputs(model: BaseMLP, X: Any) -> Any:
+    """X as the network of the fitted model takes it."""
+    check_is_fitted(model)
+    if model.encode_columns:
+        validate_data(model, X, reset=False, skip_check_array=True)
+    else:
+        dtype = "numeric" if model.precision == "auto" else options.dtypes_of(model.precision)
+        X = checked(model, X, dtype=dtype, reset=False)
+    return _encoded(model, X)
+
+
+def checked_targets(
+    model: BaseMLP, y: Any, dtype: np.dtype[Any], *, is_first: bool, is_partial: bool
+) -> Targets:
+    """The checked y as targets: learned from in a first fit, else required to be as before."""
+    with plainly():
+        model._meet(y, is_first=is_first, is_partial=is_partial)
+        return model._targets(y, dtype=dtype)
+
+
+def rows_of(
+    model: BaseMLP, X: Any, y: Any, targets: Targets, sample_weight: Any, *, is_partial: bool
+) -> Rows:
+    """The rows of checked X and y, with the weights that a user gave and those of their classes."""
+    if sample_weight is not None:
+        sample_weight = checked_weights(X, sample_weight)
+    weights = model._row_weights(y, sample_weight, is_partial=is_partial)
+    return Rows(X if isinstance(X, np.ndarray) else SparseRows(X), targets.target, weights)
+
+
+def _encoded(model: BaseMLP, X: Any) -> Any:
+    """Checked X as the network takes it."""
+    if model._inputs is None:
+        return X
+    found = model._inputs.apply(X, _column_names(model))
+    if model.encode_columns and model.precision != "auto":
+        return found.astype(options.dtypes_of(model.precision))
+    return found
+
+
+def _column_names(model: BaseMLP) -> list[str]:
+    named = getattr(model, "feature_names_in_", None)
+    return list(named) if named is not None else [f"x{j}" for j in range(model.n_features_in_)]
