@@ -334,3 +334,53 @@ def test_a_notebook_shows_traces_networks_and_pictures():
     t = rg.trace(node_of_the_lecture())
     for shown in (t._repr_svg_(), t.picture()._repr_svg_(), rg.MLP([2, 3, 1])._repr_svg_()):
         assert shown is not None and re.match(r"<svg xmlns", shown)
+
+
+def two_ends() -> tuple[rg.Network, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    network = rg.Network(
+        [
+            rg.Inputs({"geometry": [rg.Dense(3, 4, "tanh")], "time": 1}),
+            rg.Dense(5, 4, "tanh"),
+            rg.Heads({"power": [rg.Dense(4, 1)], "kind": [rg.Dense(4, 2)]}),
+        ],
+        output={"kind": "softmax"},
+    )
+    X = {"geometry": np.linspace(-1, 1, 18).reshape(6, 3), "time": np.linspace(0, 2, 6)}
+    return network, X, {"power": np.ones(6), "kind": np.array([0, 1] * 3)}
+
+
+def test_each_named_input_has_a_box_and_each_head_its_name_over_its_wire():
+    network, X, Y = two_ends()
+    for scene in (rg.picture(network).scene, rg.picture(rg.trace(network, X, Y)).scene):
+        titles = [box.title for box in scene.boxes]
+        wires = {scene.boxes[wire.source].title: wire for wire in scene.wires}
+        assert {"geometry", "time"} < set(titles) and not {"x", "X"} & set(titles)
+        first = titles.index("1: inputs, tanh")
+        assert [end.box for end in wires["geometry"].ends] == [first]
+        assert [end.box for end in wires["time"].ends] == [first]
+        heads = [w.value[0] for w in scene.wires if scene.boxes[w.source].title == "3: heads"]
+        assert heads == ["power", "kind"]
+    assert lines(X["geometry"]) == wires["geometry"].value
+    assert wires["geometry"].gradient
+
+
+@pytest.mark.parametrize("width", [368, 1000, 1800])
+def test_a_picture_goes_on_in_further_rows_where_it_would_be_wider(width: int):
+    network, X, Y = two_ends()
+    for picture in (rg.picture(rg.trace(network, X, Y)), rg.picture(rg.MLP([3] + [8] * 70 + [1]))):
+        root = ET.fromstring(picture.to_svg(width=width))
+        assert float(root.get("width") or 0) <= width
+        words = [text.text for text in root.iter(f"{SVG}text")]
+        for box in picture.scene.boxes:
+            assert words.count(box.title) >= 1
+            assert all(part.name in words for part in box.parts)
+        y = 0.0
+        for row in root.findall(f"{SVG}svg"):  # one below the other, each as it is cut out
+            assert float(row.get("y") or 0) == pytest.approx(y, abs=0.11)
+            y += float(row.get("height") or 0)
+            left, top, across, down = map(float, (row.get("viewBox") or "").split())
+            for text in row.iter(f"{SVG}text"):
+                assert left <= float(text.get("x") or 0) <= left + across
+                assert top <= float(text.get("y") or 0) <= top + down
+        assert y <= float(root.get("height") or 0) + 1
+    assert len(root.findall(f"{SVG}svg")) > 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -263,3 +264,39 @@ def test_plots_leave_matplotlibs_global_state_alone():
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_of_many_classes_the_largest_have_a_curve_and_the_title_says_so():
+    y = np.repeat(np.arange(20), np.arange(20, 40))
+    figure = rg.plot_roc(y, RNG.random((len(y), 20)), title="t")
+    axes = figure.axes[0]
+    assert axes.get_title() == "t: the 12 largest of 20 classes"
+    names = [str(line.get_label()).split(":")[0] for line in axes.lines]
+    assert names == [*map(str, range(8, 20)), "a guess"]
+    [legend] = figure.legends
+    assert len(legend.get_texts()) == 13
+    figure.canvas.draw()
+    lowest = axes.xaxis.label.get_window_extent().y0
+    assert all(text.get_window_extent().y1 < lowest for text in legend.get_texts())
+
+
+def test_units_and_inputs_are_whole_numbers():
+    for axes in rg.plot_weights(rg.MLP([64, 1])).axes[:1]:
+        assert all(tick == int(tick) for tick in [*axes.get_xticks(), *axes.get_yticks()])
+
+
+def test_numbers_at_the_axes_of_histograms_stand_apart():
+    same = rg.MLP([2, 6, 2], output="softmax")
+    for scale in (1e-6, 3e-3, 1.0, 7e4):
+        same.parameters["W1"][:] = RNG.normal(size=(2, 6)) * scale
+        for per_row in (1, 3):
+            figure = rg.plot_distributions(rg.trace(same, X, LABELS), per_row=per_row)
+            figure.canvas.draw()
+            for axes in figure.axes:
+                low, high = axes.get_xlim()
+                shown = [
+                    t.label1.get_window_extent()
+                    for t in axes.xaxis.get_major_ticks()
+                    if low <= t.get_loc() <= high
+                ]
+                assert all(a.x1 < b.x0 for a, b in itertools.pairwise(shown))

@@ -9,13 +9,18 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from retrograd.cli.main import main
 from retrograd.errors import DataError
 from retrograd.files.table import Table
 from retrograd.load import load
+from retrograd.nn.mlp import MLP
+from retrograd.report import html
 from retrograd.report.report import report
+from retrograd.tabular import fit_columns, fit_target
+from retrograd.tabular.model import TableModel
 
 SECTIONS = [
     "Scores", "Data", "Network", "Training", "Verdicts", "Inside the network", "Gradient check",
@@ -36,7 +41,7 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 class Tags(HTMLParser):
     """The tags of a page, and those that are not closed in order."""
 
-    VOID = ("meta", "img", "br", "rect", "path", "polygon")
+    VOID = ("meta", "img", "source", "br", "rect", "path", "polygon")
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +66,8 @@ def test_the_page_has_every_part_and_is_well_formed(written: Path):
     tags = Tags()
     tags.feed(page)
     assert not tags.open
-    assert page.count("<img ") >= 6 and page.count("<svg ") == 1
+    assert page.count("<img ") >= 6
+    assert len(re.findall('class="(?:roomy|tight) wide"><svg ', page)) == 2
     assert "Backpropagation agrees" in page
 
 
@@ -78,7 +84,8 @@ def test_the_page_has_the_command_that_trains_the_same_again(written: Path):
     model: Any = load(written / "a.model")
     command = model.settings["command"]
     assert command.split()[:2] == ["retrograd", "train"] and "--hidden 8" in command
-    assert command.replace("'", "&#x27;") in (written / "a.html").read_text("utf-8")
+    page = (written / "a.html").read_text("utf-8")
+    assert f">{command}</" in re.sub("</?span>", "", page).replace("&#x27;", "'")
     again = str(written / "again.model")
     assert main([*command.split()[1:], "--output", again]) == 0
     other: Any = load(again)
@@ -133,6 +140,9 @@ LEGIBLE = """() => {
         page: document.documentElement.scrollWidth,
         broken: images.filter(i => !i.complete || !i.naturalWidth).length,
         narrow: images.filter(i => i.getBoundingClientRect().width < 360).length,
+        sideways: [...document.querySelectorAll('.wide')].filter(w =>
+            w.scrollWidth > w.clientWidth + 1).length,
+        images: images.filter(i => i.getBoundingClientRect().right > innerWidth).length,
         stuck: [...document.querySelectorAll('.wide')].filter(w =>
             w.scrollWidth > w.clientWidth + 1 && getComputedStyle(w).overflowX != 'auto').length,
     }
@@ -157,3 +167,46 @@ def test_a_browser_shows_the_page_without_errors_and_legibly(
     assert found["page"] <= width
     assert found["small"] == [] and found["clipped"] == []
     assert (found["broken"], found["narrow"], found["stuck"]) == (0, 0, 0)
+    assert (found["sideways"], found["images"]) == (0, 0)
+
+
+def model_of_classes(n: int) -> tuple[TableModel, Table]:
+    """A model of n classes that has learned nothing, and rows: of class k there are 2 + k % 3."""
+    labels = [f"class {k:02d}" for k in range(n) for _ in range(2 + k % 3)]
+    table = Table.of({"x": np.linspace(-1, 1, len(labels)).tolist(), "y": labels})
+    columns = fit_columns(table, exclude=["y"])
+    target = fit_target(table.column("y"), name="y")
+    return TableModel(MLP([1, n], output="softmax"), columns, target, data="made up"), table
+
+
+def test_a_report_of_many_classes_says_which_are_drawn_and_what_is_left_out():
+    model, table = model_of_classes(31)
+    page = report(model, table)
+    assert "ROC of 12 of the 31 classes, those with the most rows" in page
+    assert "No confusion matrix: there are 31 classes" in page
+    page = report(model, table.take(np.arange(4)))
+    assert "No ROC: there are no rows of class class 02 and of 28 other classes" in page
+
+
+def test_a_report_of_two_classes_has_one_curve_and_says_so():
+    model, table = model_of_classes(2)
+    page = report(model, table)
+    assert "ROC: class class 01 against class class 00, at every threshold." in page
+    assert "Confusion matrix" in page
+
+
+def test_a_report_on_one_row_has_no_r2():
+    table = Table.of({"x": [0.0, 1.0, 2.0], "y": [1.0, 2.0, 4.0]})
+    columns = fit_columns(table, exclude=["y"])
+    target = fit_target(table.column("y"), name="y")
+    model = TableModel(MLP([1, 1]), columns, target, data="made up", units={"y": "K"})
+    page = report(model, table.take(np.arange(1)))
+    assert "On the one row of made up that has the target: R2 is not defined of one row" in page
+    assert "made up: 1 row, 1 column that" in page
+    assert "y (K)" in page and '<th class="word">unit' not in page
+
+
+def test_lines_of_a_command_are_broken_between_words_alone():
+    assert html.code("train <a> --b") == (
+        "<pre><code><span>train</span> <span>&lt;a&gt;</span> <span>--b</span></code></pre>"
+    )

@@ -36,7 +36,7 @@ def doctor(
     result = diagnose(loaded, some)
     typer.echo(f"{model}: {some.n_rows} rows of {found.name}")
     head, *lines = result.table()
-    print_table(head, lines[: len(result.verdicts)], left=(0, 1, 4))
+    print_table(head, lines[: len(result.verdicts)], left=(0, 1, 2))
     for verdict in result.found:
         typer.echo(f"\n{verdict}")
         if verdict.items:

@@ -107,7 +107,7 @@ def overfitting(evidence: Evidence) -> Verdict | None:
     return Verdict(
         "overfitting",
         bool(ratio > 1.2 and is_worth and J[-1] < J[best]),
-        f"after epoch {best + 1}",
+        f"the epochs after {best + 1}",
         ratio,
         1.2,
         "the validation loss of the last epochs over its best",

@@ -78,11 +78,11 @@ class Diagnosis:
 
     def table(self) -> list[tuple[str, ...]]:
         """A header, then a line for each verdict."""
-        rows = [("ailment", "where", "figure", "threshold", "verdict")]
+        rows = [("ailment", "verdict", "where", "figure", "threshold")]
         for x in self.verdicts:
             numbers = f"{x.figure:.4g}", f"{x.threshold:.4g}"
-            rows.append((x.ailment, x.where, *numbers, "FOUND" if x.is_found else "ok"))
-        return [*rows, *((name, "", "", "", f"not judged: {why}") for name, why in self.not_judged)]
+            rows.append((x.ailment, "FOUND" if x.is_found else "ok", x.where, *numbers))
+        return [*rows, *((name, f"not judged: {why}", "", "", "") for name, why in self.not_judged)]
 
     def to_frame(self) -> Any:
         """A pandas data frame of the verdicts."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retrograd.graph.node import Node, variable
+from retrograd.graph.node import VARIABLE, Node, variable
 from retrograd.graph.order import order
-from retrograd.graph.shape import rows
+from retrograd.graph.shape import has_rows, rows
 from retrograd.pictures.fold import Layers
 from retrograd.pictures.picture import AUTO, LAYERS, Picture, draw
 
@@ -42,7 +42,22 @@ def layers_of(network: Architecture, forward: Forward, *outputs: Node) -> Layers
         if fresh:
             number |= dict.fromkeys(fresh, len(titles))
             titles.append(title)
-    return Layers(number, tuple(titles))
+    names = {head.logits: name for name, head in forward.heads.items()}
+    return Layers(number, tuple(titles), _inputs(network, ends[0]), names)
+
+
+def _inputs(network: Architecture, first: Node) -> dict[Node, str]:
+    """The columns of each named input, in the order in which the first layer takes them."""
+    names, begin = {}, 0
+    for name, width in network.inputs.items():
+        names[begin] = name
+        begin += width
+    found = {}
+    for node in order([first]):
+        is_taken = node.gate.name == "slice" and node.inputs[0].gate is VARIABLE
+        if names and is_taken and has_rows(node.shape):
+            found[node] = names[node.params["start"]]
+    return found
 
 
 def _heads(forward: Forward) -> list[Forward]:

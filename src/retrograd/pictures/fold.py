@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from retrograd.graph.node import VARIABLE, Node
 from retrograd.graph.order import order
@@ -30,11 +30,14 @@ BANDS = 8  # of a graph without matrix products, which has no layers: cut into s
 class Layers:
     """Which nodes make up which layer: `number` of each gate's layer, and the layers' `titles`.
 
-    A layer uses only values of its own and of those before it.
+    A layer uses only values of its own and of those before it. `inputs`: values that have a box
+    and a name of their own, such as some columns of the rows; `wires`: names over the wires.
     """
 
     number: Mapping[Node, int]
     titles: tuple[str, ...]
+    inputs: Mapping[Node, str] = field(default_factory=dict)
+    wires: Mapping[Node, str] = field(default_factory=dict)
 
 
 def by_products(outputs: Iterable[Node]) -> Layers:
@@ -91,6 +94,10 @@ def of_layers(
     for user in nodes:
         for node in user.inputs:
             users[node].append(user)
+    # What is only there to be taken apart into inputs is not drawn.
+    whole = {x for node in layers.inputs for x in node.inputs}
+    whole = {x for x in whole if all(user in layers.inputs for user in users[x])}
+    nodes = [node for node in nodes if node not in whole]
     inside = {node: _home(node, users[node], layers) for node in nodes}
     used = sorted({k for k in inside.values() if k is not None})
     own = [node for node in nodes if inside[node] is None]  # inputs, and outputs without a gate
@@ -101,7 +108,10 @@ def of_layers(
         k = inside[node]
         return box_of[node] if k is None else box_of_layer[k]
 
-    boxes = [Box(VALUE, label(node), f"{show(node.shape)} {node.dtype}") for node in own]
+    boxes = [
+        Box(VALUE, layers.inputs.get(node) or label(node), f"{show(node.shape)} {node.dtype}")
+        for node in own
+    ]
     for k in used:
         held = [node for node in nodes if inside[node] == k]
         parts = tuple(_part(x, values, gradients) for x in held if x.gate is VARIABLE)
@@ -113,14 +123,16 @@ def of_layers(
         used_by = [] if is_held else users[node]
         ends = dict.fromkeys(place(user) for user in used_by if place(user) != place(node))
         if ends or node in wanted:
-            wires.append(
-                Wire(place(node), tuple(map(End, ends)), *on_wire(node, values, gradients))
-            )
+            over, under = on_wire(node, values, gradients)
+            named = (layers.wires[node], *over) if node in layers.wires else over
+            wires.append(Wire(place(node), tuple(map(End, ends)), named, under))
     return Scene(title, tuple(boxes), tuple(wires))
 
 
 def _home(node: Node, users: list[Node], layers: Layers) -> int | None:
     """The layer that holds a node; None for a box of its own."""
+    if node in layers.inputs:
+        return None
     if node.inputs:
         return layers.number[node]
     homes = {layers.number[user] for user in users}

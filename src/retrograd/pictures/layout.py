@@ -60,7 +60,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A scene with everything in its place."""
+    """A scene with everything in its place; `cuts`: where wires run straight between columns."""
 
     scene: Scene
     width: float
@@ -68,6 +68,7 @@ class Drawing:
     shapes: tuple[Shape, ...]
     tracks: tuple[Track, ...]
     words: tuple[Words, ...]
+    cuts: tuple[float, ...]
 
 
 def is_available() -> bool:
@@ -86,15 +87,24 @@ def size_of(box: Box) -> tuple[float, float]:
         return 2 * ROUND, 2 * ROUND
     if box.kind == LAYER:
         inside = max(text_width([box.title], NORMAL + 1), sum(part_widths(box)))
-        return inside + 24, 32 + LINE * len(box.parts)
+        n_lines = len(part_lines(box)) if box.is_tall else len(box.parts)
+        return inside + 24, 32 + LINE * n_lines
     return text_width([box.title], NORMAL + 1) + 20, 28.0 if box.kind != GATE else 2 * ROUND
 
 
 def part_widths(box: Box) -> list[float]:
     """The widths of the columns in which a layer's box lists its parameters."""
+    if box.is_tall:
+        return [text_width([text for _, text in part_lines(box)], SMALL) + 14, 0.0, 0.0]
     columns = [[p.name for p in box.parts], [p.value for p in box.parts]]
     columns.append([p.gradient for p in box.parts])
     return [text_width(column, SMALL) + 14 * any(column) for column in columns]
+
+
+def part_lines(box: Box) -> list[tuple[str, str]]:
+    """The lines of a tall box, each with its role: "name", "value" or "gradient"."""
+    found = [(("name", p.name), ("value", p.value), ("gradient", p.gradient)) for p in box.parts]
+    return [line for part in found for line in part if line[1]]
 
 
 def place(scene: Scene) -> Drawing:
@@ -144,7 +154,7 @@ def place(scene: Scene) -> Drawing:
                 tracks.append(Track(tuple(points), True))
                 if end.share and len(wire.ends) > 1:
                     words.append(Words((end.share,), port[0] - 9, port[1] + 3, "end", "share"))
-    return _framed(scene, shapes, tracks, words)
+    return _framed(scene, shapes, tracks, words, [column.stub for column in columns])
 
 
 @dataclass(frozen=True)
@@ -311,7 +321,13 @@ def _layered(
     return sorted(found, key=lambda part: min(part[0]))
 
 
-def _framed(scene: Scene, shapes: list[Shape], tracks: list[Track], words: list[Words]) -> Drawing:
+def _framed(
+    scene: Scene,
+    shapes: list[Shape],
+    tracks: list[Track],
+    words: list[Words],
+    cuts: list[float],
+) -> Drawing:
     """The drawing moved to begin at the margin, as large as what is in it."""
     boxes = [bounds(word) for word in words]
     boxes += [
@@ -327,6 +343,7 @@ def _framed(scene: Scene, shapes: list[Shape], tracks: list[Track], words: list[
         tuple(replace(s, x=s.x + dx, y=s.y + dy) for s in shapes),
         tuple(replace(t, points=tuple((x + dx, y + dy) for x, y in t.points)) for t in tracks),
         tuple(replace(w, x=w.x + dx, y=w.y + dy) for w in words),
+        tuple(x + dx for x in cuts),
     )
 
 

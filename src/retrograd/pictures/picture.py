@@ -12,7 +12,7 @@ from retrograd.graph.order import order
 from retrograd.pictures import layout
 from retrograd.pictures.fold import Layers, by_products, of_layers
 from retrograd.pictures.scene import Arrays, Scene, Shares, of_nodes
-from retrograd.pictures.svg import as_svg
+from retrograd.pictures.svg import WIDE, as_svg
 from retrograd.pictures.text import as_dot, as_mermaid
 
 AUTO, NODES, LAYERS = "auto", "nodes", "layers"
@@ -34,9 +34,13 @@ class Picture:
         scene = self.scene
         return f"<picture of {scene.title}: {len(scene.boxes)} boxes, {len(scene.wires)} wires>"
 
-    def to_svg(self) -> str:
-        """The picture as one SVG element. MissingDependencyError without fast-sugiyama."""
-        return as_svg(self.scene)
+    def to_svg(self, *, width: float = WIDE) -> str:
+        """The picture as one SVG element. MissingDependencyError without fast-sugiyama.
+
+        `width`: in pixels; a picture that would be wider goes on in further rows, as music does.
+        A single column that is wider stays whole.
+        """
+        return as_svg(self.scene, width=width)
 
     def to_dot(self) -> str:
         """The picture in the DOT language."""

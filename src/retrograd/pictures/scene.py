@@ -55,6 +55,7 @@ class Box:
     """One shape of a picture: a gate, a variable, a constant, or a layer with what it holds.
 
     `is_ordered`: whether it matters which of its inputs is the first: it is then drawn uppermost.
+    `is_tall`: whether values and gradients of its parts stand below their names, not beside them.
     `hint`: more, in a sentence.
     """
 
@@ -62,6 +63,7 @@ class Box:
     title: str
     hint: str = ""
     is_ordered: bool = False
+    is_tall: bool = False
     parts: tuple[Part, ...] = ()
 
 

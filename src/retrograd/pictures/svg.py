@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from xml.etree import ElementTree as ET
 
 from retrograd.pictures.layout import (
     LARGE,
     LINE,
+    MARGIN,
     NORMAL,
     SMALL,
+    Drawing,
     Shape,
     Track,
     Words,
     bounds,
+    part_lines,
     part_widths,
     place,
     text_width,
@@ -21,6 +25,7 @@ from retrograd.pictures.scene import GATE, LAYER, NUMBER, VALUE, Scene
 
 FONT = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 INK = "#222222"
+WIDE = 1800.0  # pixels, beyond which a picture goes on in another row
 # Blue and vermilion, told apart with any colour vision; darkened, to be read as letters on white
 # [Okabe & Ito 2008, Color Universal Design].
 COLOURS = {"value": "#005A94", "gradient": "#A84300", "share": "#A84300"}
@@ -28,20 +33,29 @@ FILLS = {GATE: "#FFF1D0", VALUE: "#E2F0FA", NUMBER: "#F1F1F1", LAYER: "#E6F5EF"}
 LEGEND = {"value": "over an edge: the value", "gradient": "under it: the gradient"}
 
 
-def as_svg(scene: Scene) -> str:
-    """The scene as one SVG element, with a title for those who cannot see it."""
+def as_svg(scene: Scene, *, width: float = WIDE) -> str:
+    """The scene as one SVG element, with a title for those who cannot see it.
+
+    A drawing wider than `width` goes on in further rows: a wire that leaves one at the right comes
+    in at the left of the next. Where a column does not fit, the boxes of layers become tall.
+    """
     drawing = place(scene)
+    if max(end - start for start, end in _spans(drawing, width)) > width:
+        boxes = tuple(replace(box, is_tall=box.kind == LAYER) for box in scene.boxes)
+        drawing = place(replace(scene, boxes=boxes))
+    parts = [_part(drawing, *span) for span in _spans(drawing, width)]
     has_gradients = any(wire.gradient for wire in scene.wires)
-    legend = LINE + 4 if has_gradients else 0.0
     least = 28 + text_width(["  ".join(LEGEND.values())], SMALL) if has_gradients else 0.0
-    width = max(drawing.width, least)
+    across = max([least, *(part.end - part.start for part in parts)])
+    down = sum(part.height for part in parts)
+    height = down + (LINE + 4 if has_gradients else 0.0)
     root = ET.Element(
         "svg",
         {
             "xmlns": "http://www.w3.org/2000/svg",
-            "width": _n(width),
-            "height": _n(drawing.height + legend),
-            "viewBox": f"0 0 {_n(width)} {_n(drawing.height + legend)}",
+            "width": _n(across),
+            "height": _n(height),
+            "viewBox": f"0 0 {_n(across)} {_n(height)}",
             "role": "img",
             "font-family": FONT,
             "font-size": _n(NORMAL),
@@ -49,19 +63,73 @@ def as_svg(scene: Scene) -> str:
     )
     ET.SubElement(root, "title").text = scene.title
     ET.SubElement(root, "rect", {"width": "100%", "height": "100%", "fill": "#FFFFFF"})
-    for track in drawing.tracks:
-        _draw_track(root, track)
-    for shape in drawing.shapes:
-        _draw_shape(root, shape)
-    for words in drawing.words:
-        _draw_words(root, words)
+    y = 0.0
+    for part in parts:
+        _draw_part(root if len(parts) == 1 else _window(root, part, y), part)
+        y += part.height
     if has_gradients:
-        y, start = drawing.height + 6, 14.0
+        y, start = down + 6, 14.0
         for role, text in LEGEND.items():
             _write(root, text, start, y, COLOURS[role], SMALL)
             start += text_width([text + "  "], SMALL)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What stands between two cuts of a drawing, or the whole of it."""
+
+    start: float
+    end: float
+    top: float
+    height: float
+    tracks: list[Track]
+    shapes: list[Shape]
+    words: list[Words]
+
+
+def _spans(drawing: Drawing, width: float) -> list[tuple[float, float]]:
+    """From where to where each row goes: as many columns as fit, at least one."""
+    if drawing.width <= width:
+        return [(0.0, drawing.width)]
+    spans, start, end = [], 0.0, 0.0
+    for cut in [*drawing.cuts[:-1], drawing.width]:
+        if cut - start > width and end > start:
+            spans.append((start, end))
+            start = end
+        end = cut
+    return [*spans, (start, end)]
+
+
+def _part(drawing: Drawing, start: float, end: float) -> _Part:
+    shapes = [s for s in drawing.shapes if start <= s.x < end]
+    words = [w for w in drawing.words if start <= w.x < end]
+    tracks = [t for t in drawing.tracks if t.points[0][0] < end and t.points[-1][0] > start]
+    if (start, end) == (0.0, drawing.width):
+        return _Part(start, end, 0.0, drawing.height, tracks, shapes, words)
+    edges = [s.y + sign * s.height / 2 for s in shapes for sign in (-1, 1)]
+    edges += [edge for w in words for edge in bounds(w)[1::2]]
+    edges += [y for t in tracks for x, y in t.points if start <= x <= end]
+    top = min(edges) - MARGIN
+    return _Part(start, end, top, max(edges) + MARGIN - top, tracks, shapes, words)
+
+
+def _window(root: ET.Element, part: _Part, y: float) -> ET.Element:
+    """A row of the picture, which shows the part alone."""
+    width, height = _n(part.end - part.start), _n(part.height)
+    view = f"{_n(part.start)} {_n(part.top)} {width} {height}"
+    place = {"x": "0", "y": _n(y), "width": width, "height": height, "viewBox": view}
+    return ET.SubElement(root, "svg", place)
+
+
+def _draw_part(root: ET.Element, part: _Part) -> None:
+    for track in part.tracks:
+        _draw_track(root, track)
+    for shape in part.shapes:
+        _draw_shape(root, shape)
+    for words in part.words:
+        _draw_words(root, words)
 
 
 def _n(value: float) -> str:
@@ -109,6 +177,11 @@ def _draw_shape(root: ET.Element, shape: Shape) -> None:
     size = LARGE if is_symbol else NORMAL + (box.kind != GATE)
     y = top + 20 if box.kind == LAYER else shape.y + 0.36 * size
     _write(group, box.title, shape.x, y, INK, size, anchor="middle", weight="bold")
+    if box.is_tall:
+        for k, (role, text) in enumerate(part_lines(box)):
+            start = left + (14 if role == "name" else 22)
+            _write(group, text, start, top + 21 + (k + 1) * LINE, COLOURS.get(role, INK), SMALL)
+        return
     widths = part_widths(box)
     starts = [left + 14 + sum(widths[:column]) for column in range(3)]
     for k, part in enumerate(box.parts):

@@ -24,6 +24,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 BOTH_WAYS = "PuOr"  # from negative to positive, told apart with any colour vision
 ONE_WAY = "Blues"
 GRID = "#dddddd"
+NARROW = 4.7  # inches of a figure whose letters can still be read on the screen of a telephone
 INSTALL = 'install "retrograd[plots]"'
 
 

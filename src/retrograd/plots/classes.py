@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from retrograd.plots.canvas import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_CURVES = 12  # classes with a line of their own in the legend
+MOST_CURVES = 12  # of more classes, those with the most rows
 
 
 def plot_confusion(
@@ -55,7 +56,7 @@ def plot_confusion(
     n = len(known)
     figure, [axes] = blank(width=3.4 + 0.45 * max(n, 4), height=2.6 + 0.45 * max(n, 4))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    drawn = axes.imshow(100 * share, cmap=ONE_WAY, vmin=0, vmax=100)
+    drawn = axes.imshow(100 * share, cmap=ONE_WAY, vmin=0, vmax=100, aspect="auto")
     for i, j in np.ndindex(n, n):
         if counts[i, j]:
             colour = "white" if share[i, j] > 0.55 else "black"
@@ -109,7 +110,8 @@ def plot_roc(
 
     Returns:
         A matplotlib Figure on its own canvas, with the area under each curve: 1 is perfect, 0.5 is
-        a guess [Fawcett 2006].
+        a guess [Fawcett 2006]. Of more than 12 classes the 12 with the most rows are drawn, and
+        the title says so; of two classes there is one curve.
 
     Raises DataError for lengths that differ, NaN, or a class that does not occur.
 
@@ -136,21 +138,37 @@ def plot_roc(
             f"plot_roc: {len(known)} classes need scores of {len(known)} columns, "
             f"got {found.shape[1]}"
         )
-    figure, [axes] = blank(width=7.4 if len(curves) > 4 else 6.0, height=5.6)
-    for k, (name, score) in enumerate(curves.items()):
-        false, true = roc(truth == name, score)
+    drawn = most_rows(truth, list(curves))
+    if len(drawn) < len(curves):
+        words = f"the {len(drawn)} largest of {len(curves)} classes"
+        title = f"{title}: {words}" if title else words
+    is_many = len(drawn) > 4
+    per_line = 2 if max(len(str(name)) for name in drawn) < 10 else 1
+    n_lines = -(-(len(drawn) + 1) // per_line) if is_many else 0
+    figure, [axes] = blank(width=6.0, height=5.4 + 0.25 * n_lines)
+    for k, name in enumerate(drawn):
+        false, true = roc(truth == name, curves[name])
         area = float(np.trapezoid(true, false))
         style: dict[str, Any] = {
             "color": COLOURS[k % len(COLOURS)],
             "linestyle": DASHES[k // len(COLOURS) % 4],
         }
-        label = f"{name}: area {area:.3f}" if k < MOST_CURVES else None
-        axes.plot(false, true, linewidth=1.8, label=label, **style)
+        axes.plot(false, true, linewidth=1.8, label=f"{name}: area {area:.3f}", **style)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.5, label="a guess: 0.5")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     dress(axes, x="false positive rate", y="true positive rate", title=title)
-    legend(axes, outside=len(curves) > 4)
+    if is_many:
+        figure.legend(loc="outside lower center", ncols=per_line, fontsize=10, frameon=False)
+    else:
+        legend(axes)
     return figure
+
+
+def most_rows(truth: NDArray[Any], classes: Sequence[Any]) -> list[Any]:
+    """The classes with a curve, in their order: all, or the largest where there are too many."""
+    size = Counter(truth.tolist())
+    largest = sorted(classes, key=lambda name: -size[name])[:MOST_CURVES]
+    return [name for name in classes if name in largest]
 
 
 def roc(is_positive: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[Any, Any]:

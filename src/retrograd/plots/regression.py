@@ -51,7 +51,13 @@ def plot_regression(
     figure, [axes] = blank(width=6.0, height=5.6)
     size = 22 if len(truth) <= 500 else 8
     axes.scatter(
-        truth, answer, s=size, color=BLUE, alpha=0.6, linewidths=0, label=f"{len(truth)} rows"
+        truth,
+        answer,
+        s=size,
+        color=BLUE,
+        alpha=0.6,
+        linewidths=0,
+        label="1 row" if len(truth) == 1 else f"{len(truth)} rows",
     )
     low, high = min(truth.min(), answer.min()), max(truth.max(), answer.max())
     edge = 0.04 * (high - low) or 1.0
@@ -94,7 +100,8 @@ def plot_errors(
     figure, [axes] = blank()
     limit = float(np.abs(error).max()) or 1.0
     bins = np.linspace(-limit, limit, BINS + 1)  # so that 0 is the edge of a bin
-    axes.hist(error, bins=bins.tolist(), color=BLUE, edgecolor="white", linewidth=0.6)
+    counts, *_ = axes.hist(error, bins.tolist(), color=BLUE, edgecolor="white", linewidth=0.6)
+    axes.set_ylim(0, 1.45 * float(np.max(counts)))  # so that the legend stands over the bars
     axes.axvline(0, color=GREY, linestyle=":", linewidth=1.5, label="no error")
     mean, spread = float(error.mean()), float(error.std())
     words = with_unit(f"mean {mean:.3g}", unit)
@@ -102,5 +109,5 @@ def plot_errors(
     axes.plot([], [], " ", label=with_unit(f"standard deviation {spread:.3g}", unit))
     label = f"error: predicted less true {with_unit(name, unit)}"
     dress(axes, x=label, y=f"rows of {len(error)}", title=title)
-    legend(axes)
+    legend(axes, is_filled=True)  # so that the lines do not run through its words
     return figure

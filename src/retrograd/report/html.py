@@ -6,16 +6,19 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
 from io import BytesIO
+from textwrap import fill
 from typing import TYPE_CHECKING
+
+from retrograd.plots.canvas import NARROW
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DPI = 130  # of plots
-PIXELS = (
-    78  # at least, on the screen, of an inch of a plot: letters of 10 points are 11 pixels high
-)
-LONG = 40  # letters in a cell of a table, beyond which its line is broken
+DPI = 150  # of plots
+MOST_DOTS = 60_000  # of a plot's height: as many as can be drawn
+PIXELS = 78  # on the screen, of an inch of a plot: letters of 10 points are 11 pixels high
+LINE = 42  # letters of a title or a label on a telephone's screen
+TIGHT = 1040  # pixels of the screen, below which what is wide is drawn again, below each other
 
 # Nothing is loaded, whatever a name in the data says: no script, no request, images from the page.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -29,25 +32,38 @@ h2 { font-size: 1.25em; margin: 2em 0 0.5em; padding-bottom: 0.2em;
   border-bottom: 2px solid #005a94; }
 p { margin: 0.5em 0; max-width: 75ch; }
 .wide { overflow-x: auto; margin: 0.6em 0; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 620px), 1fr));
-  gap: 16px; align-items: start; }
-figure { margin: 0; min-width: 0; }
-figure img { display: block; width: 100%; max-width: 900px; height: auto; }
+.plots { display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start; }
+.plots figure { flex: 0 1 480px; }
+figure { margin: 0; min-width: 0; max-width: 100%; }
+figure.large { flex-basis: 100%; }
+figure img { display: block; width: 100%; height: auto; }
 figcaption { font-size: 0.9em; color: #4a4a4a; }
-svg { display: block; }
+svg { display: block; max-width: 100%; height: auto; }
+.tight { display: none; }
 table { border-collapse: collapse; font-size: 0.9em; overflow-wrap: normal; }
 th, td { text-align: left; padding: 3px 14px 3px 0; border-bottom: 1px solid #ddd;
-  vertical-align: top; }
-th, td { white-space: nowrap; }
-td.long { white-space: normal; min-width: 22em; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
+  vertical-align: top; max-width: 34em; }
+td.word { overflow-wrap: break-word; }
+td.number, th.number { text-align: right; }
+td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+code span { display: inline-block; max-width: 100%; }
 pre { background: #f4f4f4; padding: 10px 12px; font-size: 0.85em; white-space: pre-wrap; }
 ul { padding-left: 1.2em; }
 li { margin: 0.5em 0; max-width: 80ch; }
 .score { font-size: 1.35em; font-weight: 600; }
 .good { color: #00664a; font-weight: 600; }
 .bad { color: #a84300; font-weight: 600; }
-"""
+@media (max-width: TIGHTpx) {
+  .tight { display: block; }
+  .roomy { display: none; }
+}
+@media (max-width: 620px) {
+  table { font-size: 0.75em; line-height: 1.35; }
+  th, td { padding-right: 4px; }
+  td.word { overflow-wrap: anywhere; min-width: 5.2em; }
+  td.word:first-child { min-width: 5.5em; }
+}
+""".replace("TIGHT", str(TIGHT))
 
 
 def page(title: str, body: Iterable[str]) -> str:
@@ -86,45 +102,80 @@ def items(lines: Iterable[str]) -> str:
 
 
 def code(words: str) -> str:
-    """Something to be typed."""
-    return f"<pre>{escape(words)}</pre>"
+    """A command to be typed, whose lines are broken between words alone, not at hyphens."""
+    parts = " ".join(f"<span>{escape(word)}</span>" for word in words.split(" "))
+    return f"<pre><code>{parts}</code></pre>"
 
 
 def table(
     header: Sequence[str], rows: Iterable[Sequence[object]], *, left: Sequence[int] = (0,)
 ) -> str:
-    """A table that scrolls by itself where it is wider than the screen; numbers to the right.
+    """A table, its words in several lines where the screen is narrow; numbers to the right.
 
     `left`: the columns that hold words.
     """
-    lines = ["<tr>" + "".join(f"<th>{escape(name)}</th>" for name in header) + "</tr>"]
-    for row in rows:
-        cells = [_cell(str(cell), is_words=k in left) for k, cell in enumerate(row)]
-        lines.append(f"<tr>{''.join(cells)}</tr>")
+    kinds = ["word" if k in left else "number" for k in range(len(header))]
+    lines = [_line("th", kinds, header), *(_line("td", kinds, row) for row in rows)]
     return f'<div class="wide"><table>{"".join(lines)}</table></div>'
 
 
-def _cell(words: str, *, is_words: bool) -> str:
-    kind = ("long" if len(words) > LONG else "") if is_words else "number"
-    return f'<td class="{kind}">{escape(words)}</td>' if kind else f"<td>{escape(words)}</td>"
+def _line(tag: str, kinds: Sequence[str], cells: Sequence[object]) -> str:
+    parts = zip(kinds, cells, strict=True)
+    inside = (f'<{tag} class="{kind}">{escape(str(cell))}</{tag}>' for kind, cell in parts)
+    return f"<tr>{''.join(inside)}</tr>"
 
 
 def plots(*drawn: tuple[Figure, str]) -> str:
-    """Figures side by side where there is room, each with words on what it shows."""
-    return f'<div class="plots">{"".join(_plot(*one) for one in drawn)}</div>' if drawn else ""
+    """Figures side by side where there is room, each with words on what it shows.
+
+    They are drawn anew as wide as a telephone's screen, so that their letters can be read there.
+    """
+    parts = []
+    for figure, caption in drawn:
+        _narrow(figure)
+        words = escape(caption)
+        image = f'<img alt="{words}" src="{_png(figure)}">'
+        parts.append(f"<figure>{image}<figcaption>{words}</figcaption></figure>")
+    return f'<div class="plots">{"".join(parts)}</div>' if parts else ""
 
 
-def _plot(figure: Figure, caption: str) -> str:
+def _narrow(figure: Figure) -> None:
+    """Make a figure of one panel as wide as a telephone's screen, long titles in more lines."""
+    width, height = figure.get_size_inches()
+    if width > NARROW:
+        figure.set_size_inches(NARROW, max(height * NARROW / width, 0.7 * NARROW))
+    for axes in figure.axes:
+        for words in (axes.title, axes.xaxis.label, axes.yaxis.label):
+            words.set_text(fill(words.get_text(), LINE))
+            words.set_fontsize(11)
+
+
+def large_plot(wide: Figure, narrow: Figure | None, caption: str) -> str:
+    """A figure as wide as the page, and another in its place where the screen is narrow.
+
+    Without another it is as large as its letters need, in a frame that scrolls.
+    """
+    words = escape(caption)
+    width = PIXELS * wide.get_figwidth()
+    if narrow is None:
+        image = f'<img alt="{words}" style="width: {width:.0f}px" src="{_png(wide)}">'
+        hint = '<span class="tight">Wider than a narrow screen: it scrolls sideways.</span>'
+        inside = f'{hint}<div class="wide">{image}</div>'
+    else:
+        source = f'<source media="(max-width: {TIGHT}px)" srcset="{_png(narrow)}">'
+        image = f'<img alt="{words}" style="max-width: {width:.0f}px" src="{_png(wide)}">'
+        inside = f"<picture>{source}{image}</picture>"
+    return f'<figure class="large">{inside}<figcaption>{words}</figcaption></figure>'
+
+
+def _png(figure: Figure) -> str:
     content = BytesIO()
-    figure.savefig(content, format="png", dpi=DPI)
-    data = b64encode(content.getbuffer()).decode("ascii")
-    words = escape(caption)
-    least = f"min-width: {PIXELS * figure.get_figwidth():.0f}px"
-    image = f'<img alt="{words}" style="{least}" src="data:image/png;base64,{data}">'
-    return f'<figure><div class="wide">{image}</div><figcaption>{words}</figcaption></figure>'
+    dpi = min(DPI, MOST_DOTS / figure.get_figheight())
+    figure.savefig(content, format="png", dpi=dpi)
+    return "data:image/png;base64," + b64encode(content.getbuffer()).decode("ascii")
 
 
-def picture(svg: str, caption: str) -> str:
-    """An SVG picture in its own size, in a frame that scrolls."""
-    words = escape(caption)
-    return f'<figure><div class="wide">{svg}</div><figcaption>{words}</figcaption></figure>'
+def picture(wide: str, narrow: str, caption: str) -> str:
+    """An SVG picture, and another in its place where the screen is narrow."""
+    both = f'<div class="roomy wide">{wide}</div><div class="tight wide">{narrow}</div>'
+    return f"<figure>{both}<figcaption>{escape(caption)}</figcaption></figure>"

@@ -18,8 +18,9 @@ from retrograd.inspect.trace import trace
 from retrograd.inspect.verdicts import diagnose
 from retrograd.pictures import layout
 from retrograd.pictures.scene import number
+from retrograd.plots.canvas import with_unit
 from retrograd.plots.checks import plot_gradient_check
-from retrograd.plots.classes import plot_confusion, plot_roc
+from retrograd.plots.classes import most_rows, plot_confusion, plot_roc
 from retrograd.plots.layers import plot_distributions, plot_weights
 from retrograd.plots.losses import loss_curves
 from retrograd.plots.regression import plot_errors, plot_regression
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 40  # of the data that are listed
 MOST_CLASSES = 30  # with a confusion matrix that can be read
+FEW_CLASSES = 12  # with one that can be read on any screen
+ROOMY, TIGHT = 1000, 360  # pixels of the picture of the network, on a wide and a narrow screen
 TRACED, CHECKED, ENTRIES = 256, 32, 40  # rows, and entries of each parameter
 
 
@@ -71,6 +74,11 @@ def report(model: TableModel, data: Table, *, name: str = "", program: str = "re
     )
 
 
+def _count(n: int, what: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
 def _evenly(n: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, n - 1, most).astype(np.int64))
 
@@ -84,63 +92,99 @@ def _scores(model: TableModel, rows: Table, name: str) -> str:
         for what, value in model.scores.items()
     ]
     parts = [html.text(", ".join(held_out), "score")] if held_out else []
-    drawn: list[tuple[Figure, str]] = []
+    shown: list[str] = []
     if isinstance(target, ClassTarget):
         words = f"accuracy {number(float(np.mean(truth == answers)))}"
-        if len(target.classes) <= MOST_CLASSES:
-            matrix = plot_confusion(truth, answers, classes=target.classes)
-            drawn.append((matrix, "Confusion matrix: each true class, and what it was taken for."))
-        if set(truth.tolist()) == set(target.classes):
-            curve = plot_roc(truth, outputs, classes=target.classes)
-            drawn.append((curve, "ROC: each class against the others, at every threshold."))
+        shown = _of_classes(truth, answers, outputs, target.classes)
     else:
         error = answers - truth
-        words = (
-            f"R2 {number(r2(truth, answers[:, None]))}, "
-            f"RMSE {number(math.sqrt(float(np.mean(error**2))))} {model.unit}".rstrip()
-        )
+        of_mean = f"R2 {number(r2(truth, answers[:, None]))}"
+        if len(truth) == 1:
+            of_mean = "R2 is not defined of one row"
+        rmse = f"RMSE {number(math.sqrt(float(np.mean(error**2))))} {model.unit}".rstrip()
+        words = f"{of_mean}, {rmse}"
         label = {"name": target.name, "unit": model.unit}
-        drawn.append((plot_regression(truth, answers, **label), "Predictions against the truth."))
-        drawn.append((plot_errors(truth, answers, **label), "How far off the predictions are."))
+        against = (plot_regression(truth, answers, **label), "Predictions against the truth.")
+        off = (plot_errors(truth, answers, **label), "How far off the predictions are.")
+        shown = [html.plots(against, off)]
+    n = rows.n_rows
+    which = f"all {n} rows of {name} that have" if n > 1 else f"the one row of {name} that has"
+    among = "these include rows" if n > 1 else "it is a row"
     parts.append(
         html.text(
-            f"On all {rows.n_rows} rows of {name} that have the target: {words}. Where these "
-            "include rows that the model was trained on, that says less than the score of the "
-            "test rows, which were held out."
+            f"On {which} the target: {words}. Where {among} that the model was trained on, that "
+            "says less than the score of the test rows, which were held out."
         )
     )
-    return html.section("Scores", *parts, html.plots(*drawn))
+    return html.section("Scores", *parts, *shown)
+
+
+def _of_classes(
+    truth: np.ndarray, answers: np.ndarray, outputs: np.ndarray, classes: Sequence[Any]
+) -> list[str]:
+    """Confusion matrix and ROC; where one is left out, the reason."""
+    drawn: list[tuple[Figure, str]] = []
+    parts, n = [], len(classes)
+    if n > MOST_CLASSES:
+        why = f"with more than {MOST_CLASSES} classes it cannot be read"
+        parts.append(html.text(f"No confusion matrix: there are {n} classes, and {why}."))
+    else:
+        matrix = plot_confusion(truth, answers, classes=classes)
+        caption = "Confusion matrix: each true class, and what it was taken for."
+        if n > FEW_CLASSES:
+            parts.append(html.large_plot(matrix, None, caption))
+        else:
+            drawn.append((matrix, caption))
+    absent = [name for name in classes if name not in set(truth.tolist())]
+    if absent:
+        more = f" and of {len(absent) - 1} other classes" if len(absent) > 1 else ""
+        parts.append(html.text(f"No ROC: there are no rows of class {absent[0]}{more}."))
+    else:
+        curve = plot_roc(truth, outputs, classes=classes)
+        drawn.append((curve, _roc_caption(len(most_rows(truth, classes)), classes)))
+    return [html.plots(*drawn), *parts]
+
+
+def _roc_caption(n_drawn: int, classes: Sequence[Any]) -> str:
+    if len(classes) == 2:
+        return f"ROC: class {classes[1]} against class {classes[0]}, at every threshold."
+    if n_drawn < len(classes):
+        return (
+            f"ROC of {n_drawn} of the {len(classes)} classes, those with the most rows: each "
+            "against all others, at every threshold."
+        )
+    return "ROC: each class against the others, at every threshold."
 
 
 def _data(model: TableModel, data: Table, rows: Table, name: str) -> str:
-    columns = model.columns.names
+    columns, n_inputs = model.columns.names, len(model.columns.feature_names)
     lines = [_column(each, rows, model) for each in [model.target.name, *columns][:MOST_COLUMNS]]
     more = len(columns) + 1 - len(lines)
     return html.section(
         "Data",
         html.text(
-            f"{name}: {data.n_rows} rows, {len(columns)} columns that the model reads, which "
-            f"become {len(model.columns.feature_names)} inputs; the target is {model.target.name}."
+            f"{name}: {_count(data.n_rows, 'row')}, {_count(len(columns), 'column')} that the "
+            f"model reads, made into {_count(n_inputs, 'input')}; the target is "
+            f"{model.target.name}."
         ),
-        html.table(
-            ("column", "unit", "kind", "missing", "least", "mean", "largest"), lines, left=(0, 1, 2)
-        ),
-        html.text(f"and {more} more columns") if more else "",
+        html.table(("column", "kind", "missing", "least", "mean", "largest"), lines, left=(0, 1)),
+        html.text(f"and {_count(more, 'more column')}") if more else "",
     )
 
 
 def _column(name: str, rows: Table, model: TableModel) -> tuple[str, ...]:
-    column, unit = rows.column(name), model.units.get(name, "")
+    column, title = rows.column(name), with_unit(name, model.units.get(name, ""))
     n_missing = str(int(missing(column).sum()))
     role = ", target" if name == model.target.name else ""
     if is_text(column):
         words = {word for word in column.tolist() if word is not None}
-        return (name, unit, f"{len(words)} categories{role}", n_missing, "", "", "")
+        categories = "category" if len(words) == 1 else "categories"
+        return (title, f"{len(words)} {categories}{role}", n_missing, "", "", "")
     known = column[~missing(column)]
     figures = ("", "", "")
     if len(known):
         figures = number(known.min()), number(known.mean()), number(known.max())
-    return (name, unit, f"numbers{role}", n_missing, *figures)
+    return (title, f"numbers{role}", n_missing, *figures)
 
 
 def _network(model: TableModel, found: NetworkTrace) -> str:
@@ -154,9 +198,10 @@ def _network(model: TableModel, found: NetworkTrace) -> str:
             ("layer", "kind", "shape", "parameters", "flops a row", "bytes"), lines, left=(0, 1, 2)
         ),
         html.picture(
-            found.picture().to_svg(),
-            f"{len(found.X)} rows on their way: over each edge the values, under it the gradient "
-            "of J; in each layer its parameters with their gradients.",
+            found.picture().to_svg(width=ROOMY),
+            found.picture().to_svg(width=TIGHT),
+            f"{_count(len(found.X), 'row')} on the way: over each edge the values, under it "
+            "the gradient of J; in each layer its parameters with their gradients.",
         )
         if layout.is_available()
         else html.text(f"No picture of the network: {layout.INSTALL}."),
@@ -183,20 +228,28 @@ def _verdicts(model: TableModel, data: Table) -> str:
     found = diagnose(model, data.take(choose_rows(model, data, MOST_ROWS, "a diagnosis")))
     words = "Nothing wrong found." if found.ok else f"{len(found.found)} found."
     head, *lines = found.table()
+    left_out = [f"{ailment}: not judged; it {why}" for ailment, why in found.not_judged]
     return html.section(
         "Verdicts",
         html.text(f"{words} {len(found.verdicts)} ailments were looked for.",
                   "good" if found.ok else "bad"),
         html.items(f"{x}; {x.listed()}" if x.items else str(x) for x in found.found),
-        html.table(head, lines, left=(0, 1, 4)),
+        html.table(head, lines[: len(found.verdicts)], left=(0, 1, 2)),
+        html.items(left_out) if left_out else "",
     )  # fmt: skip
 
 
 def _inside(model: TableModel, found: NetworkTrace) -> str:
     return html.section(
         "Inside the network",
-        html.plots((plot_distributions(found), "What runs through each layer, forward and back.")),
-        html.plots((plot_weights(model), "The weights; white is 0.")),
+        html.large_plot(
+            plot_distributions(found),
+            plot_distributions(found, per_row=1),
+            "What runs through each layer, forward and back.",
+        ),
+        html.large_plot(
+            plot_weights(model), plot_weights(model, per_row=1), "The weights; white is 0."
+        ),
     )
 
 
@@ -211,8 +264,8 @@ def _gradients(model: TableModel, rows: Table) -> str:
         "Gradient check",
         html.text(
             f"Backpropagation {verdict} with numbers from {check.passes} forward passes on "
-            f"{some.n_rows} rows: the largest relative error is {check.max_relative_error:.1e}, "
-            f"the tolerance {check.tolerance:.0e}.",
+            f"{_count(some.n_rows, 'row')}: the largest relative error is "
+            f"{check.max_relative_error:.1e}, the tolerance {check.tolerance:.0e}.",
             "good" if check.ok else "bad",
         ),
         html.table(("parameter", "shape", "entries checked", "largest error"), lines, left=(0, 1)),
