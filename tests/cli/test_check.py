@@ -66,3 +66,31 @@ def test_the_target_is_needed(run: Run):
     Path("new.csv").write_text(",".join(names) + "\n5,3,1,0.2\n")
     result = run("check", "iris.model", "new.csv")
     assert result.code == 2 and "no column 'species'" in result.err
+
+
+@pytest.mark.parametrize("command", ["check", "doctor", "report", "predict"])
+def test_a_bad_entry_is_named_by_its_row_in_the_data(command: str, run: Run):
+    lines = ["a,b,y", *(f"{i},{i * i % 7},{3 * i}" for i in range(30))]
+    Path("good.csv").write_text("\n".join(lines) + "\n")
+    run("train", "good.csv", "--target", "y", "--hidden", "4", *QUICK)
+    lines[2] = "1,1,"  # the second row has no target
+    lines[6] = "inf,4,15"  # the sixth row
+    Path("bad.csv").write_text("\n".join(lines) + "\n")
+    result = run(command, "good.model", "bad.csv")
+    assert result.code == 2
+    assert "column 'a' holds inf in row 6;" in result.err
+
+
+def test_rows_that_do_not_fit_float32_are_not_compared_in_it(run: Run):
+    lines = ["a,b,y", *(f"{i},{i * i % 7},{3 * i}" for i in range(30))]
+    Path("good.csv").write_text("\n".join(lines) + "\n")
+    run("train", "good.csv", "--target", "y", "--hidden", "4", *QUICK)
+    lines[5] = "4,1e300,12"
+    Path("huge.csv").write_text("\n".join(lines) + "\n")
+    result = run("check", "good.model", "huge.csv")
+    (said,) = [line for line in result.lines if "float32:" in line and line.startswith("X")]
+    assert said.startswith("X does not fit float32: its largest number is ")
+    assert said.endswith("e+299; not compared") and result.err == ""
+    assert "DISAGREES" not in result.out and result.code == 0
+    result = run("doctor", "good.model", "huge.csv")
+    assert "column b" in result.line("unscaled inputs  ") and result.err == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -74,3 +76,42 @@ def test_the_target_is_needed(run: Run):
     Path("new.csv").write_text(",".join(names) + "\n5,3,1,0.2\n")
     result = run("doctor", "iris.model", "new.csv")
     assert result.code == 2 and "no column 'species'" in result.err
+
+
+def test_the_report_has_the_verdicts_that_the_doctor_has(run: Run, table: Path):
+    options = "--target strength --drop part --drop passed --hidden 8 --picture none"
+    run("train", table, *options.split(), "--epochs", "30", "--optimizer", "sgd")
+    model = rg.load("parts.model")
+    assert len(model.settings["curves"]["J"]) == 30
+    curves = {"J": [1.0 + epoch for epoch in range(30)], "validation_J": []}
+    weights = model.network.parameters
+    weights["W1"] = 1e4 * weights["W1"]
+    replace(model, settings={**model.settings, "curves": curves}).save("ill.model")
+    result = run("doctor", "ill.model", table)
+    assert result.code == 1
+    assert result.line("divergence  ").rstrip().endswith("FOUND")  # only the history tells
+    assert run("report", "ill.model", table).code == 0
+    page = html.unescape(Path("ill.html").read_text("utf-8"))
+    rows = re.findall("<tr>(.*?)</tr>", page, re.DOTALL)
+    cells = [re.findall("<td[^>]*>(.*?)</td>", row, re.DOTALL) for row in rows]
+    listed = [row for row in cells if row and row[-1] in ("FOUND", "ok") and len(row) == 5]
+    printed = [re.split(r"  +", line.strip()) for line in result.lines]
+    verdicts = [row for row in printed if row[-1] in ("FOUND", "ok")]
+    assert [row[0] for row in listed] == [row[0] for row in verdicts]
+    assert [[x for x in row if x] for row in listed] == verdicts
+
+
+def test_columns_have_their_names_in_doctor_and_report(run: Run):
+    lines = ["a,b,y", *(f"{i},{i * i % 7},{3 * i}" for i in range(30))]
+    Path("good.csv").write_text("\n".join(lines) + "\n")
+    run("train", "good.csv", "--target", "y", "--hidden", "4", "--epochs", "2", "--picture", "none")
+    lines[1:] = [f"{i},{1000 * i},{3 * i}" for i in range(30)]
+    Path("bad.csv").write_text("\n".join(lines) + "\n")
+    result = run("doctor", "good.model", "bad.csv")
+    assert "column b" in result.line("unscaled inputs  ")
+    assert "columns: b" in result.lines
+    run("report", "good.model", "bad.csv")
+    page = Path("good.html").read_text("utf-8")
+    assert "unscaled inputs in column b:" in page and "columns: b" in page
+    result = run("doctor", "good.model", "good.csv")
+    assert "column b" in result.line("unscaled inputs  ") and result.code == 0

@@ -140,3 +140,18 @@ def test_wrong_arguments_are_errors():
         rg.check_gradient(net, X, Y, mode="test")
     with pytest.raises(OptionError, match="MLPClassifier has a loss of its own"):
         rg.check_gradient(rg.MLPClassifier(), X, LABELS, loss="hinge")
+
+
+def test_an_argument_that_nothing_has_is_named_with_those_there_are():
+    net, x, y = rg.MLP([2, 1]), np.ones((3, 2)), np.ones(3)
+    a = rg.variable("a", 2.0)
+    for call, message in [
+        (lambda: rg.trace(net, x, y, los="huber"), "of trace 'los' .did you mean 'loss'"),
+        (lambda: rg.check_gradient(net, x, y, entry=3), "of check_gradient 'entry'.*entries"),
+        (lambda: rg.check_gradient(a * a, entry=3), "of check_gradient 'entry'.*gradients"),
+        (lambda: rg.diagnose(net, x, y, optimiser="adam"), "of diagnose .*mean 'optimizer'"),
+    ]:
+        with pytest.raises(UnknownNameError, match=f"unknown argument {message}") as caught:
+            call()
+        known = str(caught.value).partition("known: ")[2].split(", ")
+        assert "seed" in known and not {"model", "X", "output", "compile"} & {*known}

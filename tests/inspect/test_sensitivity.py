@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.errors import GraphError, OptionError, ShapeError
+from retrograd.errors import DataError, GraphError, OptionError, ShapeError
 from retrograd.graph.shape import rows
 
 RNG = np.random.default_rng(64)
@@ -120,3 +120,22 @@ def test_wrong_arguments_are_errors():
     x = rg.variable("x", 1.0)
     with pytest.raises(GraphError, match="values are for variables, got one for 'x'"):
         rg.nudges(x * x, {"x": 2.0})
+
+
+def test_a_baseline_of_named_inputs_is_a_dict():
+    net = rg.Network([rg.Inputs({"place": 2, "age": 1}), rg.Dense(3, 4, "tanh"), rg.Dense(4, 1)])
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    named = rg.integrated_gradients(net, x, baseline={"age": 0.5, "place": [0.1, 0.2]})
+    plain = rg.integrated_gradients(net, x, baseline=[0.1, 0.2, 0.5])
+    np.testing.assert_array_equal(named.values, plain.values)
+    with pytest.raises(DataError, match="baseline: nothing is given for the input 'age'"):
+        rg.integrated_gradients(net, x, baseline={"place": [0.1, 0.2]})
+    with pytest.raises(ShapeError, match=r"the baseline\['place'\] has shape \(3,\), a row \(2,\)"):
+        rg.integrated_gradients(net, x, baseline={"age": 0.5, "place": [0.1, 0.2, 0.3]})
+    with pytest.raises(DataError, match="baseline: is a dict, but the network takes one array"):
+        rg.integrated_gradients(rg.MLP([3, 1]), x, baseline={"age": 0.5})
+
+
+def test_a_baseline_is_finite():
+    with pytest.raises(DataError, match="baseline: nan at row 2"):
+        rg.integrated_gradients(rg.MLP([4, 1]), np.ones((2, 4)), baseline=[1, 2, np.nan, 3])

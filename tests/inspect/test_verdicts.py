@@ -133,6 +133,29 @@ def test_the_unscaled_column_is_named():
     assert verdict.items == (2,) and verdict.where == "column 2"
 
 
+def test_a_column_has_the_name_that_the_data_have():
+    pd = pytest.importorskip("pandas")
+    x = pd.DataFrame(X * [1.0, 1.0, 5000.0, 1.0], columns=["a", "b", "c", "d"])
+    verdict = rg.diagnose(rg.MLP([4, 8, 1]), x, Y).verdict("unscaled inputs")
+    assert verdict.where == "column c" and verdict.listed() == "columns: c"
+    clf = rg.MLPClassifier((4,), max_iter=3)
+    with pytest.warns(Warning, match="Maximum iterations"):
+        clf.fit(x, LABELS)
+    assert rg.diagnose(clf, x, LABELS).verdict("unscaled inputs").where == "column c"
+
+
+def test_unscaled_columns_of_named_inputs_are_named():
+    ends = rg.Inputs({"place": [rg.Dense(2, 4, "relu")], "age": 1, "size": [rg.LayerNorm(1)]})
+    net = rg.Network([ends, rg.Dense(6, 1)])
+    x = {"place": X[:, :2] * [1.0, 1000.0], "age": 900.0 * X[:, 2], "size": 1e6 * X[:, 3:]}
+    verdict = rg.diagnose(net, x, Y).verdict("unscaled inputs")
+    assert verdict.items == (1, 2) and verdict.listed() == "columns: place[1], age"
+    normed = rg.Network(
+        [rg.Inputs({"place": 2, "age": 1, "size": 1}), rg.BatchNorm(4), rg.Dense(4, 1)]
+    )
+    assert rg.diagnose(normed, x, Y).verdict("unscaled inputs") is None
+
+
 def test_inputs_of_a_network_that_normalises_them_are_not_judged():
     net = rg.Network([rg.BatchNorm(4), rg.Dense(4, 1)])
     diagnosis = rg.diagnose(net, 1e4 * X, Y)
@@ -160,6 +183,24 @@ def test_flipped_labels_are_named():
     y[wrong] = 1 - y[wrong]
     verdict = rg.diagnose(net, x, y).verdict("suspect labels")
     assert verdict.is_found and set(verdict.items) == set(wrong)
+
+
+@pytest.mark.parametrize("l2", [0.0, 1e-3])
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "both"])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_wrong_labels_among_those_trained_on_are_named(seed: int, output: str, l2: float):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(400, 2))
+    x[:, 0] += 2 * np.sign(x[:, 0])
+    labels = (x[:, 0] > 0).astype(int)
+    labels[[7, 50, 300]] ^= 1
+    y = {"softmax": labels, "sigmoid": labels[:, None], "both": np.c_[labels, x[:, 1] > 0]}[output]
+    n_outputs = 1 if output == "sigmoid" else 2
+    kind = "softmax" if output == "softmax" else "sigmoid"
+    net = rg.MLP([2, 16, n_outputs], output=kind, seed=seed)
+    rg.train(net, x, y, epochs=40, l2=l2, optimizer=rg.Adam(0.01), engine="numpy")
+    verdict = rg.diagnose(net, x, y).verdict("suspect labels")
+    assert verdict.is_found and set(verdict.items) == {7, 50, 300}
 
 
 def test_a_wrong_number_is_named():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import retrograd as rg
 from retrograd.errors import DataError, FileError, MissingDependencyError, OptionError
 from retrograd.plots import canvas
 from retrograd.plots.losses import BLUE, ORANGE, loss_curves, save
@@ -97,3 +98,9 @@ def test_pyplot_is_never_imported_and_matplotlib_only_when_drawing():
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+@pytest.mark.parametrize("plot", [rg.plot_history, rg.plot_norms])
+def test_what_is_no_history_is_an_option_error(plot):
+    with pytest.raises(OptionError, match=r"history is what rg\.train returned, got 'x'"):
+        plot("x")

@@ -110,6 +110,21 @@ def test_the_advice_fits_the_data(of_x, of_y, options, advice):
     assert ("scaled targets" in str(caught.value)) == (of_y > 1)
 
 
+@pytest.mark.parametrize("of_x, rest", [(1.0, ""), (1e200, "; or try scaled inputs (the largest")])
+def test_before_the_first_update_the_advice_is_to_look_at_the_gate(of_x, rest):
+    net = rg.MLP([2, 4, 1], activation=rg.log if of_x == 1 else "relu")
+    with pytest.raises(DivergenceError) as caught:
+        rg.train(net, of_x * X, Y, epochs=3)
+    origin = caught.value.origin
+    assert (origin.phase, origin.epoch, origin.step) == ("forward", 1, 1)
+    advice = str(caught.value).partition("the last finite weights. ")[2]
+    assert advice.startswith(
+        f"No weight was updated yet: look at the gate {origin.gate} and what goes into it, "
+        f"{origin.operand}{rest}"
+    )
+    assert "learning_rate" not in advice and "clipped" not in advice
+
+
 def test_an_epoch_that_is_finite_when_it_is_run_again_is_told(monkeypatch):
     """As where rounding differs between an epoch in one go and step by step."""
     whole = TrainingSession.epoch

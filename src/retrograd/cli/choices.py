@@ -12,8 +12,7 @@ from retrograd.arrays import require_number
 from retrograd.errors import OptionError, unknown_name
 from retrograd.optim.base import Optimizer, at
 from retrograd.optim.full_batch import FullBatch
-from retrograd.optim.names import OPTIMIZERS
-from retrograd.optim.sgd import SGD
+from retrograd.optim.names import OPTIMIZERS, with_usual_momentum
 from retrograd.run import find_engine
 
 # The batch size by the number of training rows, up to each: few rows need many steps an epoch.
@@ -90,10 +89,7 @@ class Choices:
 
     def make_optimizer(self) -> Optimizer | FullBatch:
         """The optimizer by its name, with its learning rate; momentum 0.9 for sgd."""
-        rate, made = self.learning_rate, OPTIMIZERS[self.optimizer]()
-        if isinstance(made, FullBatch) or rate is None:
-            return made
-        return SGD(rate, momentum=0.9) if isinstance(made, SGD) else made.with_rate(rate)
+        return with_usual_momentum(self.optimizer, self.learning_rate)
 
 
 def command_line(data: str, choices: Choices, given: Mapping[str, Any]) -> str:

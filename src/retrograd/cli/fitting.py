@@ -70,7 +70,8 @@ class Prepared:
     def arrays(self, rows: Array) -> tuple[Array, Array]:
         """X (n, n_features) and the encoded target (n,) of these rows."""
         part = self.table.take(rows)
-        return self.columns.transform(part), self.target.encode(part.column(self.target.name))
+        Y = self.target.encode(part.column(self.target.name), part.taken)
+        return self.columns.transform(part), Y
 
 
 def prepare(

@@ -28,6 +28,9 @@ _SHOWN = 20  # names listed in a message, at most
 class Table:
     """Named columns of one length.
 
+    `taken`: (n_rows,), of rows that `take` gave the number each has in the table as it was read,
+    from 0: what messages call it. None where no rows were taken.
+
     >>> table = Table.of({"age": [31, 46, None], "city": ["Bonn", None, "Kiel"]})
     >>> table.names, table.n_rows
     (('age', 'city'), 3)
@@ -38,6 +41,7 @@ class Table:
     """
 
     columns: Mapping[str, Column]
+    taken: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         lengths = {name: column.shape for name, column in self.columns.items()}
@@ -59,6 +63,11 @@ class Table:
         """The rows; 0 for a table without columns."""
         return next((len(column) for column in self.columns.values()), 0)
 
+    @property
+    def row_numbers(self) -> NDArray[np.int64]:
+        """(n_rows,): the number that each row has in the table as it was read, from 0."""
+        return np.arange(self.n_rows) if self.taken is None else self.taken
+
     def column(self, name: str) -> Column:
         """One column. Raises DataError for a name that the table lacks."""
         if name not in self.columns:
@@ -67,7 +76,7 @@ class Table:
 
     def select(self, names: Iterable[str]) -> Table:
         """The named columns, in the order given. Nothing is copied."""
-        return Table({name: self.column(name) for name in names})
+        return Table({name: self.column(name) for name in names}, self.taken)
 
     def drop(self, names: Iterable[str]) -> Table:
         """All but the named columns. Nothing is copied."""
@@ -77,7 +86,8 @@ class Table:
     def take(self, rows: Any) -> Table:
         """The given rows (integers or a boolean mask), as a copy."""
         rows = np.asarray(rows)
-        return Table({name: column[rows] for name, column in self.columns.items()})
+        taken = self.row_numbers[rows]
+        return Table({name: column[rows] for name, column in self.columns.items()}, taken)
 
 
 def as_column(values: Any) -> Column:

@@ -11,6 +11,7 @@ from retrograd.autodiff.checked import CheckedEntry, CheckedVariable, GradientCh
 from retrograd.autodiff.gradient import gradient
 from retrograd.engines.base import Engine
 from retrograd.engines.numpy import NumpyEngine
+from retrograd.errors import DataError
 from retrograd.inspect.passes import Passes, fresh_passes
 from retrograd.inspect.subject import Subject
 
@@ -31,7 +32,10 @@ def compare_engine(
     array. It passes up to 32 u sqrt(n), with u the unit of float32 and n the longest sum, of rows
     or inputs [Higham & Mary 2019: rounding errors of n terms grow as sqrt(n)]; and where terms
     cancel, as near a minimum, up to 8 times what the reference engine itself is off in float32.
+
+    Raises DataError for rows or parameters that do not fit float32.
     """
+    _require_fitting(subject)
     data = replace(subject.rows, X=subject.X.astype(NARROW))
     parameters = {name: value.astype(NARROW) for name, value in subject.parameters.items()}
     subject = replace(subject, rows=data, parameters=parameters)
@@ -48,6 +52,16 @@ def compare_engine(
         for name, value in found.items()
     )
     return GradientCheck("float64", limit, 1, variables)
+
+
+def _require_fitting(subject: Subject) -> None:
+    targets = {
+        f"Y{head and f'[{head!r}]'}": y.array for head, y in subject.rows.target.parts.items()
+    }
+    for name, array in {"X": subject.X, **targets, **subject.parameters}.items():
+        largest = float(np.abs(array).max(initial=0.0)) if array.dtype.kind == "f" else 0.0
+        if largest > float(np.finfo(NARROW).max):
+            raise DataError(f"{name} does not fit float32: its largest number is {largest:.3g}")
 
 
 def _distance(a: Array, b: Array) -> float:

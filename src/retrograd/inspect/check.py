@@ -108,23 +108,45 @@ def check_gradient(
     >>> check_gradient(net, [[1.0, 2.0], [3.0, 4.0]], [[1.0], [0.0]]).worst.layer in ("1", "2")
     True
     """
-    if isinstance(output, Node) or not _is_model(output):
-        return _of_node(output, wrt, values, **options)
-    require_arguments("check_gradient", options, _of_model)
-    return _of_model(output, wrt, values, **options)
+    checked = _of_model if not isinstance(output, Node) and _is_model(output) else _of_node
+    require_arguments("check_gradient", options, checked)
+    return checked(output, wrt, values, **options)
 
 
 def _is_model(thing: Any) -> bool:
     return isinstance(thing, Network | TableModel | Inspectable)
 
 
-_of_node = partial(check.check_gradient, compile=partial(compile, engine="numpy"))
+def _of_node(
+    output: Node,
+    wrt: Node | Sequence[Node] | None,
+    values: Mapping[Node, ArrayLike] | None,
+    /,
+    *,
+    gradients: Mapping[Node, Like] | None = None,
+    method: str = AUTO,
+    entries: int | None = None,
+    seed: int = 0,
+    tolerance: float | None = None,
+) -> GradientCheck:
+    return check.check_gradient(
+        output,
+        wrt,
+        values,
+        compile=partial(compile, engine="numpy"),
+        gradients=gradients,
+        method=method,
+        entries=entries,
+        seed=seed,
+        tolerance=tolerance,
+    )
 
 
 def _of_model(
     model: Any,
     X: Any,
     Y: ArrayLike | None = None,
+    /,
     *,
     loss: LossChoice = AUTO,
     l2: float | None = None,

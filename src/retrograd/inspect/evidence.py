@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from retrograd.arrays import Array
 from retrograd.inspect.layers import LayerTrace, NetworkTrace
 from retrograd.inspect.subject import Subject
 from retrograd.nn.losses import JointLoss, Targets
@@ -19,13 +18,13 @@ class Evidence:
     """All that may be at hand; what is not is None or empty.
 
     - `subject`, `trace`: the rows, and their pass with every layer's gradients.
-    - `losses`: of each row in predictions.
+    - `still`: the same pass as in predictions.
     - `history`: of the training. `step`: statistics of one step from the parameters as they are.
     """
 
     subject: Subject | None = None
     trace: NetworkTrace | None = None
-    losses: Array | None = None
+    still: NetworkTrace | None = None
     history: History | None = None
     step: dict[str, float] = field(default_factory=dict)
 

@@ -1,18 +1,21 @@
-"""Verdicts from one pass over a batch: gradients across layers, units, inputs, labels."""
+"""Verdicts from one pass over a batch: gradients across layers, units, inputs."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 import numpy as np
 
 from retrograd.inspect.evidence import Evidence
 from retrograd.inspect.verdict import Verdict
 from retrograd.nn.activations import BOUNDS, HALF_LINEAR
+from retrograd.nn.ends import Inputs
+from retrograd.nn.layer import Layer
 from retrograd.nn.layers import Dense
-from retrograd.nn.losses import Loss
 from retrograd.training.statistics import SATURATED
 
 LEAST_ROWS = 16  # with fewer, a unit that is seldom on looks dead
-MOST_ITEMS = 20
 
 
 def vanishing(evidence: Evidence) -> Verdict | None:
@@ -108,64 +111,46 @@ def unscaled(evidence: Evidence) -> Verdict | None:
     """The root mean square of each column that goes into a dense layer: about 1 is right."""
     if evidence.trace is None or evidence.subject is None:
         return None
-    if not isinstance(evidence.subject.network.layers[0], Dense):
-        return None  # it is normalised, chosen from or looked up
-    rms = np.sqrt(np.mean(np.square(evidence.trace.X.astype(np.float64)), axis=0))
-    used = rms[rms > 0]  # a column of zeros is no trouble
-    if not len(used):
+    columns = np.array(_into_dense(evidence.subject.network.layers), np.int64)
+    X = evidence.trace.X[:, columns].astype(np.float64)
+    largest = np.abs(X).max(axis=0)
+    unit = np.where(largest > 0, largest, 1.0)  # a square must not overflow
+    rms = unit * np.sqrt(np.mean(np.square(X / unit), axis=0))
+    if not rms.any():  # a column of zeros is no trouble
         return None
     limit = 30.0
     # Far above 1, or all of them far below.
-    far = np.maximum(rms, 1.0 / max(float(used.max()), 1e-300))
-    figure = float(far.max())
+    small = 1.0 / max(float(rms.max()), 1e-300)
+    figure = max(float(rms.max()), small)
+    is_small = small > float(rms.max())
     worst = np.argsort(-rms, kind="stable")
-    is_small = figure > float(rms.max())
-    items = [] if is_small else [int(i) for i in worst if rms[i] > limit]
-    where = f"column {int(worst[0])}" if not is_small else "all columns"
+    items = [int(columns[i]) for i in worst if rms[i] > limit]
+    names = evidence.subject.columns
+    first = int(columns[worst[0]])
     what = "1 over the largest root mean square of a column" if is_small else "its root mean square"
     return Verdict(
         "unscaled inputs",
         figure > limit,
-        where,
+        "all columns" if is_small else f"column {names[first] if names else first}",
         figure,
         limit,
         what,
         "LeCun, Bottou, Orr & Müller 1998, sec. 4.3",
         "standardise the columns (mean 0, deviation 1), or begin with rg.BatchNorm",
         tuple(items),
+        tuple(names[i] for i in items) if names else (),
     )
 
 
-def suspect(evidence: Evidence) -> Verdict | None:
-    """The rows whose loss stands out: their labels, or their numbers, may be wrong."""
-    losses = evidence.losses
-    if losses is None or evidence.subject is None or len(losses) < LEAST_ROWS:
-        return None
-    losses = losses.astype(np.float64)
-    loss = evidence.subject.loss
-    if isinstance(loss, Loss) and loss.is_classification:
-        figures, limit = losses, float(np.log(1000.0))
-        meaning = "the largest loss of a row (6.9: its label has a probability of 1/1000)"
-        is_out = (losses > limit) & (losses > 20.0 * losses.mean())
-    else:
-        errors = np.sqrt(np.maximum(losses, 0.0))
-        finite = np.finfo(np.float64)
-        usual = float(np.clip(np.median(errors), finite.tiny, finite.max))
-        figures, limit = errors / usual, 30.0
-        meaning = "the largest root of a row's loss over the median one"
-        is_out = figures > limit
-    # Where many rows are far off, it is the model that is wrong.
-    is_out &= float(is_out.mean()) < 0.1
-    rows = np.flatnonzero(is_out)
-    rows = rows[np.argsort(-figures[rows], kind="stable")]
-    return Verdict(
-        "suspect labels",
-        bool(len(rows)),
-        f"row {rows[0]}" if len(rows) else "",
-        float(figures.max()),
-        limit,
-        meaning,
-        "Northcutt, Jiang & Chuang 2021",
-        "look at these rows in the data: mend or drop the wrong ones",
-        tuple(map(int, rows[:MOST_ITEMS])),
-    )
+def _into_dense(layers: Sequence[Layer]) -> list[int]:
+    """The columns that a dense layer takes; others are normalised, chosen from or looked up."""
+    first = layers[0]
+    if not isinstance(first, Inputs):
+        return [*range(first.fan_in)] if isinstance(first, Dense) else []
+    ends = accumulate(first.widths, initial=0)
+    return [
+        column
+        for branch, (begin, end) in zip(first.branches, pairwise(ends), strict=True)
+        if isinstance((*branch, *layers[1:])[0], Dense)
+        for column in range(begin, end)
+    ]

@@ -9,16 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retrograd.arrays import Array, as_numbers, cast, require_integer, require_number
+from retrograd.arrays import (
+    Array,
+    as_numbers,
+    cast,
+    require_finite,
+    require_integer,
+    require_number,
+)
 from retrograd.autodiff.gradient import gradient
-from retrograd.errors import GraphError, OptionError, ShapeError
+from retrograd.errors import DataError, GraphError, OptionError, ShapeError
 from retrograd.gates import sum as total
 from retrograd.graph.node import VARIABLE, Node, constant, describe, variable
 from retrograd.graph.order import variables
 from retrograd.graph.shape import rows
 from retrograd.inspect.frames import as_lines, as_rich, data_frame
 from retrograd.inspect.subject import network_of, rows_of
-from retrograd.nn.named import as_x
+from retrograd.nn.named import Named, as_x, require_names
 from retrograd.nn.network import Network
 from retrograd.run import Function, compile, evaluate
 
@@ -78,7 +85,7 @@ def integrated_gradients(
     model: Any,
     X: Any,
     *,
-    baseline: ArrayLike | None = None,
+    baseline: Named | None = None,
     output: int | None = None,
     steps: int = 64,
     engine: str = "numpy",
@@ -94,8 +101,8 @@ def integrated_gradients(
 
     Args:
         model, X, output, engine: as in `rg.sensitivity`.
-        baseline: (I,) or (B, I), what counts as no input; zeros by default, the mean of
-            standardised columns.
+        baseline: (I,) or (B, I), what counts as no input, finite; of named inputs a dict of such
+            arrays, or that; zeros by default, the mean of standardised columns.
         steps: of the quadrature, at least 1.
 
     >>> net = rg.MLP([2, 8, 1], activation="tanh")
@@ -106,14 +113,7 @@ def integrated_gradients(
     require_integer("integrated_gradients", "steps", steps)
     network, x = _prepared("integrated_gradients", model, X)
     chosen = _chosen("integrated_gradients", output, network)
-    given = np.zeros(x.shape[1]) if baseline is None else as_numbers(baseline, "baseline")
-    start = cast(given, "baseline", x.dtype)
-    try:
-        b = np.broadcast_to(start, x.shape).copy()
-    except ValueError:
-        raise ShapeError(
-            f"integrated_gradients: the baseline has shape {start.shape}, a row {x.shape[1:]}"
-        ) from None
+    b = _baseline(baseline, network, x)
     function, arrays = _slopes(network, chosen, engine)
     points, weights = np.polynomial.legendre.leggauss(steps)
     shares: Any = 0.0
@@ -125,6 +125,31 @@ def integrated_gradients(
     if output is None:
         return Attributions(values, *ends)
     return Attributions(values[:, 0], *(end[:, 0] for end in ends))
+
+
+def _baseline(given: Named | None, network: Network, x: Array) -> Array:
+    """The baseline of each row, as x is."""
+    if given is None:
+        return np.zeros_like(x)
+    if not isinstance(given, Mapping):
+        return _spread(given, "baseline", x)
+    if not network.inputs:
+        raise DataError("baseline: is a dict, but the network takes one array")
+    require_names("baseline", given, network.inputs, "input")
+    ends = np.cumsum([*network.inputs.values()])[:-1]
+    parts = zip(network.inputs, np.split(x, ends, axis=1), strict=True)
+    return np.hstack([_spread(given[name], f"baseline[{name!r}]", part) for name, part in parts])
+
+
+def _spread(given: ArrayLike, name: str, x: Array) -> Array:
+    start = cast(as_numbers(given, name), name, x.dtype)
+    require_finite(start, name)
+    try:
+        return np.broadcast_to(start, x.shape).copy()
+    except ValueError:
+        raise ShapeError(
+            f"integrated_gradients: the {name} has shape {start.shape}, a row {x.shape[1:]}"
+        ) from None
 
 
 @dataclass(frozen=True)

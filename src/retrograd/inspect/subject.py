@@ -26,7 +26,9 @@ AUTO = "auto"
 class Subject:
     """A network, checked rows of data, its loss and the l2 of its penalty.
 
-    `parameters`: copies, so that what is seen stays as it was when the network changes.
+    - `parameters`: copies, so that what is seen stays as it was when the network changes.
+    - `columns`: of X, the names that the data have for them; empty where they have none.
+    - `numbers`: of the rows in a table, (B,); None where they are those of X.
     """
 
     network: Network
@@ -34,6 +36,8 @@ class Subject:
     loss: Loss | JointLoss
     l2: float
     parameters: Mapping[str, Array]
+    columns: tuple[str, ...] = ()
+    numbers: Array | None = None
 
     @classmethod
     def of(cls, network: Network, rows: Rows, loss: Loss | JointLoss, l2: float = 0.0) -> Subject:
@@ -110,7 +114,21 @@ def subject_of(
         found = model._subject(X, Y, sample_weight)
     else:
         raise _no_model(owner, model)
+    if not found.columns:
+        found = replace(found, columns=_column_names(found.network, X))
     return found if l2 is None else replace(found, l2=float(l2))
+
+
+def _column_names(network: Network, X: Any) -> tuple[str, ...]:
+    """What a user's X calls the columns that go in: by inputs with names, or as a data frame."""
+    if network.inputs:
+        return tuple(
+            name if n == 1 else f"{name}[{column}]"
+            for name, n in network.inputs.items()
+            for column in range(n)
+        )
+    names = tuple(map(str, getattr(X, "columns", ())))
+    return names if len(names) == network.n_inputs else ()
 
 
 def network_of(owner: str, model: Any) -> Network:
@@ -159,6 +177,8 @@ def _of_table(owner: str, model: TableModel, table: Any) -> Subject:
     part = table.take(model.rows_with_target(table, f"{owner}:"))
     network = model.network
     loss = find_loss(AUTO, network)
-    X, y = model.columns.transform(part), model.target.encode(part.column(model.target.name))
+    X = model.columns.transform(part)
+    y = model.target.encode(part.column(model.target.name), part.taken)
     rows = check_rows(network, loss, X, y, dtype=network.dtype)
-    return Subject.of(network, rows, loss, float(model.settings.get("l2") or 0.0))
+    found = Subject.of(network, rows, loss, float(model.settings.get("l2") or 0.0))
+    return replace(found, columns=model.columns.feature_names, numbers=part.row_numbers)

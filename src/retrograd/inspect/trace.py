@@ -189,6 +189,7 @@ def of_model(
     model: Any,
     X: Any,
     Y: ArrayLike | None = None,
+    /,
     *,
     loss: LossChoice = "auto",
     l2: float | None = None,

@@ -7,6 +7,9 @@ from typing import Any
 
 from retrograd.inspect.frames import as_rich, data_frame
 
+# What the items are, where they are no units.
+ITEMS = {"unscaled inputs": "columns", "suspect labels": "rows, counted from 0"}
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -15,7 +18,8 @@ class Verdict:
     - `ailment`: its name, one of `AILMENTS`. `is_found`: whether the figure is past the threshold.
     - `where`: the layer, parameter or column; empty where it is the whole.
     - `figure`, `threshold`: the numbers compared; `meaning`: what the figure is, in words.
-    - `items`: the numbers of units, columns or rows that are meant, the worst first.
+    - `items`: the numbers of units, columns or rows that are meant, the worst first; of a table
+      model rows of the table. `names`: of columns, where the data have names for them.
     - `source`: where the rule comes from. `remedy`: what to try.
     """
 
@@ -28,6 +32,14 @@ class Verdict:
     source: str
     remedy: str
     items: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def listed(self, most: int = 10) -> str:
+        """The items in words: "rows, counted from 0: 50, 7"; at most so many."""
+        shown = (self.names or tuple(map(str, self.items)))[:most]
+        rest = len(self.items) - len(shown)
+        more = f" and {rest} more" if rest else ""
+        return f"{ITEMS.get(self.ailment, 'units')}: {', '.join(shown)}{more}"
 
     def __str__(self) -> str:
         sign = "past" if self.is_found else "within"

@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from retrograd.arguments import require_no_others
 from retrograd.arrays import require_integer
 from retrograd.errors import OptionError
-from retrograd.inspect import of_batch, of_course
+from retrograd.inspect import of_batch, of_course, of_labels
 from retrograd.inspect.evidence import Evidence
 from retrograd.inspect.layers import traced
+from retrograd.inspect.of_table import history_of, optimizer_of
 from retrograd.inspect.subject import AUTO, Subject, subject_of
 from retrograd.inspect.verdict import Diagnosis, Verdict
 from retrograd.nn.losses import LossChoice
 from retrograd.optim.base import Optimizer
 from retrograd.optim.names import find_optimizer
+from retrograd.tabular.model import TableModel
 from retrograd.training.history import History
 from retrograd.training.loop import never
 from retrograd.training.session import TrainingSession
@@ -41,7 +44,10 @@ AILMENTS: dict[str, tuple[Judge, str]] = {
     "unscaled inputs": (of_batch.unscaled, f"{ROWS}, and a dense layer that takes them"),
     "learning rate too high": (of_course.rate_too_high, "needs a history of 5 epochs"),
     "learning rate too low": (of_course.rate_too_low, "needs a history of 10 epochs"),
-    "suspect labels": (of_batch.suspect, f"{ROWS}, 16 at least"),
+    "suspect labels": (
+        of_labels.suspect,
+        f"{ROWS}, 16 at least, and of classes their probabilities",
+    ),
 }
 
 
@@ -58,6 +64,7 @@ def diagnose(
     sample_weight: ArrayLike | None = None,
     seed: int = 0,
     engine: str = "numpy",
+    **others: Any,
 ) -> Diagnosis:
     """Look for what ails a network or its training, and say it in words.
 
@@ -67,7 +74,8 @@ def diagnose(
     overfitting, a learning rate out of range; with statistics the size of the updates.
 
     Args:
-        model: a network, a fitted estimator (its loss curve is its history) or a table model.
+        model: a network, a fitted estimator (its loss curve is its history) or a table model (its
+            file has history and optimizer).
         X, Y, loss, l2, sample_weight, seed, engine: as in `rg.trace`.
         history: what `rg.train` returned, best with `statistics=True`.
         optimizer: with which the network is trained, as in `rg.train`.
@@ -83,13 +91,17 @@ def diagnose(
     >>> rg.diagnose(deep, X, X[:, :1]).found[0].ailment
     'vanishing gradients'
     """
+    require_no_others("diagnose", others, diagnose)
     require_integer("diagnose", "seed", seed, low=0)
     if history is not None and not isinstance(history, History):
         raise OptionError(f"diagnose: history is what rg.train returned, got {history!r}")
     subject = None
     if X is not None or Y is not None:
         subject = subject_of("diagnose", model, X, Y, loss=loss, l2=l2, sample_weight=sample_weight)
-    if history is None and getattr(model, "loss_curve_", None):
+    if isinstance(model, TableModel):
+        history = history or history_of(model)
+        optimizer = optimizer or optimizer_of(model)
+    elif history is None and getattr(model, "loss_curve_", None):
         history = History(J=[float(J) for J in model.loss_curve_])
     if subject is None and history is None:
         raise OptionError("diagnose: give rows X and Y, or a history=, or both")
@@ -122,9 +134,9 @@ def _evidence(
     options: dict[str, Any] = {"frozen": frozenset(), "seed": seed, "engine": engine}
     trace = traced(subject, is_still=False, **options)
     is_still = subject.network.noise() is None and not subject.network.statistics
-    losses = trace.losses if is_still else traced(subject, is_still=True, **options).losses
+    still = trace if is_still else traced(subject, is_still=True, **options)
     step = {} if optimizer is None else _one_step(subject, optimizer, engine)
-    return Evidence(subject, trace, losses, history, step)
+    return Evidence(subject, trace, still, history, step)
 
 
 def _one_step(subject: Subject, optimizer: Optimizer | str, engine: str) -> dict[str, float]:

@@ -52,3 +52,13 @@ def find_optimizer(optimizer: Optimizer | FullBatch | str) -> Optimizer | FullBa
     if isinstance(optimizer, type) and issubclass(optimizer, Optimizer | FullBatch):
         raise OptionError(f"optimizer: pass an instance, rg.{optimizer.__name__}(), not the class")
     raise unknown_name("optimizer", optimizer, OPTIMIZERS)
+
+
+def with_usual_momentum(name: str, learning_rate: float | None) -> Optimizer | FullBatch:
+    """The optimizer of a name at this learning rate, if one is given; SGD with momentum 0.9."""
+    made = find_optimizer(name)
+    if isinstance(made, FullBatch) or learning_rate is None:
+        return made
+    if isinstance(made, SGD):
+        return SGD(learning_rate, momentum=0.9)
+    return made.with_rate(learning_rate)

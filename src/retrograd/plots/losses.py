@@ -44,10 +44,17 @@ def plot_history(history: History, *, title: str = "", label: str = "loss J") ->
     >>> rg.plot_history(history).axes[0].get_ylabel()
     'loss J'
     """
+    require_history("plot_history", history)
     best = history.best_epoch if history.validation_J else 0
     return loss_curves(
         history.J, history.validation_J, best_epoch=best or None, title=title, label=label
     )
+
+
+def require_history(owner: str, history: object) -> None:
+    """Raise OptionError for what is no history."""
+    if not isinstance(history, History):
+        raise OptionError(f"{owner}: history is what rg.train returned, got {history!r}")
 
 
 def loss_curves(

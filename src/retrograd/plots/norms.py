@@ -9,7 +9,7 @@ import numpy as np
 
 from retrograd.errors import DataError
 from retrograd.plots.canvas import COLOURS, DASHES, blank, dress, legend
-from retrograd.plots.losses import count_epochs
+from retrograd.plots.losses import count_epochs, require_history
 from retrograd.training.history import History
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def plot_norms(history: History, *, title: str = "") -> Figure:
     >>> [axes.get_ylabel() for axes in rg.plot_norms(history).axes][0]
     'norm of dJ/d(parameter)'
     """
+    require_history("plot_norms", history)
     found = {name: own for name, own in history.statistics.items() if name in PANELS}
     if not found or not history.epochs:
         raise DataError(

@@ -13,6 +13,7 @@ import numpy as np
 from retrograd.files.table import Table, is_text, missing
 from retrograd.inspect.check import check_gradient
 from retrograd.inspect.layers import NetworkTrace
+from retrograd.inspect.of_table import MOST_ROWS, choose_rows, history_of
 from retrograd.inspect.trace import trace
 from retrograd.inspect.verdicts import diagnose
 from retrograd.pictures import layout
@@ -26,7 +27,6 @@ from retrograd.plots.regression import plot_errors, plot_regression
 from retrograd.report import html
 from retrograd.tabular.model import TableModel
 from retrograd.tabular.target import ClassTarget
-from retrograd.training.history import History
 from retrograd.training.scores import r2
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def report(model: TableModel, data: Table, *, name: str = "", program: str = "re
             _data(model, data, rows, name),
             _network(model, found),
             _training(model),
-            _verdicts(model, some),
+            _verdicts(model, data),
             _inside(model, found),
             _gradients(model, rows),
             _again(model, program),
@@ -212,20 +212,8 @@ def _shape(shape: Sequence[object]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _history(model: TableModel) -> History | None:
-    curves = model.settings.get("curves") or {}
-    if not curves.get("J"):
-        return None
-    return History(
-        J=list(curves["J"]),
-        validation_J=list(curves.get("validation_J", [])),
-        best_epoch=int(model.settings.get("best_epoch", 0)),
-        stopped=str(model.settings.get("stopped", "epochs")),
-    )
-
-
 def _training(model: TableModel) -> str:
-    history = _history(model)
+    history = history_of(model)
     if history is None:
         return html.section("Training", html.text("The model file has no curves of its training."))
     kept = history.best_epoch if 1 <= history.best_epoch <= history.epochs else None
@@ -236,8 +224,8 @@ def _training(model: TableModel) -> str:
     )
 
 
-def _verdicts(model: TableModel, some: Table) -> str:
-    found = diagnose(model, some, history=_history(model))
+def _verdicts(model: TableModel, data: Table) -> str:
+    found = diagnose(model, data.take(choose_rows(model, data, MOST_ROWS, "a diagnosis")))
     words = "Nothing wrong found." if found.ok else f"{len(found.found)} found."
     head, *lines = found.table()
     left_out = [f"{ailment}: not judged; it {why}" for ailment, why in found.not_judged]
@@ -245,7 +233,7 @@ def _verdicts(model: TableModel, some: Table) -> str:
         "Verdicts",
         html.text(f"{words} {len(found.verdicts)} ailments were looked for.",
                   "good" if found.ok else "bad"),
-        html.items(map(str, found.found)),
+        html.items(f"{x}; {x.listed()}" if x.items else str(x) for x in found.found),
         html.table(head, lines[: len(found.verdicts)], left=(0, 1, 2)),
         html.items(left_out) if left_out else "",
     )  # fmt: skip

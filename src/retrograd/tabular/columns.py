@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from retrograd.errors import DataError
 from retrograd.files.table import Column, Table, is_text, missing
 from retrograd.tabular.fields import entries, flag, number, positive, read_fields, text
-from retrograd.tabular.scaling import finite_numbers, mean_and_scale, standardise
+from retrograd.tabular.scaling import finite_numbers, mean_and_scale, row_in_words, standardise
 
 MOST_CATEGORIES = 1000
 """A column of more different words than this is refused."""
@@ -37,12 +37,14 @@ class Numeric:
         """One name a feature."""
         return (self.name, f"{self.name} missing") if self.has_missing else (self.name,)
 
-    def transform(self, column: Column) -> NDArray[np.float64]:
+    def transform(
+        self, column: Column, rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
         """(n, 1 or 2): the standardised numbers, 0 where missing; 1 where missing."""
-        numbers = finite_numbers(self.name, column)
+        numbers = finite_numbers(self.name, column, rows)
         absent = np.isnan(numbers)
         numbers = np.where(absent, self.mean, numbers)  # the mean standardised is 0
-        features = standardise(self.name, numbers, self.mean, self.scale)[:, None]
+        features = standardise(self.name, numbers, self.mean, self.scale, rows)[:, None]
         return np.column_stack((features, absent)) if self.has_missing else features
 
 
@@ -58,13 +60,15 @@ class Categorical:
         """One name a feature."""
         return tuple(f"{self.name}={category}" for category in self.categories)
 
-    def transform(self, column: Column) -> NDArray[np.float64]:
+    def transform(
+        self, column: Column, rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
         """(n, n_categories): 1 at the row's category; no 1 if it is missing or not known."""
         if not is_text(column) and not missing(column).all():
             row = int(np.flatnonzero(~missing(column))[0])
             raise DataError(
                 f"column {self.name!r} held words in training and holds numbers now "
-                f"({column[row]} in row {row + 1}); "
+                f"({column[row]} in row {row_in_words(row, rows)}); "
                 f"read them as words: read_table(path, text=[{self.name!r}])"
             )
         index = {category: j for j, category in enumerate(self.categories)}
@@ -74,7 +78,7 @@ class Categorical:
         features[known, codes[known]] = 1.0
         return features
 
-    def unknown(self, column: Column) -> str | None:
+    def unknown(self, column: Column, taken: NDArray[np.int64] | None = None) -> str | None:
         """Which words training had not, in a sentence that names the column; None where it had all.
 
         Such a row has no 1: it counts as one without an entry.
@@ -86,7 +90,7 @@ class Categorical:
         words = list(dict.fromkeys(str(column[row]) for row in rows))
         named = ", ".join(map(repr, words[:NAMED])) + (", ..." if len(words) > NAMED else "")
         are = "was" if len(words) == 1 else "were"
-        where = f"row {rows[0] + 1}" if len(rows) == 1 else f"{len(rows)} rows"
+        where = f"row {row_in_words(rows[0], taken)}" if len(rows) == 1 else f"{len(rows)} rows"
         return (
             f"column {self.name!r}: {named} in {where} {are} not in training, and counts as "
             f"missing; known: {', '.join(self.categories[:NAMED])}"
@@ -129,14 +133,14 @@ class Columns:
         start = 0
         for kind, column in zip(self.columns, columns, strict=True):
             stop = start + len(kind.feature_names)
-            features[:, start:stop] = kind.transform(column)
+            features[:, start:stop] = kind.transform(column, table.taken)
             start = stop
         return features
 
     def unknown(self, table: Table) -> list[str]:
         """A sentence for each column that has words that training had not."""
         kinds = [column for column in self.columns if isinstance(column, Categorical)]
-        found = (kind.unknown(table.column(kind.name)) for kind in kinds)
+        found = (kind.unknown(table.column(kind.name), table.taken) for kind in kinds)
         return [line for line in found if line is not None]
 
     def to_json(self) -> dict[str, Any]:
@@ -184,15 +188,15 @@ def fit_columns(table: Table, *, exclude: Iterable[str] = ()) -> Columns:
     if not used.names:
         left = f"all its columns are excluded: {', '.join(exclude)}" if exclude else "it has none"
         raise DataError(f"no column of the table is left to learn from; {left}")
-    return Columns(tuple(_fit(name, column) for name, column in used.columns.items()))
+    return Columns(tuple(_fit(name, column, table.taken) for name, column in used.columns.items()))
 
 
-def _fit(name: str, column: Column) -> Numeric | Categorical:
+def _fit(name: str, column: Column, rows: NDArray[np.int64] | None) -> Numeric | Categorical:
     absent = missing(column)
     if absent.all():
         raise DataError(f"column {name!r} has no entries; {_leave_out(name)}")
     if not is_text(column):
-        numbers = finite_numbers(name, column)
+        numbers = finite_numbers(name, column, rows)
         return Numeric(name, *mean_and_scale(name, numbers[~absent]), bool(absent.any()))
     counts = Counter(column[~absent])
     if len(counts) > MOST_CATEGORIES:

@@ -9,8 +9,12 @@ from retrograd.errors import DataError
 from retrograd.files.table import Column, is_text, parse_numbers
 
 
-def finite_numbers(name: str, column: Column) -> NDArray[np.float64]:
+def finite_numbers(
+    name: str, column: Column, rows: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
     """The column (n,) as float64, NaN where missing. Rows in messages count from 1.
+
+    `rows`: the numbers of the rows, from 0, where they are some of a table's: `Table.row_numbers`.
 
     Raises DataError at the first word and the first infinite number.
 
@@ -25,15 +29,21 @@ def finite_numbers(name: str, column: Column) -> NDArray[np.float64]:
         numbers = parse_numbers(words)
         if numbers is None:
             row = next(i for i, word in enumerate(words) if parse_numbers([word]) is None)
-            problem = f"holds {words[row][:60]!r} in row {row + 1}, where a number is expected"
+            where = f"in row {row_in_words(row, rows)}, where a number is expected"
+            problem = f"holds {words[row][:60]!r} {where}"
             raise DataError(f"column {name!r} {problem}")
     else:
         numbers = column.astype(np.float64, copy=False)
     infinite = np.flatnonzero(np.isinf(numbers))
     if infinite.size:
-        value, row = numbers[infinite[0]], infinite[0] + 1
-        raise DataError(f"column {name!r} holds {value} in row {row}; numbers are finite")
+        value, where = numbers[infinite[0]], row_in_words(infinite[0], rows)
+        raise DataError(f"column {name!r} holds {value} in row {where}; numbers are finite")
     return numbers
+
+
+def row_in_words(row: int, rows: NDArray[np.int64] | None) -> str:
+    """What a message calls a row: its number in the table as it was read, from 1."""
+    return str(1 + int(row if rows is None else rows[row]))
 
 
 def mean_and_scale(name: str, numbers: NDArray[np.float64]) -> tuple[float, float]:
@@ -61,14 +71,22 @@ def mean_and_scale(name: str, numbers: NDArray[np.float64]) -> tuple[float, floa
 
 
 def standardise(
-    name: str, numbers: NDArray[np.float64], mean: float, scale: float
+    name: str,
+    numbers: NDArray[np.float64],
+    mean: float,
+    scale: float,
+    rows: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
-    """`(numbers - mean) / scale`, NaN staying NaN. Raises DataError where that overflows."""
+    """`(numbers - mean) / scale`, NaN staying NaN. Raises DataError where that overflows.
+
+    `rows`: as in `finite_numbers`.
+    """
     with np.errstate(over="ignore"):
         standard = (numbers - mean) / scale
     overflow = np.flatnonzero(np.isinf(standard))
     if overflow.size:
         row = overflow[0]
-        problem = f"holds {numbers[row]} in row {row + 1}, too far from the training data's {mean}"
+        where = f"in row {row_in_words(row, rows)}"
+        problem = f"holds {numbers[row]} {where}, too far from the training data's {mean}"
         raise DataError(f"column {name!r} {problem}")
     return standard

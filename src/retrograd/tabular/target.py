@@ -13,7 +13,7 @@ from retrograd.errors import DataError, unknown_name
 from retrograd.files.table import Column, as_column, is_text, missing, parse_numbers
 from retrograd.tabular.columns import MOST_CATEGORIES
 from retrograd.tabular.fields import entries, number, positive, read_fields, text
-from retrograd.tabular.scaling import finite_numbers, mean_and_scale, standardise
+from retrograd.tabular.scaling import finite_numbers, mean_and_scale, row_in_words, standardise
 
 Task: TypeAlias = Literal["auto", "classification", "regression"]
 
@@ -37,8 +37,11 @@ class ClassTarget:
     name: str
     classes: tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
 
-    def encode(self, values: Any) -> NDArray[np.int64]:
-        """Labels (n,). Raises DataError for a missing value and a class not seen in training."""
+    def encode(self, values: Any, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Labels (n,). Raises DataError for a missing value and a class not seen in training.
+
+        `rows`: what messages call the rows, `Table.row_numbers`; by default from the first.
+        """
         column = _complete(self.name, values)
         index: dict[Any, int] = {c: j for j, c in enumerate(self.classes)}
         labels = np.array([index.get(value, -1) for value in column.tolist()], np.int64)
@@ -48,8 +51,8 @@ class ClassTarget:
             listed = ", ".join(map(repr, self.classes[:20]))
             more = f", ... ({len(self.classes)} classes)" if len(self.classes) > 20 else ""
             raise DataError(
-                f"target {self.name!r}: {_shown(column[row])} in row {row + 1} was not a class in "
-                f"training; the classes: {listed}{more}"
+                f"target {self.name!r}: {_shown(column[row])} in row {row_in_words(row, rows)} "
+                f"was not a class in training; the classes: {listed}{more}"
             )
         return labels
 
@@ -89,10 +92,13 @@ class NumberTarget:
     mean: float
     scale: float
 
-    def encode(self, values: Any) -> NDArray[np.float64]:
-        """Standardised numbers (n,). Raises DataError for a missing or infinite value or a word."""
-        numbers = finite_numbers(self.name, _complete(self.name, values))
-        return standardise(self.name, numbers, self.mean, self.scale)
+    def encode(self, values: Any, rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Standardised numbers (n,). Raises DataError for a missing or infinite value or a word.
+
+        `rows`: what messages call the rows, `Table.row_numbers`; by default from the first.
+        """
+        numbers = finite_numbers(self.name, _complete(self.name, values), rows)
+        return standardise(self.name, numbers, self.mean, self.scale, rows)
 
     def decode(self, outputs: ArrayLike) -> NDArray[np.float64]:
         """Numbers (n,) in the target's own unit from outputs (n,) or (n, 1)."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from retrograd.errors import DivergenceError
 from retrograd.optim.clip import Clip
-from retrograd.training.origin import Origin
+from retrograd.training.origin import UPDATE, Origin
 from retrograd.training.session import TrainingSession
 
 SCALED = 10.0  # numbers of standardised columns are seldom larger
@@ -52,21 +52,30 @@ def _error(
     origin: Origin | None = None,
 ) -> DivergenceError:
     return DivergenceError(
-        f"{where}: {what}; the network keeps the last finite weights. {_advice(session)}",
+        f"{where}: {what}; the network keeps the last finite weights. {_advice(session, origin)}",
         epoch=epoch,
         step=step,
         origin=origin,
     )
 
 
-def _advice(session: TrainingSession) -> str:
-    """What may help: what is large already is to be scaled, else gradients are to be clipped."""
-    hints = [] if session.optimizer is None else ["a smaller learning_rate"]
-    hints += [
+def _advice(session: TrainingSession, origin: Origin | None) -> str:
+    """What may help: what is large already is to be scaled, else gradients are to be clipped.
+
+    Before the first update neither clipping nor the learning rate has a part in it: there the gate
+    is to be looked at.
+    """
+    scaled = [
         f"scaled {name} (the largest number of {symbol} is {size:.3g})"
         for symbol, name, size in _sizes(session)
         if size > SCALED
     ]
+    is_first = origin is not None and (origin.epoch, origin.step) == (1, 1)
+    if is_first and origin is not None and origin.phase != UPDATE:
+        what = f"look at the gate {origin.gate} and what goes into it, {origin.operand}"
+        rest = f"; or try {', or '.join(scaled)}" if scaled else ""
+        return f"No weight was updated yet: {what}{rest}"
+    hints = [*([] if session.optimizer is None else ["a smaller learning_rate"]), *scaled]
     if len(hints) < 2 and session.optimizer is not None and Clip not in session.optimizer.kinds():
         hints.append("gradients that are clipped, rg.Clip(optimizer, global_norm=1.0)")
     return f"Try {', or '.join(hints)}"

@@ -1,0 +1,47 @@
+"""What a table model's file tells of its training, and the verdicts on it by rows of a table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from retrograd.arrays import Array
+from retrograd.files.table import Table
+from retrograd.optim.base import Optimizer
+from retrograd.optim.full_batch import FullBatch
+from retrograd.optim.names import with_usual_momentum
+from retrograd.tabular.model import TableModel
+from retrograd.training.history import History
+
+MOST_ROWS = 1000  # that a diagnosis looks at
+
+
+def history_of(model: TableModel) -> History | None:
+    """The curves of the training, where the file has them; of one that diverged it has none."""
+    curves = model.settings.get("curves") or {}
+    if not curves.get("J"):
+        return None
+    return History(
+        J=list(curves["J"]),
+        validation_J=list(curves.get("validation_J", [])),
+        best_epoch=int(model.settings.get("best_epoch", 0)),
+        stopped=str(model.settings.get("stopped", "epochs")),
+    )
+
+
+def optimizer_of(model: TableModel) -> Optimizer | None:
+    """The one that the model was trained with, where its file tells, and it takes batches."""
+    name, rate = model.settings.get("optimizer"), model.settings.get("learning_rate")
+    if not isinstance(name, str):
+        return None
+    found = with_usual_momentum(name, rate)
+    return None if isinstance(found, FullBatch) else found
+
+
+def choose_rows(model: TableModel, table: Table, most: int, what: str) -> Array:
+    """The numbers of rows that have a target, at most so many, evenly from the whole table.
+
+    `what`: what they are needed for, in errors: DataError where no row has a target.
+    """
+    complete = model.rows_with_target(table, what)
+    at = np.linspace(0, len(complete) - 1, min(most, len(complete))).astype(np.int64)
+    return np.asarray(complete[at])
