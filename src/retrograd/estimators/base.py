@@ -13,7 +13,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 
 from retrograd.arrays import Array
-from retrograd.errors import OptionError, ShapeError
+from retrograd.errors import OptionError
 from retrograd.estimators import look, options, serial
 from retrograd.estimators.border import require_finite_outputs, weights_in
 from retrograd.estimators.callbacks import Calls
@@ -27,10 +27,11 @@ from retrograd.estimators.prepare import (
     checked_inputs,
     checked_pair,
     checked_targets,
+    dtype_of,
     rows_of,
 )
-from retrograd.estimators.starts import begin, best_of
-from retrograd.estimators.validation import Given, Score, append, hold_out
+from retrograd.estimators.starts import Problem, best_of, network_to_train, set_out
+from retrograd.estimators.validation import Given, Score, append, held_out
 from retrograd.inspect.subject import Subject
 from retrograd.nn.losses import Loss
 from retrograd.nn.network import Network
@@ -123,6 +124,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _ready_target(self, y: Array) -> Array | None:
         """The targets of y where it needs no more checks than can be made at once; else None."""
 
+    def _scales_targets(self) -> bool:
+        """Whether targets are standardised."""
+        return False
+
     @abstractmethod
     def _output_activation(self) -> str:
         """What turns the last layer's result into predictions."""
@@ -140,50 +145,28 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     ) -> Self:
         """One call of fit or partial_fit: rows are prepared, some held out, and trained on."""
         self._settle()
-        hidden = options.hidden_sizes(self.hidden_layer_sizes)
+        if self.early_stopping and is_partial and given is None:
+            raise OptionError("partial_fit does not support early_stopping=True")
         is_first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
         calls = Calls(self, X, y, {"sample_weight": sample_weight})
         X, y = checked_pair(self, X, y, is_first=is_first)
-        # A model that goes on keeps the precision of its first fit.
-        dtype = X.dtype if is_first else self._dtype
-        X = X.astype(dtype, copy=False)
-        targets = checked_targets(self, y, dtype, is_first=is_first, is_partial=is_partial)
-        data = rows_of(self, X, y, targets, sample_weight, is_partial=is_partial)
+        if is_first:  # a model that goes on keeps the precision of its first fit
+            self._dtype = dtype_of(self, X)
+        targets = checked_targets(self, y, self._dtype, is_first=is_first, is_partial=is_partial)
         rng = check_random_state(self.random_state)
-        sizes = (X.shape[1], *hidden, targets.n_outputs)
-        if is_first:
-            begin(self, sizes, rng, dtype)
-        form = self._form()
-        if form.sizes != sizes:
-            raise ShapeError(
-                f"the weights are for the sizes {form.sizes}, the parameters and data ask for "
-                f"{sizes}; fit with warm_start=False to begin again"
-            )
-        if self.early_stopping and is_partial and given is None:
-            raise OptionError("partial_fit does not support early_stopping=True")
+        holds_out = self.early_stopping and given is None and is_stochastic(self.solver)
+        X, order, test = set_out(self, X, targets, rng, is_first=is_first, holds_out=holds_out)
         if is_partial and getattr(self, "is_stopped_", False) and given is not None:
             return self
-        network = form.network(dtype, options.rates_of(self.dropout, len(hidden)))
+        data = rows_of(self, X, y, targets, sample_weight, is_partial=is_partial)
+        network, held = network_to_train(self), None
         loss = self._loss(network)
-        order, held = np.arange(len(data)), None
         if given is not None:
             data, held = append(self, data, given, score=self._score_by(loss))
-        elif self.early_stopping and is_stochastic(self.solver):
-            order, held = hold_out(self, data, targets, rng=rng, score=self._score_by(loss))
-        n_starts = self.random_starts if is_first else 1
-        best_of(
-            self,
-            n_starts,
-            sizes,
-            network,
-            data,
-            loss,
-            order,
-            held,
-            rng,
-            calls,
-            is_partial=is_partial,
-        )
+        elif test is not None:
+            held = held_out(data, targets, test, self._score_by(loss))
+        problem = Problem(network, data, loss, order, held, rng, calls, is_partial)
+        best_of(self, problem, self.random_starts if is_first else 1)
         calls.end()
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,8 @@ def descend(
             is_broken_off = True
         finally:
             run.hand_over()
-    if is_broken_off or interrupted():
+    run.is_interrupted = is_broken_off or interrupted()
+    if run.is_interrupted:
         warnings.warn("Training interrupted by user.", stacklevel=8)
     run.require_finite_loss()
     return run
@@ -82,6 +83,7 @@ class Run:
         self.last: Snapshot = session.engine.snapshot()
         self.J: Array = np.zeros(0)  # of each batch of the last epoch
         self.spare: Snapshot | None = None  # memory for the next snapshot
+        self.is_interrupted = False
 
     def begin(self, order: Array, batch_size: int) -> None:
         """Take the rows to train on, in batches of this size."""
@@ -99,7 +101,9 @@ class Run:
         model = self.model
         model.n_iter_ = 0
         while model.n_iter_ < model.max_iter:
-            if self._run(self.draw(rng, self.n_certain()), interrupted):
+            orders = np.empty((self.n_certain(), len(self.order)), np.int64)
+            self.draw(rng, orders)
+            if self._run(orders, interrupted):
                 return
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the "
@@ -123,24 +127,20 @@ class Run:
         n_until_stale = model.n_iter_no_change - model._no_improvement_count + 1
         return max(1, int(min(n_left, n_until_stale, AT_ONCE // (n_rows * n_weights))))
 
-    def draw(self, rng: np.random.RandomState, n_epochs: int) -> Array:
-        """The orders of the next epochs: (n_epochs, rows)."""
-        orders = np.empty((n_epochs, len(self.order)), np.int64)
-        for order in orders:
+    def draw(self, rng: np.random.RandomState, into: Array) -> None:
+        """Draw the orders of the next epochs: (n_epochs, rows)."""
+        for order in into:
             order[:] = self.order
             if self.model.shuffle:
                 rng.shuffle(order)  # as sklearn.utils.shuffle does, without its checks
             self.order = order
-        return orders
 
     def _run(self, orders: Array, interrupted: Callable[[], bool]) -> bool:
         """Run the epochs of these orders (n_epochs, rows); whether the last is the last of all."""
         from sklearn.exceptions import ConvergenceWarning
 
         engine = self.session.engine
-        epoch = self.session.epoch(
-            orders.ravel(), self.batch_size, interrupted, is_observed=False
-        )
+        epoch = self.session.epoch(orders.ravel(), self.batch_size, interrupted, is_observed=False)
         now = engine.snapshot(into=self.spare)
         is_finite = engine.not_finite() is None or all(
             np.isfinite(now[name]).all() for name in self.session.names
@@ -237,9 +237,12 @@ class Run:
             if held is not None:
                 model.is_stopped_ = is_stopped
             best = best if is_stopped else None
-        found = self.session.parameters() if best is None else best
-        model.coefs_, model.intercepts_ = listed(found)
+        self.keep(self.session.parameters() if best is None else best)
         self.keep_state()
+
+    def keep(self, parameters: Mapping[str, Array]) -> None:
+        """Give the model its weights."""
+        self.model.coefs_, self.model.intercepts_ = listed(parameters)
 
     def keep_state(self) -> None:
         """Give the model the optimizer's state."""

@@ -9,16 +9,14 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from retrograd.arrays import Array, cast, is_finite, require_finite
 from retrograd.errors import DataError, OptionError
+from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.border import require_numbers
-from retrograd.estimators.inputs import Scale
 from retrograd.estimators.losses import (
-    OF_NUMBERS,
     POISSON,
     SCALABLE,
     SQUARED_ERROR,
@@ -32,7 +30,7 @@ from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.prepare import Targets
 from retrograd.estimators.validation import Score, given
 from retrograd.graph.shape import rows
-from retrograd.nn.losses import GaussianNLL, Loss, LossSpec, Target
+from retrograd.nn.losses import GaussianNLL, Loss, Target
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-learn is not typed
@@ -99,10 +97,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(OF_NUMBERS)), LossSpec, callable],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = options.OF_REGRESSORS
     _is_numeric = True
 
     def __init__(
@@ -142,39 +137,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         n_threads: int | None = None,
         random_starts: int = 1,
     ) -> None:
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dropout = dropout
-        self.clip_norm = clip_norm
-        self.standardize = standardize
-        self.encode_columns = encode_columns
-        self.callbacks = callbacks
-        self.engine = engine
-        self.precision = precision
-        self.n_threads = n_threads
-        self.random_starts = random_starts
+        options.keep(self, locals())
 
     @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
@@ -291,16 +254,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
             y = column_or_1d(y, warn=True)
         require_numbers(y, "y")
         require_finite(y, "y")  # objects are numbers only now
-        if is_first:
-            is_scaled = self.standardize and name_of(self.loss) in SCALABLE
-            self._target_scale = Scale.of(y.reshape(len(y), -1)) if is_scaled else None
+
+    def _scales_targets(self) -> bool:
+        return bool(self.standardize) and name_of(self.loss) in SCALABLE
 
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
         if self.loss == POISSON and (y < 0).any():
             raise DataError(f"loss='poisson' needs y >= 0, the least is {y.min():g}")
         truth = np.ascontiguousarray(cast(y.reshape(len(y), -1), "y", dtype))
-        scaled = truth if self._target_scale is None else self._target_scale.apply(truth)
-        target = Target(scaled, (rows, truth.shape[1]), dtype)
+        target = Target(truth, (rows, truth.shape[1]), dtype)
         return Targets(target, truth.shape[1] * outputs_each(self.loss), truth)
 
     def _ready_target(self, y: Array) -> Array | None:

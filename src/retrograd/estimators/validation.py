@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
 from retrograd.arrays import Array, SparseRows
 from retrograd.errors import DataError, OptionError
-from retrograd.estimators.prepare import Targets, checked_pair
+from retrograd.estimators.border import checked_weights
+from retrograd.estimators.prepare import Targets, checked_pair, checked_targets, scaled
 from retrograd.nn.losses import Target
 from retrograd.training.rows import Rows
 
@@ -58,14 +58,12 @@ def given(X_val: Any, y_val: Any, sample_weight_val: Any) -> Given | None:
     return Given(X_val, y_val, sample_weight_val)
 
 
-def hold_out(
-    model: BaseMLP, data: Rows, targets: Targets, *, rng: np.random.RandomState, score: Score | None
-) -> tuple[Array, Held]:
+def split(model: BaseMLP, targets: Targets, rng: np.random.RandomState) -> tuple[Array, Array]:
     """The rows to train on and those held out, drawn as scikit-learn draws them."""
     from sklearn.model_selection import train_test_split
 
     train, test = train_test_split(
-        np.arange(len(data)),
+        np.arange(len(targets.target)),
         random_state=rng,
         test_size=model.validation_fraction,
         stratify=targets.stratify,
@@ -75,8 +73,13 @@ def hold_out(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             "dataset."
         )
+    return train, test
+
+
+def held_out(data: Rows, targets: Targets, test: Array, score: Score | None) -> Held:
+    """Rows of the data that are held out of training, which stops by their score."""
     weights = None if data.sample_weight is None else data.sample_weight[test]
-    return train, _held(test, targets.truth[test], weights, score, stops=True)
+    return _held(test, targets.truth[test], weights, score, stops=True)
 
 
 def append(model: BaseMLP, data: Rows, given: Given, *, score: Score | None) -> tuple[Rows, Held]:
@@ -84,18 +87,18 @@ def append(model: BaseMLP, data: Rows, given: Given, *, score: Score | None) -> 
     dtype, weights = data.X.dtype, given.sample_weight
     try:
         X, y = checked_pair(model, given.X, given.y, is_first=False)
+        # As in partial_fit, they may lack a class.
+        targets = checked_targets(model, y, dtype, is_first=False, is_partial=True)
         if weights is not None:
-            weights = _check_sample_weight(weights, X, dtype=dtype, ensure_non_negative=True)
-        model._meet(y, is_first=False, is_partial=True)
-        targets = model._targets(y, dtype=dtype)
+            weights = checked_weights(X, weights)
     except DataError as error:
-        raise DataError(f"validation data: {error}") from None
+        raise DataError(f"validation data: {error}") from error
     if targets.target.array.shape[1:] != data.only_target.array.shape[1:]:
         raise DataError(
             f"validation data: y_val has the shape {targets.target.array.shape}, "
             f"y has {data.only_target.array.shape}; they must have the same form"
         )
-    joined = _joined(data, X.astype(dtype, copy=False), targets.target)
+    joined = _joined(data, X.astype(dtype, copy=False), scaled(model, targets))
     order = np.arange(len(data), len(joined))
     return joined, _held(order, targets.truth, weights, score, stops=model.early_stopping)
 
