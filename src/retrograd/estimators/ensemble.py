@@ -18,8 +18,8 @@ from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.prepare import encoded, plain_inputs
 from retrograd.estimators.validation import Given
 
-OWN = ("n_estimators", "members", "bootstrap", "max_samples", "random_state", "verbose")
-"""Parameters that the members do not have, or not as the ensemble has them."""
+NOT_SHARED = ("random_state", "verbose", "random_starts")
+"""Parameters of members that are not those of the ensemble."""
 
 
 class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not typed
@@ -36,6 +36,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
     bootstrap: bool
     max_samples: float
     solver: Any
+    loss: Any
     early_stopping: bool
     warm_start: bool
     random_state: Any
@@ -68,9 +69,8 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
 
     def _member_params(self) -> dict[str, Any]:
         """The parameters that the members have of the ensemble."""
-        own = self.get_params(deep=False)
         names = self._member_class._parameter_constraints
-        return {name: own[name] for name in names if name in own and name not in OWN}
+        return {name: getattr(self, name) for name in names if name not in NOT_SHARED}
 
     def _new_members(self, seeds: Iterable[int]) -> list[BaseMLP]:
         params = self._member_params()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 
 from retrograd.arrays import Array
 from retrograd.estimators import options
 from retrograd.estimators.ensemble import BaseMLPEnsemble
-from retrograd.estimators.losses import SQUARED_ERROR
+from retrograd.estimators.estimates import Estimates
+from retrograd.estimators.losses import SQUARED_ERROR, has_quantiles, is_gaussian, output_of
 from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.regressor import MLPRegressor
 from retrograd.estimators.validation import given
@@ -147,15 +150,44 @@ class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[mis
         X: Any,
         return_std: bool = False,  # noqa: FBT001, FBT002  # as GaussianProcessRegressor
     ) -> Array | tuple[Array, Array]:
-        """The mean of the members' predictions for each row: (n,), or (n, n_outputs).
+        """The mean of the members' predictions for each row: (n,), or (n, n_targets).
 
-        `return_std`: also their standard deviation, of the same shape.
+        `return_std`: also their standard deviation, of the same shape. With "gaussian_nll" it is
+        that of the mixture of the members' distributions, which has the noise in it too:
+        var = mean(std_m**2 + mean_m**2) - mean**2   [Lakshminarayanan et al. 2017, sec. 2.4].
         """
-        each = self.predict_members(X)
+        output = self._outputs(X)
+        each = self._of_each(output, Estimates.means)
         mean = each.mean(axis=0)
-        return (mean, each.std(axis=0)) if return_std else mean
+        if not return_std:
+            return mean
+        if not is_gaussian(self.loss):
+            return mean, each.std(axis=0)
+        noise = self._of_each(output, Estimates.deviations)
+        return mean, np.sqrt(np.square(noise).mean(axis=0) + each.var(axis=0))
 
     def predict_members(self, X: Any) -> Array:
-        """Each member's prediction for each row: (n_estimators, n), or (..., n, n_outputs)."""
-        each = self._outputs(X)
-        return each[:, :, 0] if each.shape[2] == 1 else each
+        """Each member's prediction for each row: (n_estimators, n), or (..., n, n_targets)."""
+        return self._of_each(self._outputs(X), Estimates.means)
+
+    @available_if(has_quantiles)  # type: ignore[untyped-decorator]  # scikit-learn's
+    def predict_quantiles(self, X: Any) -> Array:
+        """The means over members of the quantiles of `loss=rg.Quantile(...)`, in its order.
+
+        (n, n_quantiles), or (n, n_targets, n_quantiles).
+        """
+        each = self._of_each(self._outputs(X), Estimates.quantiles)
+        found = each.mean(axis=0)
+        return found[:, 0] if found.shape[1] == 1 else found
+
+    def _of_each(self, output: Array, read: Callable[[Estimates, Array], Array]) -> Array:
+        """What the members' outputs (M, n, n_outputs) estimate."""
+        scales = [member._target_scale for member in self.estimators_]
+        pairs = zip(scales, output, strict=True)
+        found = np.stack([read(Estimates(self.loss, scale), own) for scale, own in pairs])
+        return found[:, :, 0] if found.ndim == 3 and found.shape[2] == 1 else found
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = output_of(self.loss) == "exp"
+        return tags

@@ -16,21 +16,22 @@ from retrograd.errors import DataError, OptionError
 from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.border import require_numbers
+from retrograd.estimators.estimates import Estimates, squeezed
 from retrograd.estimators.losses import (
     POISSON,
     SCALABLE,
     SQUARED_ERROR,
+    has_quantiles,
     is_gaussian,
     name_of,
     output_of,
     outputs_each,
-    quantiles_of,
 )
 from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.prepare import Targets
 from retrograd.estimators.validation import Score, given
 from retrograd.graph.shape import rows
-from retrograd.nn.losses import GaussianNLL, Loss, Target
+from retrograd.nn.losses import Loss, Target
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-learn is not typed
@@ -208,18 +209,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         mean: `return_std=True` returns the standard deviations too, as a second array.
         """
         output = self._outputs(X)
-        mean = _squeezed(self._estimates(output))
+        mean = squeezed(self._estimates.means(output))
         if not return_std:
             return mean
         if not is_gaussian(self.loss):
             raise OptionError(
                 f"return_std needs a model with loss='gaussian_nll', this one has {self.loss!r}"
             )
-        epsilon = getattr(self.loss, "epsilon", GaussianNLL.epsilon)
-        std = np.sqrt(np.exp(output[:, output.shape[1] // 2 :]) + epsilon)
-        return mean, _squeezed(
-            std if self._target_scale is None else std * self._target_scale.scale
-        )
+        return mean, squeezed(self._estimates.deviations(output))
 
     def input_gradients(self, X: Any) -> Array:
         """How each prediction moves with each column of X, row by row, in their own units.
@@ -227,26 +224,19 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         (n, n_features), or (n, n_targets, n_features) for several targets.
         """
         found = self._input_gradients(X)
-        slopes = np.stack([self._estimates_of(each) for each in np.moveaxis(found, 2, 0)], axis=2)
+        of_targets = self._estimates.of_targets
+        slopes = np.stack([of_targets(each) for each in np.moveaxis(found, 2, 0)], axis=2)
         if self._target_scale is not None:
             slopes = slopes * self._target_scale.scale[:, None]
         return slopes[:, 0] if slopes.shape[1] == 1 else slopes
 
-    def _quantiles_exist(self) -> bool:
-        if quantiles_of(self.loss):
-            return True
-        raise AttributeError(
-            f"predict_quantiles is there with loss='quantile', the loss is {self.loss!r}"
-        )
-
-    @available_if(_quantiles_exist)  # type: ignore[untyped-decorator]  # scikit-learn's
+    @available_if(has_quantiles)  # type: ignore[untyped-decorator]  # scikit-learn's
     def predict_quantiles(self, X: Any) -> Array:
         """The quantiles of `loss=rg.Quantile(...)` for each row, in its order.
 
         (n, n_quantiles), or (n, n_targets, n_quantiles).
         """
-        n = len(quantiles_of(self.loss))
-        found = self._by_target(self._outputs(X), n)
+        found = self._estimates.quantiles(self._outputs(X))
         return found[:, 0] if found.shape[1] == 1 else found
 
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
@@ -290,29 +280,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         if not np.isfinite(output).all():
             return float("nan")
         with np.errstate(over="ignore"):  # where training diverges the score is -inf
-            estimates = _squeezed(self._estimates(output))
+            estimates = squeezed(self._estimates.means(output))
             return float(r2_score(truth, estimates, sample_weight=sample_weight))
 
-    def _estimates(self, output: Array) -> Array:
-        """The outputs that estimate targets, in the targets' own unit: (n, n_targets)."""
-        means = self._estimates_of(output)
-        return means if self._target_scale is None else self._target_scale.undo(means)
-
-    def _estimates_of(self, output: Array) -> Array:
-        """The outputs that estimate targets: (n, n_targets)."""
-        quantiles = quantiles_of(self.loss)
-        if quantiles:
-            middle = int(np.abs(np.subtract(quantiles, 0.5)).argmin())
-            return output[:, middle :: len(quantiles)]
-        return output[:, : output.shape[1] // 2] if is_gaussian(self.loss) else output
-
-    def _by_target(self, output: Array, n_quantiles: int) -> Array:
-        """Quantiles in the targets' own unit: (n, n_targets, n_quantiles)."""
-        found = output.reshape(len(output), -1, n_quantiles)
-        if self._target_scale is None:
-            return found
-        return np.moveaxis(self._target_scale.undo(np.moveaxis(found, 1, 2)), 2, 1)
-
-
-def _squeezed(output: Array) -> Array:
-    return output.ravel() if output.shape[1] == 1 else output
+    @property
+    def _estimates(self) -> Estimates:
+        return Estimates(self.loss, self._target_scale)

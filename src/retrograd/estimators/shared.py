@@ -39,6 +39,7 @@ from retrograd.training.train import MIXED
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
     from retrograd.estimators.ensemble import BaseMLPEnsemble
+    from retrograd.estimators.starts import Problem
 
 OF_COURSE = (
     *("n_iter_", "t_", "loss_", "loss_curve_", "best_loss_", "is_stopped_"),
@@ -84,24 +85,32 @@ REFUSED = {
 
 def require_shareable(model: BaseMLPEnsemble) -> None:
     """Raise OptionError for parameters that do not go with shared weights."""
-    own = model.get_params(deep=False)
     for name, (needed, why) in REFUSED.items():
-        if name in own and own[name] != needed:
-            raise OptionError(f"members='shared' needs {name}={needed!r}, got {own[name]!r}: {why}")
+        own = getattr(model, name, needed)
+        if own != needed:
+            raise OptionError(f"members='shared' needs {name}={needed!r}, got {own!r}: {why}")
     if not is_stochastic(model.solver):
         raise OptionError(
             "members='shared' needs a solver that goes by batches, as 'adam' or 'sgd', not "
             f"{model.solver!r}"
         )
-    if not isinstance(own["loss"], str) or own["loss"] not in _LOSSES:
+    if not isinstance(model.loss, str) or model.loss not in _LOSSES:
         known = ", ".join(map(repr, _LOSSES))
-        raise OptionError(f"members='shared' needs a loss of {known}, got {own['loss']!r}")
-    if own["precision"] == MIXED:
+        raise OptionError(f"members='shared' needs a loss of {known}, got {model.loss!r}")
+    if model.precision == MIXED:
         raise OptionError(f"members='shared' needs another precision than {MIXED!r}")
 
 
 class SharedCourse(Course):
     """The course of all members as one: their parameters come back to `parameters`."""
+
+    def __init__(self, model: BaseMLP, problem: Problem, parameters: Mapping[str, Array]) -> None:
+        super().__init__(model, problem, parameters)
+        if model._optimizer.optimizer.reads_others:
+            raise OptionError(
+                "members='shared' needs a solver that trains the weights that it reads out, not "
+                f"{model.solver!r}"
+            )
 
     def keep(self, parameters: Mapping[str, Array]) -> None:
         """Keep the parameters of all members."""
