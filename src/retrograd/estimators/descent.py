@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from retrograd.arrays import Array, is_finite
 from retrograd.engines.base import Snapshot
@@ -48,12 +49,12 @@ def descend(
     Raises FitDivergenceError when the weights leave the finite numbers; the model keeps the last
     finite ones. With held-out rows it stops there with a warning, and keeps the best.
     """
-    run = Run(model, session, notes, is_partial=is_partial)
+    run = Run(model, session, notes, rng, is_partial=is_partial)
     run.begin(order, batch_size_of(model, len(order)))
     with Interrupt() as interrupted:
         is_broken_off = False
         try:
-            run.epochs(rng, interrupted)
+            run.epochs(interrupted)
         except KeyboardInterrupt:  # a second one, or from another program's handler
             is_broken_off = True
         finally:
@@ -72,57 +73,35 @@ class Run:
         model: BaseMLP,
         session: TrainingSession,
         notes: Notes,
+        rng: np.random.RandomState,
         *,
         is_partial: bool,
     ) -> None:
         self.model, self.session, self.notes = model, session, notes
-        self.is_partial = is_partial
+        self.rng, self.is_partial = rng, is_partial
         self.has_plateau = has_plateau(model._optimizer.optimizer)
         self.last: Snapshot = session.engine.snapshot()
         self.J: Array = np.zeros(0)  # of each batch of the last epoch
-        self.spare: Snapshot | None = None  # memory for the next snapshot
+        self._sized = 0, 0  # rows, and rows of a batch
 
     def begin(self, order: Array, batch_size: int) -> None:
-        """Take the rows to train on, in batches of this size."""
+        """Stand before the first epoch of a call, over these rows in batches of this size."""
+        if self._sized != (len(order), batch_size):
+            self._sized, self.sizes = (len(order), batch_size), batch_sizes(len(order), batch_size)
         self.order, self.batch_size = order, batch_size
         self.notes.rows_of_epoch = len(order)
+        self.model.n_iter_ = 0
 
     def mark(self) -> None:
         """Take the session's state as the last one: weights may have been assigned."""
         self.last = self.session.engine.snapshot(into=self.last)
 
-    def epochs(self, rng: np.random.RandomState, interrupted: Callable[[], bool]) -> None:
+    def epochs(self, interrupted: Callable[[], bool]) -> None:
         """Run epochs until a rule says stop."""
-        from sklearn.exceptions import ConvergenceWarning
-
         model = self.model
-        model.n_iter_ = 0
-        sizes = batch_sizes(len(self.order), self.batch_size)
         while model.n_iter_ < model.max_iter:
-            if model.shuffle:
-                places = np.arange(len(self.order))
-                rng.shuffle(places)  # as sklearn.utils.shuffle does, without its checks
-                self.order = self.order[places]
-            epoch = self.session.epoch(self.order, self.batch_size, interrupted, is_observed=False)
-            now = self.session.engine.snapshot(into=self.spare)
-            is_finite = self.session.engine.not_finite() is None or all(
-                np.isfinite(now[name]).all() for name in self.session.names
-            )
-            if not is_finite and self.notes.held is None:
-                raise self._divergence()
-            if epoch.n_rows < len(self.order):
-                self.last = now
-                return
-            self.J = epoch.J
-            self.notes.epoch(mean_by(sizes, epoch.J))
-            if not is_finite:
-                warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 9)
-                return
-            self.last, self.spare = now, self.last
-            is_asked = self.notes.asks_to_stop()
-            if self.notes.calls_back:
-                self.mark()
-            if self._is_over() or self.is_partial or interrupted() or is_asked:
+            self.next_order()
+            if self.epoch(interrupted):
                 return
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the "
@@ -130,6 +109,34 @@ class Run:
             ConvergenceWarning,
             stacklevel=9,
         )
+
+    def next_order(self) -> Array:
+        """The rows of the next epoch, in its order."""
+        if self.model.shuffle:
+            places = np.arange(len(self.order))
+            self.rng.shuffle(places)  # as sklearn.utils.shuffle does, without its checks
+            self.order = self.order[places]
+        return self.order
+
+    def epoch(self, interrupted: Callable[[], bool]) -> bool:
+        """Run an epoch in the order at hand, and note it; whether it was the last."""
+        epoch = self.session.epoch(self.order, self.batch_size, interrupted, is_observed=False)
+        is_finite = self.session.engine.not_finite(self.session.names) is None
+        if not is_finite and self.notes.held is None:
+            raise self._divergence()
+        if is_finite:
+            self.mark()
+        if epoch.n_rows < len(self.order):
+            return True
+        self.J = epoch.J
+        self.notes.epoch(mean_by(self.sizes, epoch.J))
+        if not is_finite:
+            warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 10)
+            return True
+        is_asked = self.notes.asks_to_stop()
+        if self.notes.calls_back:
+            self.mark()
+        return self._is_over() or self.is_partial or interrupted() or is_asked
 
     def _is_over(self) -> bool:
         """Let the rate follow its schedule; whether there is no more to gain."""
@@ -181,7 +188,7 @@ class Run:
         found: DivergenceError = retrace(
             self.session, self.last, self.order, self.batch_size, self.model.n_iter_ + 1
         )
-        self.last = self.session.engine.snapshot()
+        self.mark()
         return FitDivergenceError(
             f"{DIVERGED} {found}", epoch=found.epoch, step=found.step, origin=found.origin
         )

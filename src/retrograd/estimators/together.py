@@ -65,17 +65,8 @@ class Course(Run):
         is_new = held is not None and model.best_validation_score_ == -np.inf
         best = session.parameters() if is_new else None  # as in a fit of its own
         notes = Notes(model, session, held, best=best)
-        super().__init__(model, session, notes, is_partial=is_partial)
+        super().__init__(model, session, notes, self.rng, is_partial=is_partial)
         self.begin(self.order, batch_size)
-        model.n_iter_ = 0
-
-    def next_order(self) -> Array:
-        """The rows of the next epoch, in its order."""
-        if self.model.shuffle:
-            places = np.arange(len(self.order))
-            self.rng.shuffle(places)
-            self.order = self.order[places]
-        return self.order
 
     def end_epoch(self, J: Array, loss: float, *, is_broken: bool) -> bool:
         """Note an epoch, from J of its batches and their mean; whether it was the last."""
