@@ -111,7 +111,7 @@ class Together:
             n_epochs = min(1 if self._say else course.n_certain() for course in courses)
             orders = np.empty((len(courses), n_epochs, self._n_rows), np.int64)
             for course, own in zip(courses, orders, strict=True):
-                course.draw(course.problem.rng, own)
+                course.draw(own)
             if self._run(orders, interrupted):
                 return
 
