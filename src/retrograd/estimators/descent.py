@@ -19,6 +19,7 @@ from retrograd.optim.plateau import follow_plateau, has_plateau
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.loop import retrace
 from retrograd.training.session import TrainingSession
+from retrograd.training.step import COUNT
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
@@ -82,6 +83,7 @@ class Run:
         self.model, self.session, self.notes = model, session, notes
         self.rng, self.is_partial = rng, is_partial
         self.has_plateau = has_plateau(model._optimizer.optimizer)
+        self.follows_steps = model._optimizer.follows_steps
         self.last: Snapshot = session.engine.snapshot()
         self.J: Array = np.zeros(0)  # of each batch of the last epoch
         self.is_interrupted = False
@@ -165,6 +167,9 @@ class Run:
         if not is_finite:
             warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 10)
             return True
+        if self.is_partial and self.follows_steps:  # whose state is not handed over each time
+            n_steps = int(engine.read(COUNT))
+            self.model._optimizer = self.model._optimizer.after_steps(n_steps)
         is_asked = self.notes.asks_to_stop()
         if self.notes.calls_back:
             self.mark()
