@@ -222,7 +222,9 @@ def _train_in_turn(model: BaseMLPEnsemble, fits: Sequence[Fit], task: Task) -> N
             problem.network.parameters.update(named(*member._weights()))
             is_over = train(member, problem) or interrupted()
             if say is not None:
-                figures = f"{member.n_iter_} iterations, loss = {member.loss_:.8f}"
+                figures = (
+                    f"{member.n_iter_} iterations, loss = {getattr(member, 'loss_', np.nan):.8f}"
+                )
                 say(f"Member {m} of {len(fits)}: {figures}")
             if (is_over or interrupted()) and m < len(fits):
                 warnings.warn(f"{m} of {len(fits)} members were trained.", stacklevel=7)
