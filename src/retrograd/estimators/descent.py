@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -175,11 +175,10 @@ class Run:
             self.mark()
         return self._is_over() or self.is_partial or interrupted() or is_asked
 
-    def end(self, J: Array, losses: Sequence[float]) -> None:
+    def end(self, J: Array, losses: list[float]) -> None:
         """Note epochs, from their losses and J of each batch of the last."""
         self.J = J
-        for loss in losses:
-            self.notes.epoch(loss)
+        self.notes.epochs(losses)
 
     def _is_over(self) -> bool:
         """Let the rate follow its schedule; whether there is no more to gain."""
@@ -278,8 +277,10 @@ def losses_of(J: Array, sizes: Array) -> list[float]:
     >>> losses_of(np.array([[1.0, 5.0], [2.0, 2.0]]), np.array([3.0, 1.0]))
     [2.0, 2.0]
     """
-    found = np.multiply(J, sizes, dtype=np.float64).sum(axis=1) / sizes.sum()
-    return [float(loss) for loss in found]
+    found: list[float] = (
+        np.multiply(J, sizes, dtype=np.float64).sum(axis=1) / sizes.sum()
+    ).tolist()
+    return found
 
 
 def batch_size_of(model: BaseMLP, n_rows: int) -> int:

@@ -34,7 +34,7 @@ def solve(
     from sklearn.exceptions import ConvergenceWarning
 
     def after_epoch(history: History) -> bool:
-        notes.epoch(history.J[-1])
+        notes.epochs([history.J[-1]])
         asked = notes.asks_to_stop()
         return asked or (notes.held is not None and notes.held.stops and notes.is_stale)
 
