@@ -161,6 +161,24 @@ def test_ctrl_c_keeps_the_model(solver, monkeypatch, tasks):
         np.testing.assert_array_equal(kept, w)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
+@pytest.mark.parametrize("solver", ["adam", "lbfgs", "conjugate_gradient"])
+def test_ctrl_c_ends_all_starts(solver, monkeypatch, tasks):
+    lines = []
+
+    def press(line):
+        lines.append(line)
+        if len(lines) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("builtins.print", press)
+    task = tasks["binary"]
+    model = task.ours(solver=solver, random_starts=4, max_iter=5, tol=0.0, verbose=True)
+    with pytest.warns(UserWarning, match="Training interrupted by user."):
+        model.fit(task.X, task.y)
+    assert len(lines) == model.n_iter_ == 3
+
+
 def test_importing_retrograd_does_not_import_scikit_learn():
     code = "import sys, retrograd; print('sklearn' in sys.modules, 'scipy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
