@@ -27,15 +27,11 @@ if TYPE_CHECKING:
     from retrograd.nn.ends import Heads, Inputs
     from retrograd.nn.joins import Concatenate, Residual
     from retrograd.nn.layers import Dense, Dropout
-    from retrograd.nn.losses import (
-        CrossEntropy,
-        Focal,
-        GaussianNLL,
-        Huber,
-        Losses,
-        Quantile,
-        Tweedie,
-    )
+    from retrograd.nn.losses.classes import CrossEntropy
+    from retrograd.nn.losses.focal import Focal
+    from retrograd.nn.losses.joint import Losses
+    from retrograd.nn.losses.likelihood import GaussianNLL, Tweedie
+    from retrograd.nn.losses.regression import Huber, Quantile
     from retrograd.nn.mlp import MLP
     from retrograd.nn.network import Network
     from retrograd.nn.nonlinearities import (
@@ -59,7 +55,8 @@ if TYPE_CHECKING:
     from retrograd.nn.unit_wise import PReLU, Scale
     from retrograd.optim import schedules
     from retrograd.optim.accumulate import Accumulate
-    from retrograd.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
+    from retrograd.optim.adam import Adam, AdamW
+    from retrograd.optim.adam_variants import Adamax, NAdam, RAdam
     from retrograd.optim.averages import EMA, SWA, Lookahead
     from retrograd.optim.clip import Clip, Decay
     from retrograd.optim.conjugate_gradient import ConjugateGradient, ScaledConjugateGradient
@@ -211,23 +208,23 @@ _LAZY = {
     "Adagrad": "retrograd.optim.rms",
     "Adam": "retrograd.optim.adam",
     "AdamW": "retrograd.optim.adam",
-    "Adamax": "retrograd.optim.adam",
+    "Adamax": "retrograd.optim.adam_variants",
     "BatchNorm": "retrograd.nn.normalisation",
     "Clip": "retrograd.optim.clip",
     "Concatenate": "retrograd.nn.joins",
     "ConjugateGradient": "retrograd.optim.conjugate_gradient",
-    "CrossEntropy": "retrograd.nn.losses",
+    "CrossEntropy": "retrograd.nn.losses.classes",
     "Decay": "retrograd.optim.clip",
     "Dense": "retrograd.nn.layers",
     "Dropout": "retrograd.nn.layers",
     "EMA": "retrograd.optim.averages",
     "Embedding": "retrograd.nn.embeddings",
-    "Focal": "retrograd.nn.losses",
-    "GaussianNLL": "retrograd.nn.losses",
+    "Focal": "retrograd.nn.losses.focal",
+    "GaussianNLL": "retrograd.nn.losses.likelihood",
     "Groups": "retrograd.optim.groups",
     "Heads": "retrograd.nn.ends",
     "History": "retrograd.training.history",
-    "Huber": "retrograd.nn.losses",
+    "Huber": "retrograd.nn.losses.regression",
     "Inputs": "retrograd.nn.ends",
     "LAMB": "retrograd.optim.norms",
     "LBFGS": "retrograd.optim.lbfgs",
@@ -236,20 +233,20 @@ _LAZY = {
     "LevenbergMarquardt": "retrograd.optim.levenberg_marquardt",
     "Lion": "retrograd.optim.signs",
     "Lookahead": "retrograd.optim.averages",
-    "Losses": "retrograd.nn.losses",
+    "Losses": "retrograd.nn.losses.joint",
     "MLP": "retrograd.nn.mlp",
     "MLPClassifier": "retrograd.estimators.classifier",
     "MLPEnsembleClassifier": "retrograd.estimators.ensemble_classifier",
     "MLPEnsembleRegressor": "retrograd.estimators.ensemble_regressor",
     "MLPRegressor": "retrograd.estimators.regressor",
     "Muon": "retrograd.optim.muon",
-    "NAdam": "retrograd.optim.adam",
+    "NAdam": "retrograd.optim.adam_variants",
     "Network": "retrograd.nn.network",
     "PReLU": "retrograd.nn.unit_wise",
     "Periodic": "retrograd.nn.embeddings",
     "PiecewiseLinear": "retrograd.nn.embeddings",
-    "Quantile": "retrograd.nn.losses",
-    "RAdam": "retrograd.optim.adam",
+    "Quantile": "retrograd.nn.losses.regression",
+    "RAdam": "retrograd.optim.adam_variants",
     "RMSprop": "retrograd.optim.rms",
     "RateRange": "retrograd.training.rate_range",
     "Recorder": "retrograd.inspect.recorder",
@@ -262,7 +259,7 @@ _LAZY = {
     "ScaledConjugateGradient": "retrograd.optim.conjugate_gradient",
     "ScheduleFreeAdamW": "retrograd.optim.schedule_free",
     "Select": "retrograd.nn.embeddings",
-    "Tweedie": "retrograd.nn.losses",
+    "Tweedie": "retrograd.nn.losses.likelihood",
     "celu": "retrograd.nn.nonlinearities",
     "check_gradient": "retrograd.inspect.check",
     "diagnose": "retrograd.inspect.verdicts",

@@ -13,7 +13,10 @@ from retrograd.errors import OptionError
 from retrograd.graph.node import Node
 from retrograd.graph.shape import known
 from retrograd.nn.architecture import Forward
-from retrograd.nn.losses import CrossEntropy, GaussianNLL, Loss, Quantile, loss_for
+from retrograd.nn.losses import Loss, loss_for
+from retrograd.nn.losses.classes import CrossEntropy
+from retrograd.nn.losses.likelihood import GaussianNLL
+from retrograd.nn.losses.regression import Quantile
 from retrograd.nn.network import Network
 
 LOG_LOSS, SQUARED_ERROR, POISSON = "log_loss", "squared_error", "poisson"

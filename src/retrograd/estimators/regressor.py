@@ -32,7 +32,8 @@ from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.prepare import Targets
 from retrograd.estimators.validation import Score, given
 from retrograd.graph.shape import rows
-from retrograd.nn.losses import GaussianNLL, Loss, LossSpec, Target
+from retrograd.nn.losses import Loss, LossSpec, Target
+from retrograd.nn.losses.likelihood import GaussianNLL
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-learn is not typed

@@ -24,7 +24,6 @@ from retrograd.estimators.quasi_newton import minimise
 from retrograd.estimators.validation import Held
 from retrograd.nn.losses import Loss
 from retrograd.nn.network import Network
-from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.training.rows import Rows
 from retrograd.training.session import TrainingSession
 from retrograd.training.train import MIXED
@@ -130,7 +129,7 @@ def train(
         l2=lambda weights: np.divide(alpha, weights, where=weights > 0, out=np.zeros(len(weights))),
         engine=model._place().find(),
         is_mixed=model.precision == MIXED,
-        is_least_squares=isinstance(full_batch, LevenbergMarquardt),
+        is_least_squares=full_batch is not None and full_batch.needs_residuals,
         seed=0 if noise is None else int(rng.randint(2**31 - 1)),
     )
     begin_history(model, held)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from retrograd.errors import DivergenceError
-from retrograd.optim.clip import Clip
+from retrograd.optim.base import Optimizer
 from retrograd.training.origin import UPDATE, Origin
 from retrograd.training.session import TrainingSession
 
@@ -43,6 +43,10 @@ def at_the_edge(session: TrainingSession, epoch: int, step: int, J: float) -> Di
     return _error(session, epoch, step, f"training diverged in epoch {epoch}", what)
 
 
+def _clips(optimizer: Optimizer) -> bool:
+    return optimizer.name == "clip" or any(map(_clips, optimizer.parts().values()))
+
+
 def _error(
     session: TrainingSession,
     epoch: int,
@@ -76,7 +80,7 @@ def _advice(session: TrainingSession, origin: Origin | None) -> str:
         rest = f"; or try {', or '.join(scaled)}" if scaled else ""
         return f"No weight was updated yet: {what}{rest}"
     hints = [*([] if session.optimizer is None else ["a smaller learning_rate"]), *scaled]
-    if len(hints) < 2 and session.optimizer is not None and Clip not in session.optimizer.kinds():
+    if len(hints) < 2 and session.optimizer is not None and not _clips(session.optimizer):
         hints.append("gradients that are clipped, rg.Clip(optimizer, global_norm=1.0)")
     return f"Try {', or '.join(hints)}"
 

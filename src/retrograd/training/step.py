@@ -24,7 +24,7 @@ from retrograd.nn.losses.targets import Form
 from retrograd.nn.network import Network
 from retrograd.nn.noise import Noise
 from retrograd.optim.base import Nodes, Optimizer, Point, Slot
-from retrograd.optim.clip import joint_norm
+from retrograd.optim.lengths import joint_norm
 from retrograd.plan.precision import in_bfloat16
 from retrograd.training.objective import (
     SAMPLE_WEIGHT,

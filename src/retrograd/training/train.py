@@ -23,10 +23,8 @@ from retrograd.errors import OptionError, require_known
 from retrograd.nn.losses import LossChoice, find_loss, require_two_classes
 from retrograd.nn.named import Named
 from retrograd.nn.network import Network
-from retrograd.optim.accumulate import BATCHES, STEPS, WAITING
-from retrograd.optim.base import Optimizer
+from retrograd.optim.base import BATCHES, STEPS, WAITING, Optimizer
 from retrograd.optim.full_batch import FullBatch
-from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.optim.names import find_optimizer
 from retrograd.training.class_weights import ClassWeight, weigh_classes
 from retrograd.training.frozen import find_frozen
@@ -200,7 +198,7 @@ def train(
     )
 
     is_mixed = precision == MIXED
-    is_least_squares = isinstance(chosen_optimizer, LevenbergMarquardt)
+    is_least_squares = isinstance(chosen_optimizer, FullBatch) and chosen_optimizer.needs_residuals
     if is_mixed and is_least_squares:
         raise OptionError("train: LevenbergMarquardt needs the precision float32 or float64")
     dtype = None if precision == "auto" else "float32" if is_mixed else precision
