@@ -3,13 +3,18 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# What a training needs is loaded now, so that its first step does not wait for it; all else, and
+# what makes machine code, when it is asked for.
+import retrograd.engines.cpu.engine
 from retrograd import errors, gates
 from retrograd.autodiff.gradient import gradient
 from retrograd.gates import *
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.load import load
+from retrograd.nn.mlp import MLP
 from retrograd.run import compile, evaluate
+from retrograd.training.train import train
 
 if TYPE_CHECKING:
     from retrograd.estimators.classifier import MLPClassifier
@@ -32,7 +37,6 @@ if TYPE_CHECKING:
     from retrograd.nn.losses.joint import Losses
     from retrograd.nn.losses.likelihood import GaussianNLL, Tweedie
     from retrograd.nn.losses.regression import Huber, Quantile
-    from retrograd.nn.mlp import MLP
     from retrograd.nn.network import Network
     from retrograd.nn.nonlinearities import (
         celu,
@@ -84,7 +88,6 @@ if TYPE_CHECKING:
     from retrograd.training.least_squares_fit import LeastSquaresFit
     from retrograd.training.rate_range import RateRange, learning_rate_range
     from retrograd.training.solvers.unit_variance import unit_variance
-    from retrograd.training.train import train
 
 __version__ = "0.1.0"
 
@@ -234,7 +237,6 @@ _LAZY = {
     "Lion": "retrograd.optim.signs",
     "Lookahead": "retrograd.optim.averages",
     "Losses": "retrograd.nn.losses.joint",
-    "MLP": "retrograd.nn.mlp",
     "MLPClassifier": "retrograd.estimators.classifier",
     "MLPEnsembleClassifier": "retrograd.estimators.ensemble_classifier",
     "MLPEnsembleRegressor": "retrograd.estimators.ensemble_regressor",
@@ -298,7 +300,6 @@ _LAZY = {
     "silu": "retrograd.nn.nonlinearities",
     "softsign": "retrograd.nn.nonlinearities",
     "trace": "retrograd.inspect.trace",
-    "train": "retrograd.training.train",
     "unit_variance": "retrograd.training.solvers.unit_variance",
 }
 
