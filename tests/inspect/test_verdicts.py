@@ -321,3 +321,15 @@ def test_an_estimator_is_diagnosed_with_its_own_loss_curve():
     diagnosis = rg.diagnose(clf, X, LABELS)
     assert diagnosis.ok, str(diagnosis)
     assert diagnosis.verdict("plateau") is not None
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "levenberg_marquardt"])
+def test_a_solvers_course_is_judged_but_for_the_learning_rate_it_has_not(optimizer: str):
+    net = rg.MLP([4, 6, 4, 1], activation="tanh")
+    history = trained(net, X, Y, optimizer=optimizer, validation=0.2)
+    diagnosis = rg.diagnose(history=history)
+    judged = {verdict.ailment for verdict in diagnosis.verdicts}
+    assert judged >= {"vanishing gradients", "divergence", "overfitting"}
+    why = dict(diagnosis.not_judged)
+    for ailment in ("updates too large", "updates too small", "learning rate too high"):
+        assert why[ailment].startswith("is of a learning rate; a solver of full batches searches")

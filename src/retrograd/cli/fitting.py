@@ -36,6 +36,7 @@ from retrograd.training.step import descent_steps, least_squares_steps
 from retrograd.training.train import train
 
 OBSERVED_ROWS = 4096  # training rows, at most, whose loss is drawn
+DIGITS = 6  # of a statistic in the model file
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,9 +197,13 @@ def fit(
     choices: Choices,
     *,
     observe: bool,
+    statistics: bool,
     progress: bool,
 ) -> Fit:
-    """Train and score. `observe`: record the training rows' loss after each epoch."""
+    """Train and score.
+
+    `observe`: record the training rows' loss after each epoch. `statistics`: as in `rg.train`.
+    """
     X, Y = prepared.arrays(prepared.rows.train)
     held_out_X, held_out_Y = prepared.arrays(prepared.rows.validation)
     has_validation = len(held_out_X) > 0
@@ -225,6 +230,7 @@ def fit(
         max_seconds=choices.max_seconds,
         seed=choices.seed,
         callbacks=[observer] if observe else [],
+        statistics=statistics,
         progress=progress,
         engine=choices.engine,
     )
@@ -290,6 +296,13 @@ def _settings(
 ) -> dict[str, Any]:
     rows = prepared.rows
     curves = {"J": losses or history.J, "validation_J": history.validation_J}
+    recorded = {
+        kind: {name: [float(f"{x:.{DIGITS}g}") for x in course] for name, course in own.items()}
+        for kind, own in history.statistics.items()
+    }
+    # A file holds finite numbers: of a training that diverged there are no curves.
+    told = [*curves.values(), *(course for own in recorded.values() for course in own.values())]
+    is_finite = all(map(math.isfinite, itertools.chain(*told)))
     return {
         "optimizer": choices.optimizer,
         "learning_rate": choices.learning_rate,
@@ -304,6 +317,6 @@ def _settings(
             "validation": len(rows.validation),
             "test": len(rows.test),
         },
-        # A file holds finite numbers: of a training that diverged there are no curves.
-        "curves": curves if all(map(math.isfinite, itertools.chain(*curves.values()))) else {},
+        "curves": curves if is_finite else {},
+        "statistics": recorded if is_finite else {},
     }

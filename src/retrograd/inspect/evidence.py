@@ -36,6 +36,12 @@ class Evidence:
                 yield layer, function
 
     @property
+    def is_searched(self) -> bool:
+        """Whether a solver of full batches made the history, which has no learning rate."""
+        rates = [] if self.history is None else self.history.learning_rate
+        return bool(rates) and bool(np.isnan(rates).all())
+
+    @property
     def delta_norms(self) -> dict[str, float]:
         """The norm of delta of each layer with weights: of the rows, or recorded last."""
         if self.trace is not None:

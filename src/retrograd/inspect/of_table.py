@@ -16,15 +16,21 @@ MOST_ROWS = 1000  # that a diagnosis looks at
 
 
 def history_of(model: TableModel) -> History | None:
-    """The curves of the training, where the file has them; of one that diverged it has none."""
-    curves = model.settings.get("curves") or {}
+    """The curves of the training, where the file has them; of one that diverged it has none.
+
+    With the statistics of its epochs, where those were recorded.
+    """
+    curves, recorded = (model.settings.get(x) or {} for x in ("curves", "statistics"))
     if not curves.get("J"):
         return None
+    rate = model.settings.get("learning_rate")
     return History(
         J=list(curves["J"]),
         validation_J=list(curves.get("validation_J", [])),
+        learning_rate=[float("nan") if rate is None else float(rate)] * len(curves["J"]),
         best_epoch=int(model.settings.get("best_epoch", 0)),
         stopped=str(model.settings.get("stopped", "epochs")),
+        statistics={kind: {k: [*v] for k, v in own.items()} for kind, own in recorded.items()},
     )
 
 

@@ -28,7 +28,8 @@ from retrograd.training.session import TrainingSession
 Judge = Callable[[Evidence], Verdict | None]
 
 ROWS = "needs rows X and Y"
-STATISTICS = "needs the history of a training with statistics=True"
+STATISTICS = "needs the statistics of a training (rg.train with statistics=True)"
+SEARCHED = "is of a learning rate; a solver of full batches searches for the length of its steps"
 
 # Each ailment: who judges it, and what is missing where nobody can.
 AILMENTS: dict[str, tuple[Judge, str]] = {
@@ -49,6 +50,11 @@ AILMENTS: dict[str, tuple[Judge, str]] = {
         f"{ROWS}, 16 at least, and of classes their probabilities",
     ),
 }
+
+
+OF_A_RATE = (
+    "updates too large", "updates too small", "learning rate too high", "learning rate too low",
+)  # fmt: skip
 
 
 def diagnose(
@@ -113,6 +119,9 @@ def judge(evidence: Evidence) -> Diagnosis:
     verdicts: list[Verdict] = []
     missing: list[tuple[str, str]] = []
     for ailment, (judged, needs) in AILMENTS.items():
+        if evidence.is_searched and ailment in OF_A_RATE:
+            missing.append((ailment, SEARCHED))
+            continue
         verdict = judged(evidence)
         if verdict is None:
             missing.append((ailment, needs))

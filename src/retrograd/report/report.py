@@ -32,6 +32,7 @@ from retrograd.training.scores import r2
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LONG = ("curves", "statistics", "command")  # settings that are shown elsewhere
 MOST_COLUMNS = 40  # of the data that are listed
 MOST_CLASSES = 30  # with a confusion matrix that can be read
 FEW_CLASSES = 12  # with one that can be read on any screen
@@ -274,9 +275,7 @@ def _gradients(model: TableModel, rows: Table) -> str:
 
 
 def _again(model: TableModel, program: str) -> str:
-    settings = {
-        name: value for name, value in model.settings.items() if name not in ("curves", "command")
-    }
+    settings = {name: value for name, value in model.settings.items() if name not in LONG}
     lines = [(name, _said(value)) for name, value in settings.items()]
     versions = {each: version(each) for each in ("numpy", "scipy", "llvmlite")}
     lines += [("written by", program), ("Python", platform.python_version())]
