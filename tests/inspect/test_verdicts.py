@@ -11,6 +11,8 @@ import pytest
 import retrograd as rg
 from retrograd.datasets import load as dataset
 from retrograd.errors import DataError, OptionError
+from retrograd.inspect.evidence import Evidence
+from retrograd.inspect.subject import subject_of
 from retrograd.inspect.verdicts import AILMENTS
 
 RNG = np.random.default_rng(61)
@@ -333,3 +335,19 @@ def test_a_solvers_course_is_judged_but_for_the_learning_rate_it_has_not(optimiz
     why = dict(diagnosis.not_judged)
     for ailment in ("updates too large", "updates too small", "learning rate too high"):
         assert why[ailment].startswith("is of a learning rate; a solver of full batches searches")
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_the_best_constant_guess_is_the_loss_of_a_network_without_weights(smoothing, output):
+    """Only biases are trained: J ends at the loss of the best constant."""
+    y = np.arange(40) % 4 == 0
+    n = 2 if output == "softmax" else 1
+    loss = rg.CrossEntropy(label_smoothing=smoothing)
+    net = rg.MLP([4, n], output=output)
+    net.parameters["W1"] *= 0.0
+    target = y.astype(int) if output == "softmax" else y.astype(float)
+    options = {"loss": loss, "optimizer": "lbfgs", "epochs": 50, "frozen": ["W1"]}
+    history = rg.train(net, X[:40], target, **options)
+    subject = subject_of("test", net, X[:40], target, loss=loss)
+    assert Evidence(subject).guess == pytest.approx(history.J[-1], rel=1e-8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from retrograd.inspect.frames import as_rich, data_frame
+from retrograd.frames import as_rich, data_frame
 
 # What the items are, where they are no units.
 ITEMS = {"unscaled inputs": "columns", "suspect labels": "rows, counted from 0"}
