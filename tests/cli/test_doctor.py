@@ -35,7 +35,7 @@ def test_dead_units_give_code_1_and_are_named(run: Run):
     assert result.code == 1
     assert result.line("dead units  ").split()[2] == "FOUND"
     assert "Try: leaky_relu" in result.out and "[Lu, " in result.out
-    assert "units: 0, 1, 2, 3, 4, 5" in result.lines
+    assert "units, counted from 0: 0, 1, 2, 3, 4, 5" in result.lines
 
 
 def test_a_wrong_label_is_named_by_its_row_in_the_data(run: Run, table: Path):
@@ -59,7 +59,8 @@ def test_a_wrong_label_is_named_by_its_row_in_the_data(run: Run, table: Path):
     Path("new.csv").write_text("\n".join(lines) + "\n")
     result = run("doctor", "parts.model", "new.csv")
     assert result.code == 1
-    assert "row 50" in result.line("suspect labels  ")
+    assert "row 51" in result.line("suspect labels  ")
+    assert result.line("rows, counted from 1: 51")
 
 
 def test_a_model_that_knows_no_optimizer_is_diagnosed_without(run: Run):

@@ -195,7 +195,7 @@ def test_the_path_lies_in_the_plane_and_ends_at_the_network():
         atol=1e-12,
     )
     np.testing.assert_allclose(places[-1], 0, atol=1e-12)
-    assert "% of its variance" in axes.get_xlabel()
+    assert "% of its squared length" in axes.get_xlabel()
 
 
 def test_the_surface_at_the_middle_is_J_of_the_network():

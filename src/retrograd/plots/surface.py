@@ -40,10 +40,11 @@ def plot_loss_surface(
 ) -> Figure:
     """J over the plane of two directions through the network's parameters, as lines of equal J.
 
-    With a path the plane is the one that holds most of it: its two first principal components. It
-    is drawn with a margin, and the share of the path's variance along each side is told. Without,
+    With a path the plane is the one through its end that holds most of it: the squared distances of
+    its points from the end are the largest along its two directions, and their share along each is
+    told   [Li, Xu, Taylor, Studer & Goldstein 2018, sec. 7]. It is drawn with a margin. Without,
     the directions are random, each unit's part as long as its own weights, so that a step of 1 is
-    as far as the weights are long [Li, Xu, Taylor, Studer & Goldstein 2018].
+    as far as the weights are long [the same, sec. 4].
 
     Args:
         network: at the middle of the plane, or at the end of the path.
@@ -196,7 +197,7 @@ def _plane_of_path(path: Flat) -> _Plane:
     share = sizes**2 / max(float((sizes**2).sum()), np.finfo(float).tiny)
     percent = [100 * float(share[k]) if k < len(share) else 0.0 for k in range(2)]
     labels = tuple(
-        f"{name} direction of the path ({part:.0f} % of its variance)"
+        f"{name} direction of the path ({part:.0f} % of its squared length)"
         for name, part in zip(("first", "second"), percent, strict=True)
     )
     return _Plane(end, first, second, (bounds[0], bounds[1]), (labels[0], labels[1]), places)
