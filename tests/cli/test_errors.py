@@ -18,7 +18,7 @@ QUICK = ("--epochs", "3", "--hidden", "8", "--picture", "none")
 MISTAKES = {
     "an unknown command": (
         "trian",
-        "known: check, doctor, explain, lecture, predict, report",
+        "known: check, doctor, explain, lecture, plot, predict, report",
     ),
     "an unknown option": ("train iris --epoch 3", "did you mean '--epochs'?"),
     "an unknown option of the program": ("--verbose", "known: --help, --version"),

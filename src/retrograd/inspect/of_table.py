@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from retrograd.arrays import Array
@@ -13,6 +15,19 @@ from retrograd.tabular.model import TableModel
 from retrograd.training.history import History
 
 MOST_ROWS = 1000  # that a diagnosis looks at
+
+
+def history_in(thing: Any) -> History | None:
+    """The history that is one, or that a table model or a fitted estimator has; None without."""
+    if isinstance(thing, History):
+        return thing
+    if isinstance(thing, TableModel):
+        return history_of(thing)
+    J = getattr(thing, "loss_curve_", None)
+    if not J:
+        return None
+    held_out = getattr(thing, "validation_loss_curve_", None) or []
+    return History(J=[float(x) for x in J], validation_J=[float(x) for x in held_out])
 
 
 def history_of(model: TableModel) -> History | None:

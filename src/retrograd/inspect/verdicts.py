@@ -14,7 +14,7 @@ from retrograd.errors import OptionError
 from retrograd.inspect import of_batch, of_course, of_labels
 from retrograd.inspect.evidence import Evidence
 from retrograd.inspect.layers import traced
-from retrograd.inspect.of_table import history_of, optimizer_of
+from retrograd.inspect.of_table import history_in, optimizer_of
 from retrograd.inspect.subject import AUTO, Subject, subject_of
 from retrograd.inspect.verdict import Diagnosis, Verdict
 from retrograd.nn.losses import LossChoice
@@ -104,11 +104,9 @@ def diagnose(
     subject = None
     if X is not None or Y is not None:
         subject = subject_of("diagnose", model, X, Y, loss=loss, l2=l2, sample_weight=sample_weight)
+    history = history or history_in(model)
     if isinstance(model, TableModel):
-        history = history or history_of(model)
         optimizer = optimizer or optimizer_of(model)
-    elif history is None and getattr(model, "loss_curve_", None):
-        history = History(J=[float(J) for J in model.loss_curve_])
     if subject is None and history is None:
         raise OptionError("diagnose: give rows X and Y, or a history=, or both")
     return judge(_evidence(subject, history, optimizer, seed=seed, engine=engine))
