@@ -45,7 +45,7 @@ def drawn(
         layers=layers_of(subject.network.architecture, made.objective.noisy, J),
         values=_Found(found, lambda node: node),
         gradients=_Found(found, slope_of),
-        title=f"{len(subject.X)} rows through a network",
+        title=f"{len(subject.X)} row{'' if len(subject.X) == 1 else 's'} through a network",
     )
 
 

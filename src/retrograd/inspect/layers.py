@@ -168,7 +168,7 @@ class NetworkTrace:
         return rows
 
     def __repr__(self) -> str:
-        return f"<trace of {self._subject.network!r}, {len(self.X)} rows, J {self.J:.4g}>"
+        return f"<trace of {self._subject.network!r}, {self._rows()}, J {self.J:.4g}>"
 
     def __str__(self) -> str:
         return f"{self._title()}\n{as_lines(self.table(), right=4)}"
@@ -189,8 +189,11 @@ class NetworkTrace:
     def _repr_svg_(self) -> str | None:
         return self.picture()._repr_svg_()
 
+    def _rows(self) -> str:
+        return f"{len(self.X)} row{'' if len(self.X) == 1 else 's'}"
+
     def _title(self) -> str:
-        return f"{len(self.X)} rows, {self._subject.loss.name}, J {self.J:.6g}"
+        return f"{self._rows()}, {self._subject.loss.name}, J {self.J:.6g}"
 
 
 def traced(
