@@ -351,3 +351,18 @@ def test_the_best_constant_guess_is_the_loss_of_a_network_without_weights(smooth
     history = rg.train(net, X[:40], target, **options)
     subject = subject_of("test", net, X[:40], target, loss=loss)
     assert Evidence(subject).guess == pytest.approx(history.J[-1], rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("validation", "is_found"),
+    [
+        ([1.0, 0.5, 0.4, 0.5, 0.52, 0.55], True),
+        ([1.0, 0.5, 0.4, 0.41, 0.42, 0.42], False),
+        ([1.0, 0.1, 0.001, 0.01, 0.015, 0.015], False),  # 15 times the best, and next to nothing
+        ([1.0, 0.1, 0.001, 0.03, 0.04, 0.04], True),
+    ],
+)
+def test_a_figure_is_past_its_threshold_where_overfitting_is_found_alone(validation, is_found):
+    history = rg.History(J=[1.0, 0.5, 0.3, 0.2, 0.1, 0.05], validation_J=validation)
+    verdict = rg.diagnose(history=history).verdict("overfitting")
+    assert verdict.is_found == is_found == (verdict.figure > verdict.threshold)

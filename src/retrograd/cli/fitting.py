@@ -15,7 +15,7 @@ from retrograd.arrays import Array
 from retrograd.cli import scores
 from retrograd.cli.choices import Choices
 from retrograd.cli.data import Data
-from retrograd.errors import DataError, OptionError
+from retrograd.errors import DataError, DivergenceError, OptionError
 from retrograd.files.table import Table, is_text, missing, unknown_column
 from retrograd.graph.step import Step
 from retrograd.nn.losses import loss_for
@@ -216,7 +216,8 @@ def fit(
     def observer(network: Network, history: History) -> None:
         observed.append(J(0.0))
 
-    history = train(
+    history = _trained(
+        prepared,
         network,
         X,
         Y,
@@ -245,6 +246,21 @@ def fit(
         scores={f"test {name}": value for name, value in test.items() if math.isfinite(value)},
     )
     return Fit(model, history, J_before, J(l2), observed, test, baseline, guess)
+
+
+def _trained(prepared: Prepared, network: Network, X: Array, Y: Array, **options: Any) -> History:
+    """`rg.train`; an error names rows as those of the table, from 1."""
+    try:
+        return train(network, X, Y, **options)
+    except DivergenceError as error:
+        if error.origin is None or error.origin.row is None:
+            raise
+        numbers = prepared.table.row_numbers[prepared.rows.train] + 1
+        origin = replace(
+            error.origin, row=int(numbers[error.origin.row]), rows=numbers[error.origin.rows]
+        )
+        message = str(error).replace(str(error.origin), str(origin))
+        raise DivergenceError(message, epoch=error.epoch, step=error.step, origin=origin) from None
 
 
 def training_step(prepared: Prepared, network: Network, choices: Choices) -> tuple[str, Step]:
