@@ -296,7 +296,9 @@ def test_a_member_that_diverges_is_named_and_all_keep_finite_weights(tasks):
     model = ensemble(task, solver="sgd", learning_rate_init=1e30, max_iter=50)
     with pytest.raises(FitDivergenceError, match=r"Member \d diverged at epoch \d+, step") as info:
         model.fit(task.X, 1e6 * task.y)
-    assert info.value.epoch >= 1
+    origin = info.value.origin
+    assert (origin.epoch, origin.step) == (info.value.epoch, info.value.step)
+    assert str(origin) in str(info.value) and np.isin(origin.rows, np.arange(len(task.y))).all()
     for member in model.estimators_:
         assert all(np.isfinite(W).all() for W in [*member.coefs_, *member.intercepts_])
 

@@ -23,11 +23,13 @@ from retrograd.estimators.options import hidden_sizes
 from retrograd.estimators.prepare import Targets
 from retrograd.estimators.shared import SharedCourse, first_parameters, of_member, shared_steps
 from retrograd.estimators.stack import outputs
-from retrograd.estimators.starts import begin, train
+from retrograd.estimators.starts import begin, penalty, train
 from retrograd.estimators.together import Course, Together
 from retrograd.estimators.validation import hold_out
 from retrograd.nn.activations import ACTIVATIONS
+from retrograd.training.origin import Origin, find_origin
 from retrograd.training.rows import Rows
+from retrograd.training.session import TrainingSession
 from retrograd.training.step import steps_of
 
 INDEPENDENT, SHARED = "independent", "shared"
@@ -184,7 +186,20 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
             courses[0].model._optimizer.optimizer,
             weighted=tuple(data.weights),
         )
-        Together(courses, steps, data, is_partial=is_partial, say=self._say()).run()
+        alpha = float(members[0].alpha)
+
+        def origin_of(
+            m: int, state: Mapping[str, Array], rows: Array, epoch: int, step: int
+        ) -> Origin | None:
+            optimizer = courses[m].model._optimizer.optimizer
+            session = TrainingSession(
+                network, data, loss=loss, optimizer=optimizer, l2=penalty(alpha), engine="numpy"
+            )
+            session.engine.restore(state)
+            return find_origin(session.replayed(rows), rows, epoch, step)
+
+        options: dict[str, Any] = {"is_partial": is_partial, "say": self._say()}
+        Together(courses, steps, data, **options, find_origin=origin_of).run()
 
     def _fit_shared(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,6 +101,11 @@ def best_of(
     model.__dict__.update(best[1])
 
 
+def penalty(alpha: float) -> Callable[[Array], Array]:
+    """The l2 of batches by their weights: alpha/2 ||W||**2 is divided by them, as the loss is."""
+    return lambda weights: np.divide(alpha, weights, where=weights > 0, out=np.zeros(len(weights)))
+
+
 def train(
     model: BaseMLP,
     network: Network,
@@ -125,8 +131,7 @@ def train(
         data,
         loss=loss,
         optimizer=model._optimizer.optimizer if is_by_batches else None,
-        # The penalty alpha/2 ||W||**2 is divided by the batch's weight, as the loss is.
-        l2=lambda weights: np.divide(alpha, weights, where=weights > 0, out=np.zeros(len(weights))),
+        l2=penalty(alpha),
         engine=model._place().find(),
         is_mixed=model.precision == MIXED,
         is_least_squares=full_batch is not None and full_batch.needs_residuals,

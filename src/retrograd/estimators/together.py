@@ -26,6 +26,7 @@ from retrograd.estimators.validation import Held
 from retrograd.graph.step import Step
 from retrograd.optim.base import Optimizer
 from retrograd.training.interrupt import Interrupt
+from retrograd.training.origin import Origin
 from retrograd.training.rows import Rows
 from retrograd.training.step import state_at
 
@@ -87,6 +88,10 @@ class Course(Run):
         self.model.coefs_, self.model.intercepts_ = listed(parameters)
 
 
+FindOrigin = Callable[[int, Mapping[str, Array], Array, int, int], Origin | None]
+"""`find(member, state, rows, epoch, step)`: the origin of its first NaN or infinity."""
+
+
 class _Copy:
     """One copy of a session, as its member's course sees it: its state, and scores."""
 
@@ -115,6 +120,7 @@ class Together:
     - `courses`: of the members, prepared; their orders are equally long.
     - `steps`: "train" and "score", as `training_steps` makes them, of one member.
     - `say`: takes a line for each epoch, where that is wanted.
+    - `find_origin`: where a member's step over rows, from a state, leaves the finite numbers.
     """
 
     def __init__(
@@ -125,8 +131,10 @@ class Together:
         *,
         is_partial: bool,
         say: Callable[[str], None] | None = None,
+        find_origin: FindOrigin | None = None,
     ) -> None:
         self.courses, self._data, self._say = courses, data, say
+        self._find_origin = find_origin
         self.names = tuple(courses[0].parameters)
         self._alpha = float(courses[0].model.alpha)
         self._n_rows = len(courses[0].order)
@@ -278,12 +286,17 @@ class Together:
             if not np.isfinite(J).all() or self._not_finite([m]):
                 break
             self.courses[m].last = self.state_of(m)
+        at = (epoch, step + 1)
+        last, find = self.courses[m].last, self._find_origin
+        origin = None if find is None else find(m, last, batch[0], *at)
         return FitDivergenceError(
-            f"{DIVERGED} Member {m} diverged at epoch {epoch}, step {step + 1} of {n_steps}; "
+            f"{DIVERGED} Member {m} diverged at epoch {epoch}, step {step + 1} of {n_steps}"
+            f"{'' if origin is None else f': {origin}'}; "
             "the members keep their last finite weights. Try a smaller learning_rate_init, or "
             "scale the inputs and targets",
             epoch=epoch,
             step=step + 1,
+            origin=origin,
         )
 
 

@@ -143,7 +143,8 @@ def train(
         callbacks: each is called as `callback(network, history)` between epochs, with the network
             up to date, and may assign parameters; the run stops if one returns True.
         statistics: record norms of parameters, gradients and updates, and of each layer's delta, in
-            the last step of each epoch: see `History.statistics`, and `rg.diagnose`.
+            the last step of each epoch, or where an iteration of a solver of full batches ended:
+            see `History.statistics`, and `rg.diagnose`.
         progress: show a progress bar on standard error.
         resume: the history of a former call with the same rows, optimizer, seed and split:
             training goes on where it stopped, and the history returned has the epochs of both. 5
@@ -191,8 +192,6 @@ def train(
         raise OptionError("train: patience needs validation rows, or a tolerance in J")
     chosen_loss, chosen_optimizer = find_loss(loss, network), find_optimizer(optimizer)
     score_name, score_function = find_score(score, chosen_loss)
-    if statistics and isinstance(chosen_optimizer, FullBatch):
-        raise OptionError(f"train: {chosen_optimizer.name} has no statistics of steps to record")
     beginning = begin(
         resume, chosen_optimizer, random_starts, seed, validates=validation is not None
     )
