@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from retrograd.arrays import Array
 from retrograd.errors import OptionError, ShapeError
 from retrograd.estimators import look, options, serial
-from retrograd.estimators.border import require_finite_outputs, weights_in
+from retrograd.estimators.border import checked_weights, require_finite_outputs, weights_in
 from retrograd.estimators.callbacks import Calls
 from retrograd.estimators.form import Form, Place, activations_of, outputs
 from retrograd.estimators.inputs import Inputs, Scale
@@ -27,6 +27,7 @@ from retrograd.estimators.prepare import (
     checked_inputs,
     checked_pair,
     checked_targets,
+    plain_pair,
     rows_of,
 )
 from retrograd.estimators.starts import begin, best_of
@@ -88,10 +89,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     n_iter_: int
     n_layers_: int
     n_outputs_: int
-    out_activation_: str
+    out_activation_: Any
     t_: int
     loss_: float
     loss_curve_: list[float]
+    loss_curves_: dict[str, list[float]]  # of heads
     best_loss_: Any  # None with early stopping, as the next two are without
     validation_scores_: Any
     best_validation_score_: Any
@@ -131,7 +133,24 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _score_of(self, truth: Any, output: Array, sample_weight: Array | None) -> float:
         """The score of the network's output; NaN where it is not finite."""
 
-    def _score_by(self, loss: Loss) -> Score | None:
+    @abstractmethod
+    def _answers(self, output: Array) -> Any:
+        """The predictions that the network's output (n, n_outputs_) stands for."""
+
+    def _checked_pair(self, X: Any, y: Any, *, is_first: bool) -> tuple[Any, Any]:
+        """X and y by scikit-learn's checks."""
+        return plain_pair(self, X, y, is_first=is_first)
+
+    def _given_weights(self, X: Any, sample_weight: Any) -> dict[str, Array]:
+        """The weights that a user gave of the rows of checked X, by head; "" is the one output."""
+        return {} if sample_weight is None else {"": checked_weights(X, sample_weight)}
+
+    def _weighed(self, y: Any, given: Mapping[str, Array], *, is_partial: bool) -> dict[str, Array]:
+        """The weights given by head, with those of the classes."""
+        weights = self._row_weights(y, given.get(""), is_partial=is_partial)
+        return {} if weights is None else {"": weights}
+
+    def _score_by(self, loss: Any) -> Score | None:
         """How validation rows are scored; None for the negative of their loss."""
         return self._score_of
 
@@ -141,7 +160,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         """One call of fit or partial_fit: rows are prepared, some held out, and trained on."""
         self._settle()
         hidden = options.hidden_sizes(self.hidden_layer_sizes)
-        is_first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
+        is_first = self._is_first(is_partial=is_partial)
         calls = Calls(self, X, y, {"sample_weight": sample_weight})
         X, y = checked_pair(self, X, y, is_first=is_first)
         # A model that goes on keeps the precision of its first fit.
@@ -187,7 +206,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         calls.end()
         return self
 
-    def _loss(self, network: Network) -> Loss:
+    def _is_first(self, *, is_partial: bool) -> bool:
+        """Whether a call of fit or partial_fit begins anew."""
+        return not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
+
+    def _loss(self, network: Any) -> Any:
         return loss_of(self.loss, network, getattr(self, "label_smoothing", 0.0))
 
     def _form(self) -> Form:

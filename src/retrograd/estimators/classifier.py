@@ -235,21 +235,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         y_val: Any,
         sample_weight_val: Any,
     ) -> Self:
-        with plainly():
-            if _check_partial_fit_first_call(self, classes):
-                is_multilabel = type_of_target(y).startswith("multilabel")
-                self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
+        self._take_classes(y, classes)
         validation = given(X_val, y_val, sample_weight_val)
         return self._fit(X, y, sample_weight, validation, is_partial=True)
 
     def predict(self, X: Any) -> Any:
         """The label of each row: (n,), or (n, n_labels) of 0 and 1."""
-        return self._labels(self._outputs(X))
+        return self._answers(self._outputs(X))
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, in the order of `classes_`: (n, n_classes)."""
-        p = self._outputs(X)
-        return np.hstack([1.0 - p, p]) if self.n_outputs_ == 1 else p
+        return self._probabilities(self._outputs(X))
 
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithm of `predict_proba`."""
@@ -264,6 +260,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         """
         found = self._input_gradients(X)
         return np.concatenate([-found, found], axis=1) if self.n_outputs_ == 1 else found
+
+    def _take_classes(self, y: Any, classes: Any) -> None:
+        """Take the classes that a first call of partial_fit needs."""
+        with plainly():
+            if _check_partial_fit_first_call(self, classes):
+                is_multilabel = type_of_target(y).startswith("multilabel")
+                self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
 
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
         if y.ndim == 2 and y.shape[1] == 1:
@@ -325,7 +328,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
     def _output_activation(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
-    def _labels(self, output: Array) -> Any:
+    def _probabilities(self, p: Array) -> Array:
+        return np.hstack([1.0 - p, p]) if self.n_outputs_ == 1 else p
+
+    def _answers(self, output: Array) -> Any:
         return self._label_binarizer.inverse_transform(
             output.ravel() if self.n_outputs_ == 1 else output
         )

@@ -114,7 +114,8 @@ class Run:
                 self.last = now
                 return
             self.J = epoch.J
-            self.notes.epoch(mean_by(sizes, epoch.J))
+            losses = {head: mean_by(sizes, J) for head, J in epoch.J_of.items()}
+            self.notes.epoch(mean_by(sizes, epoch.J), losses)
             if not is_finite:
                 warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 9)
                 return

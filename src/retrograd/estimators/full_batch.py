@@ -34,7 +34,7 @@ def solve(
     from sklearn.exceptions import ConvergenceWarning
 
     def after_epoch(history: History) -> bool:
-        notes.epoch(history.J[-1])
+        notes.epoch(history.J[-1], {head: J[-1] for head, J in history.J_of.items()})
         asked = notes.asks_to_stop()
         return asked or (notes.held is not None and notes.held.stops and notes.is_stale)
 

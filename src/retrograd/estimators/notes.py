@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from retrograd.arrays import Array
 from retrograd.estimators.form import listed, named
 from retrograd.estimators.validation import Held
-from retrograd.training.session import TrainingSession, mean_by
+from retrograd.training.session import TrainingSession
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
+NONE: Mapping[str, float] = {}
 AfterEpoch = Callable[[], bool]
 """What is called between epochs, with the model up to date: whether to stop."""
 
@@ -42,13 +41,18 @@ class Notes:
         self._after_epoch = after_epoch
         self.best = best
 
-    def epoch(self, loss: float) -> None:
-        """Take down the figures of an epoch, and whether it was better than those before."""
+    def epoch(self, loss: float, loss_of: Mapping[str, float] = NONE) -> None:
+        """Take down the figures of an epoch, and whether it was better than those before.
+
+        `loss_of`: each head's, where there are some.
+        """
         model = self.model
         model.n_iter_ += 1
         model.t_ += self.rows_of_epoch
         model.loss_ = loss
         model.loss_curve_.append(loss)
+        for head, own in loss_of.items():
+            model.loss_curves_[head].append(own)
         if model.verbose:
             print(f"Iteration {model.n_iter_}, loss = {loss:.8f}")
         is_better = True
@@ -66,9 +70,7 @@ class Notes:
         """The score of the held rows as things are; the weights are kept if it is the best."""
         assert self.held is not None
         model, held = self.model, self.held
-        losses, output = self.session.score(held.order)
-        weights = np.ones(len(losses)) if held.sample_weight is None else held.sample_weight
-        loss = mean_by(weights, losses.astype(np.float64))
+        loss, output = held.look(self.session)
         score = -loss if held.score is None else held.score(output)
         model.validation_loss_curve_.append(loss)
         model.validation_scores_.append(score)

@@ -11,8 +11,9 @@ from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 
 from retrograd.arrays import SparseRows
 from retrograd.estimators import inputs, options
-from retrograd.estimators.border import checked, checked_weights, plainly
+from retrograd.estimators.border import checked, plainly
 from retrograd.nn.losses import Target
+from retrograd.nn.losses import Targets as ByHead
 from retrograd.training.rows import Rows
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class Targets:
     """Checked targets: as the network takes them, as scores compare them, and to split by."""
 
-    target: Target
+    target: Target | ByHead
     n_outputs: int
     truth: Any
     stratify: Any = None
@@ -31,8 +32,17 @@ class Targets:
 
 def checked_pair(model: BaseMLP, X: Any, y: Any, *, is_first: bool) -> tuple[Any, Any]:
     """X and y checked, X as the network takes it; in a first fit its columns are learned."""
-    is_encoded = model.encode_columns
-    if not is_encoded:
+    X, y = model._checked_pair(X, y, is_first=is_first)
+    if is_first:
+        model._inputs = None
+        if model.encode_columns or model.standardize:
+            model._inputs = inputs.learn(X, _column_names(model), encode=model.encode_columns)
+    return _encoded(model, X), y
+
+
+def plain_pair(model: BaseMLP, X: Any, y: Any, *, is_first: bool) -> tuple[Any, Any]:
+    """X and y by scikit-learn's checks of both, y being one array."""
+    if not model.encode_columns:
         X, y = checked(
             model,
             X,
@@ -42,15 +52,18 @@ def checked_pair(model: BaseMLP, X: Any, y: Any, *, is_first: bool) -> tuple[Any
             dtype=options.dtypes_of(model.precision),
             reset=is_first,
         )
-    else:
-        validate_data(model, X, reset=is_first, skip_check_array=True)
-        y = _check_y(y, multi_output=True, y_numeric=model._is_numeric, estimator=model)
-        check_consistent_length(X, y)
-    if is_first:
-        model._inputs = None
-        if is_encoded or model.standardize:
-            model._inputs = inputs.learn(X, _column_names(model), encode=is_encoded)
-    return _encoded(model, X), y
+        return X, y
+    validate_data(model, X, reset=is_first, skip_check_array=True)
+    y = _check_y(y, multi_output=True, y_numeric=model._is_numeric, estimator=model)
+    check_consistent_length(X, y)
+    return X, y
+
+
+def checked_rows(model: BaseMLP, X: Any, *, is_first: bool) -> Any:
+    """X alone by the checks of `plain_pair`."""
+    if not model.encode_columns:
+        return checked(model, X, dtype=options.dtypes_of(model.precision), reset=is_first)
+    return validate_data(model, X, reset=is_first, skip_check_array=True)
 
 
 def checked_inputs(model: BaseMLP, X: Any) -> Any:
@@ -77,10 +90,9 @@ def rows_of(
     model: BaseMLP, X: Any, y: Any, targets: Targets, sample_weight: Any, *, is_partial: bool
 ) -> Rows:
     """The rows of checked X and y, with the weights that a user gave and those of their classes."""
-    if sample_weight is not None:
-        sample_weight = checked_weights(X, sample_weight)
-    weights = model._row_weights(y, sample_weight, is_partial=is_partial)
-    return Rows(X if isinstance(X, np.ndarray) else SparseRows(X), targets.target, weights)
+    weights = model._weighed(y, model._given_weights(X, sample_weight), is_partial=is_partial)
+    rows = Rows(X if isinstance(X, np.ndarray) else SparseRows(X), targets.target)
+    return rows.weighed(weights)
 
 
 def _encoded(model: BaseMLP, X: Any) -> Any:

@@ -245,7 +245,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         mean: `return_std=True` returns the standard deviations too, as a second array.
         """
         output = self._outputs(X)
-        mean = _squeezed(self._estimates(output))
+        mean = self._answers(output)
         if not return_std:
             return mean
         if not is_gaussian(self.loss):
@@ -320,7 +320,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
     def _output_activation(self) -> str:
         return output_of(self.loss)
 
-    def _score_by(self, loss: Loss) -> Score | None:
+    def _score_by(self, loss: Any) -> Score | None:
         is_estimate = loss.name == POISSON or "r2" in loss.scores
         return self._score_of if is_estimate else None
 
@@ -328,8 +328,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         if not np.isfinite(output).all():
             return float("nan")
         with np.errstate(over="ignore"):  # where training diverges the score is -inf
-            estimates = _squeezed(self._estimates(output))
-            return float(r2_score(truth, estimates, sample_weight=sample_weight))
+            return float(r2_score(truth, self._answers(output), sample_weight=sample_weight))
+
+    def _answers(self, output: Array) -> Any:
+        return _squeezed(self._estimates(output))
 
     def _estimates(self, output: Array) -> Array:
         """The outputs that estimate targets, in the targets' own unit: (n, n_targets)."""

@@ -22,7 +22,7 @@ from retrograd.estimators.optimizers import (
 )
 from retrograd.estimators.quasi_newton import minimise
 from retrograd.estimators.validation import Held
-from retrograd.nn.losses import Loss
+from retrograd.nn.losses import JointLoss, Loss
 from retrograd.nn.network import Network
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.training.rows import Rows
@@ -39,6 +39,7 @@ HISTORY = (
     "best_validation_score_",
     "validation_loss_curve_",
     "is_stopped_",
+    "loss_curves_",
 )
 
 
@@ -70,7 +71,7 @@ def best_of(
     sizes: tuple[int, ...],
     network: Network,
     data: Rows,
-    loss: Loss,
+    loss: Loss | JointLoss,
     order: Array,
     held: Held | None,
     rng: np.random.RandomState,
@@ -105,7 +106,7 @@ def train(
     model: BaseMLP,
     network: Network,
     data: Rows,
-    loss: Loss,
+    loss: Loss | JointLoss,
     order: Array,
     held: Held | None,
     rng: np.random.RandomState,
@@ -134,6 +135,8 @@ def train(
         seed=0 if noise is None else int(rng.randint(2**31 - 1)),
     )
     begin_history(model, held)
+    if session.heads and not hasattr(model, "loss_curves_"):
+        model.loss_curves_ = {head: [] for head in session.heads}
     best = model._best_weights if is_partial else None
     if best is None and held is not None and model.best_validation_score_ == -np.inf:
         best = session.parameters()  # no score may be better than none, as where all are NaN
@@ -146,7 +149,8 @@ def train(
             session.assign(network.parameters)
         run = descend(model, session, notes, order=order, rng=rng, is_partial=is_partial)
         is_plain = held is None and not notes.calls_back and model._inputs is None
-        if is_partial and is_plain and data.sample_weight is None and noise is None:
+        is_plain = is_plain and not data.weights and not session.heads
+        if is_partial and is_plain and noise is None:
             model._ongoing = Ongoing(model, run, data.only_target)
     elif full_batch is None:
         minimise(model, session, notes, order)
