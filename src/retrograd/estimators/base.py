@@ -23,6 +23,7 @@ from retrograd.estimators.losses import loss_of
 from retrograd.estimators.ongoing import Ongoing
 from retrograd.estimators.optimizers import OptimizerState, is_stochastic
 from retrograd.estimators.prepare import (
+    NONE,
     Targets,
     checked_inputs,
     checked_pair,
@@ -33,7 +34,6 @@ from retrograd.estimators.prepare import (
 from retrograd.estimators.starts import begin, best_of
 from retrograd.estimators.validation import Given, Score, append, hold_out
 from retrograd.inspect.subject import Subject
-from retrograd.nn.losses import Loss
 from retrograd.nn.network import Network
 
 
@@ -108,8 +108,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     _ongoing: Ongoing | None = None
 
     @abstractmethod
-    def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
-        """Learn from the checked y what its targets are, or require that they are as before."""
+    def _meet(
+        self, y: Any, *, is_first: bool, is_partial: bool, weights: Mapping[str, Array] = NONE
+    ) -> None:
+        """Learn from the checked y what its targets are, or require that they are as before.
+
+        `weights`: those that a user gave of the rows, by head.
+        """
 
     @abstractmethod
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
@@ -166,8 +171,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         # A model that goes on keeps the precision of its first fit.
         dtype = X.dtype if is_first else self._dtype
         X = X.astype(dtype, copy=False)
-        targets = checked_targets(self, y, dtype, is_first=is_first, is_partial=is_partial)
-        data = rows_of(self, X, y, targets, sample_weight, is_partial=is_partial)
+        weights = self._given_weights(X, sample_weight)
+        targets = checked_targets(self, y, dtype, weights, is_first=is_first, is_partial=is_partial)
+        data = rows_of(self, X, y, targets, weights, is_partial=is_partial)
         rng = check_random_state(self.random_state)
         sizes = (X.shape[1], *hidden, targets.n_outputs)
         if is_first:
@@ -289,6 +295,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted estimator to one file, whole or not at all; `rg.load` reads it back."""
         serial.save(self, path)
+
+    def _target_facts(self, arrays: dict[str, Array]) -> dict[str, Any]:
+        """What targets became: "labels" and "targets" as strict JSON, arrays beside it."""
+        return serial.target_facts(self, arrays)
+
+    def _take_target_facts(self, facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        """The inverse of `_target_facts`."""
+        serial.take_target_facts(self, facts, arrays)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -21,7 +22,7 @@ from retrograd.estimators.border import plainly
 from retrograd.estimators.losses import LABELLED, LOG_LOSS, OF_CLASSES, name_of
 from retrograd.estimators.ongoing import ready_labels
 from retrograd.estimators.optimizers import has_partial_fit
-from retrograd.estimators.prepare import Targets
+from retrograd.estimators.prepare import NONE, Targets
 from retrograd.estimators.validation import given
 from retrograd.graph.shape import rows
 from retrograd.nn.losses import LossSpec, Target
@@ -280,7 +281,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         target = Target(encoded.astype(dtype), (rows, n_outputs), dtype)
         return Targets(target, n_outputs, truth, truth if n_outputs == 1 else None)
 
-    def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
+    def _meet(
+        self, y: Any, *, is_first: bool, is_partial: bool, weights: Mapping[str, Array] = NONE
+    ) -> None:
         """Take the classes from y, or require that y has no others."""
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)

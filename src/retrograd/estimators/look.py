@@ -72,13 +72,14 @@ def subject(model: BaseMLP, X: Any, y: Any, sample_weight: Any) -> Subject:
     X, y = checked_pair(model, X, y, is_first=False)
     X = X.astype(model._dtype, copy=False)
     # As in partial_fit, they may lack a class.
-    targets = checked_targets(model, y, model._dtype, is_first=False, is_partial=True)
+    given = model._given_weights(X, sample_weight)
+    targets = checked_targets(model, y, model._dtype, given, is_first=False, is_partial=True)
     if targets.n_outputs != model.n_outputs_:
         raise ShapeError(
             f"y: targets of the shape {y.shape} ask for {targets.n_outputs} outputs, the model "
             f"has {model.n_outputs_}; give y as in fit"
         )
-    data = rows_of(model, X, y, targets, sample_weight, is_partial=False)
+    data = rows_of(model, X, y, targets, given, is_partial=False)
     weights = data.sample_weight
     total = len(data) if weights is None else max(float(weights.sum()), 1.0)
     return Subject.of(network, data, model._loss(network), float(model.alpha) / total)

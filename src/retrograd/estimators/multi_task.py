@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.callback import with_callbacks
+from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_y, _num_samples, check_is_fitted
@@ -20,9 +21,9 @@ from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.border import checked_weights, plainly
 from retrograd.estimators.classifier import MLPClassifier
 from retrograd.estimators.form import HeadsForm, activations_of
-from retrograd.estimators.losses import LOG_LOSS, SQUARED_ERROR
+from retrograd.estimators.losses import LOG_LOSS, OF_CLASSES, OF_NUMBERS, SQUARED_ERROR
 from retrograd.estimators.optimizers import has_partial_fit
-from retrograd.estimators.prepare import Targets, checked_rows
+from retrograd.estimators.prepare import NONE, Targets, checked_rows
 from retrograd.estimators.regressor import MLPRegressor
 from retrograd.estimators.tasks import (
     ALONE,
@@ -38,7 +39,7 @@ from retrograd.estimators.tasks import (
     values_of,
 )
 from retrograd.estimators.validation import Score, given
-from retrograd.nn.losses import JointLoss
+from retrograd.nn.losses import JointLoss, LossSpec
 from retrograd.nn.losses import Targets as ByHead
 from retrograd.nn.named import require_names
 
@@ -46,6 +47,7 @@ Head = MLPClassifier | MLPRegressor
 
 HEADS: dict[str, type[Head]] = {CLASSIFICATION: MLPClassifier, REGRESSION: MLPRegressor}
 USUAL = {CLASSIFICATION: LOG_LOSS, REGRESSION: SQUARED_ERROR}
+ESTIMATOR_TYPES = {CLASSIFICATION: "classifier", REGRESSION: "regressor"}  # scikit-learn's words
 BY_TARGET = ("targets", "loss", "loss_weights", "class_weight")  # parameters that may be dicts
 
 
@@ -62,10 +64,11 @@ class MLPMultiTask(BaseMLP):
 
     Args:
         targets: {name: "classification" or "regression"}, for targets whose values do not say it:
-            words, booleans and categories are classes, floats are numbers; so are whole numbers
-            classes, where there are at most 20 different ones, and an error where there are more.
+            words, booleans and categories are classes, floats are numbers; whole numbers are
+            classes where there are at most 20 different ones, and an error where there are more.
+            The word alone is for all targets.
         loss: {name: loss} as `MLPClassifier` and `MLPRegressor` take it; "log_loss" and
-            "squared_error" for the targets that it leaves out.
+            "squared_error" for the targets that it leaves out. One that is no dict is for all.
         loss_weights: {name: number >= 0}, 1 for the targets that it leaves out.
         hidden_layer_sizes: units of each hidden layer: integers of at least 1, or one of them.
         activation: of the hidden layers, as in `MLPClassifier`.
@@ -85,8 +88,8 @@ class MLPMultiTask(BaseMLP):
         dropout, clip_norm, encode_columns, callbacks, engine, precision, n_threads, random_starts:
             as in `MLPClassifier`.
 
-    A y without names, an array, is one target, "y"; then `predict` and the others return arrays,
-    and all is as in `MLPClassifier` or `MLPRegressor`.
+    A y without names, an array, is one target; then parameters are its own, `predict` and the
+    others return arrays, and all is as in `MLPClassifier` or `MLPRegressor`.
 
     >>> X = np.linspace(-1.0, 1.0, 41)[:, None]
     >>> y = {"height": X.ravel() ** 2, "side": np.where(X.ravel() < 0, "left", "right")}
@@ -99,8 +102,8 @@ class MLPMultiTask(BaseMLP):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
-        "targets": [dict, None],
-        "loss": [dict, None],
+        "targets": [dict, StrOptions(set(HEADS)), None],
+        "loss": [dict, StrOptions({LOG_LOSS, *OF_CLASSES, *OF_NUMBERS}), LossSpec, callable, None],
         "loss_weights": [dict, None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
@@ -297,7 +300,7 @@ class MLPMultiTask(BaseMLP):
         return self._answers(self._outputs(X))
 
     def _classes_exist(self) -> bool:
-        if not hasattr(self, "_heads") or self._classifiers():
+        if self._classifiers() if hasattr(self, "_heads") else self.targets != REGRESSION:
             return True
         raise AttributeError("probabilities are there where a target is one of classes")
 
@@ -355,16 +358,16 @@ class MLPMultiTask(BaseMLP):
                 "is None."
             )
         if not self._is_first(is_partial=is_partial):
-            self._require_known(self._heads)
+            self._require_known(self._heads, is_named=self._is_named)
             for name, head in self._heads.items():
                 kind = self.targets_[name]
-                self._make(name, kind, is_named=self._is_named)  # which checks the parameters
-                head.set_params(**self._params_of(name, kind))
+                made = self._make(name, kind, is_named=self._is_named)  # checks the parameters
+                head.set_params(**made.get_params(deep=False))
             return
         columns = columns_of(y)
         is_named = columns is not None
         columns = {ALONE: y} if columns is None else columns
-        self._require_known(columns)
+        self._require_known(columns, is_named=is_named)
         labels = self._classes_given(classes, columns, is_named=is_named)
         heads = {}
         for name, value in columns.items():
@@ -376,9 +379,11 @@ class MLPMultiTask(BaseMLP):
         self._heads, self._is_named = heads, is_named
 
     def _kind(self, name: str, value: Any, labels: Mapping[str, Any], *, is_named: bool) -> str:
-        loss = (self.loss or {}).get(name)
-        if self.targets and name in self.targets:
-            return chosen_kind(name, self.targets[name], loss)
+        loss = self._own("loss", name, is_named=is_named)
+        choice = self._own("targets", name, is_named=is_named)
+        if choice is not None:
+            with of_target(name, is_named=is_named):
+                return chosen_kind(choice, loss)
         if name in labels:
             return CLASSIFICATION
         with of_column(name, is_named=is_named):
@@ -388,31 +393,35 @@ class MLPMultiTask(BaseMLP):
 
     def _make(self, name: str, kind: str, *, is_named: bool) -> Head:
         """A head for a target, its parameters checked."""
-        head = HEADS[kind](**self._params_of(name, kind))
+        own = self.get_params(deep=False)
+        params = {n: own[n] for n in HEADS[kind]._parameter_constraints if n in own}
+        params |= {"loss": self._own("loss", name, is_named=is_named), "callbacks": None}
+        if params["loss"] is None:
+            params["loss"] = USUAL[kind]
+        if kind == REGRESSION:
+            params["standardize"] = self.standardize_targets
+        else:
+            params["class_weight"] = self._own("class_weight", name, is_named=is_named)
+        head = HEADS[kind](**params)
         with of_target(name, is_named=is_named):
             head._validate_params()
         return head
 
-    def _params_of(self, name: str, kind: str) -> dict[str, Any]:
-        """The parameters of a target's head: those that it shares, and its own."""
-        own = self.get_params(deep=False)
-        params = {n: own[n] for n in HEADS[kind]._parameter_constraints if n in own}
-        params["loss"] = (self.loss or {}).get(name, USUAL[kind])
-        params["callbacks"] = None
-        if kind == REGRESSION:
-            return params | {"standardize": self.standardize_targets}
-        is_dict = isinstance(self.class_weight, dict)
-        weight = self.class_weight.get(name) if is_dict else self.class_weight
-        return params | {"class_weight": weight}
+    def _own(self, parameter: str, name: str, *, is_named: bool) -> Any:
+        """What a parameter is for a target: its entry in a dict by names, else what is for all."""
+        value = getattr(self, parameter)
+        return value.get(name) if is_named and isinstance(value, dict) else value
 
-    def _require_known(self, names: Mapping[str, Any]) -> None:
+    def _require_known(self, names: Mapping[str, Any], *, is_named: bool) -> None:
         """Raise OptionError for a parameter about a target that is not there, or a wrong weight."""
-        for parameter in BY_TARGET:
+        for parameter in BY_TARGET if is_named else ():
             value = getattr(self, parameter)
             for name in value if isinstance(value, dict) else ():
                 if name not in names:
                     raise OptionError(f"{parameter}: {unknown_name('target', name, names)}")
         weights = self.loss_weights or {}
+        if weights and not is_named:
+            raise OptionError("loss_weights: are for targets with names; y is one array")
         for name, weight in weights.items():
             require_number("loss_weights", f"that of {name!r}", weight)
         if all(weights.get(name, 1.0) == 0 for name in names):
@@ -520,10 +529,13 @@ class MLPMultiTask(BaseMLP):
     ) -> Array | None:
         raise NotImplementedError("rows have weights by target")
 
-    def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
+    def _meet(
+        self, y: Any, *, is_first: bool, is_partial: bool, weights: Mapping[str, Array] = NONE
+    ) -> None:
         for name, head in self._heads.items():
+            own = {"": weights[name]} if name in weights else NONE
             with of_target(name, is_named=self._is_named):
-                head._meet(y[name], is_first=is_first, is_partial=is_partial)
+                head._meet(y[name], is_first=is_first, is_partial=is_partial, weights=own)
 
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
         found: dict[str, Targets] = {}
@@ -565,7 +577,7 @@ class MLPMultiTask(BaseMLP):
             with of_target(name, is_named=self._is_named):
                 losses.append((name, head._loss(network.heads[name])))
         weights = self.loss_weights or {}
-        return JointLoss(tuple(losses), {name: float(weights.get(name, 1.0)) for name in self._heads})
+        return JointLoss(tuple(losses), {n: float(weights.get(n, 1.0)) for n in self._heads})
 
     def _score_by(self, loss: JointLoss) -> Score | None:
         own = loss.by_head
@@ -593,8 +605,39 @@ class MLPMultiTask(BaseMLP):
         outputs = self._by_target(output)
         return self._as_given({n: head._answers(outputs[n]) for n, head in self._heads.items()})
 
+    def _target_facts(self, arrays: dict[str, Array]) -> dict[str, Any]:
+        heads = []
+        for name, head in self._heads.items():
+            own: dict[str, Array] = {}
+            facts = head._target_facts(own)
+            if hasattr(self, "loss_curves_"):
+                own["losses"] = np.array(self.loss_curves_[name], np.float64)
+            arrays |= {f"{key} of {name}": value for key, value in own.items()}
+            kind, n = self.targets_[name], int(head.n_outputs_)
+            heads.append({"name": name, "kind": kind, "n_outputs": n, **facts})
+        return {"labels": None, "targets": {"is_named": self._is_named, "heads": heads}}
+
+    def _take_target_facts(self, facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        self._heads, self._is_named = {}, bool(facts["targets"]["is_named"])
+        curves = {}
+        for own in facts["targets"]["heads"]:
+            name = own["name"]
+            head = self._heads[name] = self._make(name, own["kind"], is_named=self._is_named)
+            head.n_outputs_ = own["n_outputs"]
+            ours = {key: arrays.get(f"{key} of {name}") for key in ("classes", "losses")}
+            found = {key: array for key, array in ours.items() if array is not None}
+            head._take_target_facts(own, found)
+            head.out_activation_ = head._output_activation()
+            if "losses" in found:
+                curves[name] = found["losses"].tolist()
+        if curves:
+            self.loss_curves_ = curves
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.target_tags.multi_output = True
+        tags.target_tags.required = tags.target_tags.multi_output = True
+        tags.classifier_tags = ClassifierTags(multi_label=True)
+        tags.regressor_tags = RegressorTags()
+        if isinstance(self.targets, str):  # all are of one kind
+            tags.estimator_type = ESTIMATOR_TYPES.get(self.targets)
         return tags

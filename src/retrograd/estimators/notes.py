@@ -13,7 +13,6 @@ from retrograd.training.session import TrainingSession
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
-NONE: Mapping[str, float] = {}
 AfterEpoch = Callable[[], bool]
 """What is called between epochs, with the model up to date: whether to stop."""
 
@@ -41,7 +40,7 @@ class Notes:
         self._after_epoch = after_epoch
         self.best = best
 
-    def epoch(self, loss: float, loss_of: Mapping[str, float] = NONE) -> None:
+    def epoch(self, loss: float, loss_of: Mapping[str, float] | None = None) -> None:
         """Take down the figures of an epoch, and whether it was better than those before.
 
         `loss_of`: each head's, where there are some.
@@ -51,7 +50,7 @@ class Notes:
         model.t_ += self.rows_of_epoch
         model.loss_ = loss
         model.loss_curve_.append(loss)
-        for head, own in loss_of.items():
+        for head, own in (loss_of or {}).items():
             model.loss_curves_[head].append(own)
         if model.verbose:
             print(f"Iteration {model.n_iter_}, loss = {loss:.8f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 
-from retrograd.arrays import SparseRows
+from retrograd.arrays import Array, SparseRows
 from retrograd.estimators import inputs, options
 from retrograd.estimators.border import checked, plainly
 from retrograd.nn.losses import Target
@@ -18,6 +19,9 @@ from retrograd.training.rows import Rows
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
+
+
+NONE: Mapping[str, Array] = {}  # weights, where no row has any
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,19 +82,31 @@ def checked_inputs(model: BaseMLP, X: Any) -> Any:
 
 
 def checked_targets(
-    model: BaseMLP, y: Any, dtype: np.dtype[Any], *, is_first: bool, is_partial: bool
+    model: BaseMLP,
+    y: Any,
+    dtype: np.dtype[Any],
+    weights: Mapping[str, Array],
+    *,
+    is_first: bool,
+    is_partial: bool,
 ) -> Targets:
     """The checked y as targets: learned from in a first fit, else required to be as before."""
     with plainly():
-        model._meet(y, is_first=is_first, is_partial=is_partial)
+        model._meet(y, is_first=is_first, is_partial=is_partial, weights=weights)
         return model._targets(y, dtype=dtype)
 
 
 def rows_of(
-    model: BaseMLP, X: Any, y: Any, targets: Targets, sample_weight: Any, *, is_partial: bool
+    model: BaseMLP,
+    X: Any,
+    y: Any,
+    targets: Targets,
+    weights: Mapping[str, Array],
+    *,
+    is_partial: bool,
 ) -> Rows:
     """The rows of checked X and y, with the weights that a user gave and those of their classes."""
-    weights = model._weighed(y, model._given_weights(X, sample_weight), is_partial=is_partial)
+    weights = model._weighed(y, weights, is_partial=is_partial)
     rows = Rows(X if isinstance(X, np.ndarray) else SparseRows(X), targets.target)
     return rows.weighed(weights)
 

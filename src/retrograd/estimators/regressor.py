@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -29,10 +30,10 @@ from retrograd.estimators.losses import (
     quantiles_of,
 )
 from retrograd.estimators.optimizers import has_partial_fit
-from retrograd.estimators.prepare import Targets
+from retrograd.estimators.prepare import NONE, Targets
 from retrograd.estimators.validation import Score, given
 from retrograd.graph.shape import rows
-from retrograd.nn.losses import GaussianNLL, Loss, LossSpec, Target
+from retrograd.nn.losses import GaussianNLL, LossSpec, Target
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-learn is not typed
@@ -286,14 +287,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         found = self._by_target(self._outputs(X), n)
         return found[:, 0] if found.shape[1] == 1 else found
 
-    def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
+    def _meet(
+        self, y: Any, *, is_first: bool, is_partial: bool, weights: Mapping[str, Array] = NONE
+    ) -> None:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         require_numbers(y, "y")
         require_finite(y, "y")  # objects are numbers only now
         if is_first:
             is_scaled = self.standardize and name_of(self.loss) in SCALABLE
-            self._target_scale = Scale.of(y.reshape(len(y), -1)) if is_scaled else None
+            columns = y.reshape(len(y), -1)
+            self._target_scale = Scale.of(columns, weights.get("")) if is_scaled else None
 
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
         if self.loss == POISSON and (y < 0).any():

@@ -153,13 +153,13 @@ def kind_of(value: Any, array: Any, loss: Any = None) -> str:
     return CLASSIFICATION
 
 
-def chosen_kind(name: str, choice: Any, loss: Any) -> str:
+def chosen_kind(choice: Any, loss: Any) -> str:
     """The kind that a user chose for a target; OptionError where its loss is one of the other."""
     found = require_known("kind of target", choice, KINDS)
     own = _kind_by(loss)
     if own not in (None, found):
         raise OptionError(
-            f"targets: {name!r} is to be one of {found}, its loss {name_of(loss)!r} is one of {own}"
+            f"`targets` says that it is one of {found}, its loss {name_of(loss)!r} is for {own}"
         )
     return found
 
