@@ -120,11 +120,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
         """The checked y as targets."""
 
-    @abstractmethod
     def _row_weights(
         self, y: Any, sample_weight: Array | None, *, is_partial: bool
     ) -> Array | None:
         """The weights of rows, with those of their classes."""
+        return sample_weight
 
     @abstractmethod
     def _ready_target(self, y: Array) -> Array | None:

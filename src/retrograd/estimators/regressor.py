@@ -311,11 +311,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         is_ready = y.dtype == self._dtype and y.ndim == 1 and is_finite(y)
         return y[:, None] if is_ready and self.loss != POISSON else None
 
-    def _row_weights(
-        self, y: Any, sample_weight: Array | None, *, is_partial: bool
-    ) -> Array | None:
-        return sample_weight
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.positive_only = output_of(self.loss) == "exp"

@@ -119,6 +119,15 @@ def require_complete(array: Any) -> None:
     )
 
 
+def require_counting(weights: Mapping[str, Array], what: str) -> None:
+    """Raise DataError where all rows have the weight 0 in a target, which has no score then."""
+    for name, w in weights.items():
+        if not w.any():
+            raise DataError(
+                f"target {name!r}: all {len(w)} {what} have the weight 0 in it; give more of them"
+            )
+
+
 def kind_of(value: Any, array: Any, loss: Any = None) -> str:
     """What a column is a target of: as its loss says, else as its values do.
 
