@@ -13,7 +13,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 
 from retrograd.arrays import Array
-from retrograd.errors import OptionError, ShapeError
+from retrograd.errors import OptionError
 from retrograd.estimators import look, options, serial
 from retrograd.estimators.border import checked_weights, require_finite_outputs, weights_in
 from retrograd.estimators.callbacks import Calls
@@ -23,16 +23,16 @@ from retrograd.estimators.losses import loss_of
 from retrograd.estimators.ongoing import Ongoing
 from retrograd.estimators.optimizers import OptimizerState, is_stochastic
 from retrograd.estimators.prepare import (
-    NONE,
     Targets,
     checked_inputs,
     checked_pair,
     checked_targets,
+    dtype_of,
     plain_pair,
     rows_of,
 )
-from retrograd.estimators.starts import begin, best_of
-from retrograd.estimators.validation import Given, Score, append, hold_out
+from retrograd.estimators.starts import Problem, best_of, network_to_train, set_out
+from retrograd.estimators.validation import Given, Score, append, held_out
 from retrograd.inspect.subject import Subject
 from retrograd.nn.network import Network
 
@@ -108,13 +108,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     _ongoing: Ongoing | None = None
 
     @abstractmethod
-    def _meet(
-        self, y: Any, *, is_first: bool, is_partial: bool, weights: Mapping[str, Array] = NONE
-    ) -> None:
-        """Learn from the checked y what its targets are, or require that they are as before.
-
-        `weights`: those that a user gave of the rows, by head.
-        """
+    def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
+        """Learn from the checked y what its targets are, or require that they are as before."""
 
     @abstractmethod
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
@@ -130,6 +125,40 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _ready_target(self, y: Array) -> Array | None:
         """The targets of y where it needs no more checks than can be made at once; else None."""
 
+    def _scales_targets(self) -> bool:
+        """Whether targets are standardised."""
+        return False
+
+    def _learn_targets(self, truth: Any, order: Array, weights: Mapping[str, Array]) -> None:
+        """Learn the scale of the targets of rows `order`. `weights`: of all rows, by head."""
+        self._target_scale = None
+        if self._scales_targets():
+            own = weights[""][order] if "" in weights else None
+            self._target_scale = Scale.of(truth, own)
+
+    def _scaled(self, head: str, array: Array) -> Array:
+        """Targets of a head as the network is trained on them."""
+        return array if self._target_scale is None else self._target_scale.apply(array)
+
+    @abstractmethod
+    def _answers(self, output: Array) -> Any:
+        """The predictions that the network's output (n, n_outputs_) stands for."""
+
+    def _checked_pair(self, X: Any, y: Any, *, is_first: bool) -> tuple[Any, Any]:
+        """X and y by scikit-learn's checks, X as the user has it."""
+        return plain_pair(self, X, y, is_first=is_first)
+
+    def _given_weights(self, X: Any, sample_weight: Any) -> dict[str, Array]:
+        """The weights that a user gave of the rows of checked X, by head; "" is the one output."""
+        if sample_weight is None:
+            return {}
+        return {"": checked_weights(X, sample_weight, self._dtype)}
+
+    def _weighed(self, y: Any, given: Mapping[str, Array], *, is_partial: bool) -> dict[str, Array]:
+        """The weights given by head, with those of the classes."""
+        weights = self._row_weights(y, given.get(""), is_partial=is_partial)
+        return {} if weights is None else {"": weights}
+
     @abstractmethod
     def _output_activation(self) -> str:
         """What turns the last layer's result into predictions."""
@@ -137,23 +166,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     @abstractmethod
     def _score_of(self, truth: Any, output: Array, sample_weight: Array | None) -> float:
         """The score of the network's output; NaN where it is not finite."""
-
-    @abstractmethod
-    def _answers(self, output: Array) -> Any:
-        """The predictions that the network's output (n, n_outputs_) stands for."""
-
-    def _checked_pair(self, X: Any, y: Any, *, is_first: bool) -> tuple[Any, Any]:
-        """X and y by scikit-learn's checks."""
-        return plain_pair(self, X, y, is_first=is_first)
-
-    def _given_weights(self, X: Any, sample_weight: Any) -> dict[str, Array]:
-        """The weights that a user gave of the rows of checked X, by head; "" is the one output."""
-        return {} if sample_weight is None else {"": checked_weights(X, sample_weight)}
-
-    def _weighed(self, y: Any, given: Mapping[str, Array], *, is_partial: bool) -> dict[str, Array]:
-        """The weights given by head, with those of the classes."""
-        weights = self._row_weights(y, given.get(""), is_partial=is_partial)
-        return {} if weights is None else {"": weights}
 
     def _score_by(self, loss: Any) -> Score | None:
         """How validation rows are scored; None for the negative of their loss."""
@@ -164,51 +176,36 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     ) -> Self:
         """One call of fit or partial_fit: rows are prepared, some held out, and trained on."""
         self._settle()
-        hidden = options.hidden_sizes(self.hidden_layer_sizes)
+        if self.early_stopping and is_partial and given is None:
+            raise OptionError("partial_fit does not support early_stopping=True")
         is_first = self._is_first(is_partial=is_partial)
         calls = Calls(self, X, y, {"sample_weight": sample_weight})
         X, y = checked_pair(self, X, y, is_first=is_first)
-        # A model that goes on keeps the precision of its first fit.
-        dtype = X.dtype if is_first else self._dtype
-        X = X.astype(dtype, copy=False)
-        weights = self._given_weights(X, sample_weight)
-        targets = checked_targets(self, y, dtype, weights, is_first=is_first, is_partial=is_partial)
-        data = rows_of(self, X, y, targets, weights, is_partial=is_partial)
+        if is_first:  # a model that goes on keeps the precision of its first fit
+            self._dtype = dtype_of(self, X)
+        targets = checked_targets(self, y, self._dtype, is_first=is_first, is_partial=is_partial)
         rng = check_random_state(self.random_state)
-        sizes = (X.shape[1], *hidden, targets.n_outputs)
-        if is_first:
-            begin(self, sizes, rng, dtype)
-        form = self._form()
-        if form.sizes != sizes:
-            raise ShapeError(
-                f"the weights are for the sizes {form.sizes}, the parameters and data ask for "
-                f"{sizes}; fit with warm_start=False to begin again"
-            )
-        if self.early_stopping and is_partial and given is None:
-            raise OptionError("partial_fit does not support early_stopping=True")
+        holds_out = self.early_stopping and given is None and is_stochastic(self.solver)
+        X, order, test = set_out(
+            self,
+            X,
+            targets,
+            rng,
+            is_first=is_first,
+            holds_out=holds_out,
+            sample_weight=sample_weight,
+        )
         if is_partial and getattr(self, "is_stopped_", False) and given is not None:
             return self
-        network = form.network(dtype, options.rates_of(self.dropout, len(hidden)))
+        data = rows_of(self, X, y, targets, sample_weight, is_partial=is_partial)
+        network, held = network_to_train(self), None
         loss = self._loss(network)
-        order, held = np.arange(len(data)), None
         if given is not None:
             data, held = append(self, data, given, score=self._score_by(loss))
-        elif self.early_stopping and is_stochastic(self.solver):
-            order, held = hold_out(self, data, targets, rng=rng, score=self._score_by(loss))
-        n_starts = self.random_starts if is_first else 1
-        best_of(
-            self,
-            n_starts,
-            sizes,
-            network,
-            data,
-            loss,
-            order,
-            held,
-            rng,
-            calls,
-            is_partial=is_partial,
-        )
+        elif test is not None:
+            held = held_out(data, targets, test, self._score_by(loss))
+        problem = Problem(network, data, loss, order, held, rng, calls, is_partial)
+        best_of(self, problem, self.random_starts if is_first else 1)
         calls.end()
         return self
 

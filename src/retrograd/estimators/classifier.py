@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,21 +9,21 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d, compute_sample_weight
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from retrograd.arrays import Array
 from retrograd.errors import DataError, OptionError
+from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.border import plainly
-from retrograd.estimators.losses import LABELLED, LOG_LOSS, OF_CLASSES, name_of
+from retrograd.estimators.losses import LABELLED, LOG_LOSS, name_of
 from retrograd.estimators.ongoing import ready_labels
 from retrograd.estimators.optimizers import has_partial_fit
-from retrograd.estimators.prepare import NONE, Targets
+from retrograd.estimators.prepare import Targets
 from retrograd.estimators.validation import given
 from retrograd.graph.shape import rows
-from retrograd.nn.losses import LossSpec, Target
+from retrograd.nn.losses import Target
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-learn is not typed
@@ -90,12 +88,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
     array(['low', 'high'], dtype='<U4')
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({LOG_LOSS, *OF_CLASSES}), LossSpec, callable],
-        "class_weight": [dict, list, StrOptions({"balanced"}), None],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = options.OF_CLASSIFIERS
     class_weight: Any
     classes_: Array
     _label_binarizer: Any
@@ -139,41 +132,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         n_threads: int | None = None,
         random_starts: int = 1,
     ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.loss = loss
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
-        self.dropout = dropout
-        self.clip_norm = clip_norm
-        self.standardize = standardize
-        self.encode_columns = encode_columns
-        self.callbacks = callbacks
-        self.engine = engine
-        self.precision = precision
-        self.n_threads = n_threads
-        self.random_starts = random_starts
+        options.keep(self, locals())
 
     @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
@@ -281,9 +240,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         target = Target(encoded.astype(dtype), (rows, n_outputs), dtype)
         return Targets(target, n_outputs, truth, truth if n_outputs == 1 else None)
 
-    def _meet(
-        self, y: Any, *, is_first: bool, is_partial: bool, weights: Mapping[str, Array] = NONE
-    ) -> None:
+    def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
         """Take the classes from y, or require that y has no others."""
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)

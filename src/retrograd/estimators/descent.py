@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,13 @@ from retrograd.estimators.notes import Notes
 from retrograd.optim.plateau import follow_plateau, has_plateau
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.loop import retrace
-from retrograd.training.session import TrainingSession, mean_by
+from retrograd.training.session import TrainingSession
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
 LARGEST_AUTO_BATCH = 200
+AT_ONCE = 2**24  # rows times weights of the epochs in one call: some 10 ms
 SMALLEST_RATE = 1e-6  # the adaptive rate is not divided below it
 DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -58,7 +59,8 @@ def descend(
             is_broken_off = True
         finally:
             run.hand_over()
-    if is_broken_off or interrupted():
+    run.is_interrupted = is_broken_off or interrupted()
+    if run.is_interrupted:
         warnings.warn("Training interrupted by user.", stacklevel=8)
     run.require_finite_loss()
     return run
@@ -81,6 +83,7 @@ class Run:
         self.last: Snapshot = session.engine.snapshot()
         self.J: Array = np.zeros(0)  # of each batch of the last epoch
         self.spare: Snapshot | None = None  # memory for the next snapshot
+        self.is_interrupted = False
 
     def begin(self, order: Array, batch_size: int) -> None:
         """Take the rows to train on, in batches of this size."""
@@ -97,33 +100,10 @@ class Run:
 
         model = self.model
         model.n_iter_ = 0
-        sizes = batch_sizes(len(self.order), self.batch_size)
         while model.n_iter_ < model.max_iter:
-            if model.shuffle:
-                places = np.arange(len(self.order))
-                rng.shuffle(places)  # as sklearn.utils.shuffle does, without its checks
-                self.order = self.order[places]
-            epoch = self.session.epoch(self.order, self.batch_size, interrupted, is_observed=False)
-            now = self.session.engine.snapshot(into=self.spare)
-            is_finite = self.session.engine.not_finite() is None or all(
-                np.isfinite(now[name]).all() for name in self.session.names
-            )
-            if not is_finite and self.notes.held is None:
-                raise self._divergence()
-            if epoch.n_rows < len(self.order):
-                self.last = now
-                return
-            self.J = epoch.J
-            losses = {head: mean_by(sizes, J) for head, J in epoch.J_of.items()}
-            self.notes.epoch(mean_by(sizes, epoch.J), losses)
-            if not is_finite:
-                warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 9)
-                return
-            self.last, self.spare = now, self.last
-            is_asked = self.notes.asks_to_stop()
-            if self.notes.calls_back:
-                self.mark()
-            if self._is_over() or self.is_partial or interrupted() or is_asked:
+            orders = np.empty((self.n_certain(), len(self.order)), np.int64)
+            self.draw(rng, orders)
+            if self._run(orders, interrupted):
                 return
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the "
@@ -131,6 +111,73 @@ class Run:
             ConvergenceWarning,
             stacklevel=9,
         )
+
+    def n_certain(self) -> int:
+        """How many epochs may run at once: no rule ends one but the last, nothing looks between.
+
+        They are one sequence of batches, so each must have whole batches only.
+        """
+        model, n_rows = self.model, len(self.order)
+        looks = self.notes.held is not None or self.notes.calls_back or model.verbose
+        moves = self.has_plateau or model._optimizer.schedule == "invscaling"
+        if self.is_partial or looks or moves or n_rows % self.batch_size:
+            return 1
+        n_weights = sum(coef.size for coef in model.coefs_)
+        n_left = model.max_iter - model.n_iter_
+        n_until_stale = model.n_iter_no_change - model._no_improvement_count + 1
+        return max(1, int(min(n_left, n_until_stale, AT_ONCE // (n_rows * n_weights))))
+
+    def draw(self, rng: np.random.RandomState, into: Array) -> None:
+        """Draw the orders of the next epochs: (n_epochs, rows)."""
+        for order in into:
+            order[:] = self.order
+            if self.model.shuffle:
+                rng.shuffle(order)  # as sklearn.utils.shuffle does, without its checks
+            self.order = order
+
+    def _run(self, orders: Array, interrupted: Callable[[], bool]) -> bool:
+        """Run the epochs of these orders (n_epochs, rows); whether the last is the last of all."""
+        from sklearn.exceptions import ConvergenceWarning
+
+        engine = self.session.engine
+        epoch = self.session.epoch(orders.ravel(), self.batch_size, interrupted, is_observed=False)
+        now = engine.snapshot(into=self.spare)
+        is_finite = engine.not_finite() is None or all(
+            np.isfinite(now[name]).all() for name in self.session.names
+        )
+        is_whole = epoch.n_rows == orders.size
+        if len(orders) > 1 and not (is_finite and is_whole):  # somewhere among them
+            engine.restore(self.last)
+            self.spare = now
+            return any(self._run(order[None], interrupted) for order in orders)
+        if not is_finite and self.notes.held is None:
+            raise self._divergence(orders[0])
+        if not is_whole:
+            self.last = now
+            return True
+        J, sizes = epoch.J.reshape(len(orders), -1), batch_sizes(orders.shape[1], self.batch_size)
+        of_heads = {head: losses_of(x.reshape(J.shape), sizes) for head, x in epoch.J_of.items()}
+        self.end(J[-1], losses_of(J, sizes), of_heads)
+        if not is_finite:
+            warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 10)
+            return True
+        self.last, self.spare = now, self.last
+        is_asked = self.notes.asks_to_stop()
+        if self.notes.calls_back:
+            self.mark()
+        return self._is_over() or self.is_partial or interrupted() or is_asked
+
+    def end(
+        self,
+        J: Array,
+        losses: Sequence[float],
+        of_heads: Mapping[str, Sequence[float]] | None = None,
+    ) -> None:
+        """Note epochs, from their losses and J of each batch of the last."""
+        self.J = J
+        for i, loss in enumerate(losses):
+            own = {head: curve[i] for head, curve in (of_heads or {}).items()}
+            self.notes.epoch(loss, own)
 
     def _is_over(self) -> bool:
         """Let the rate follow its schedule; whether there is no more to gain."""
@@ -178,9 +225,9 @@ class Run:
                 step=step,
             )
 
-    def _divergence(self) -> FitDivergenceError:
+    def _divergence(self, order: Array) -> FitDivergenceError:
         found: DivergenceError = retrace(
-            self.session, self.last, self.order, self.batch_size, self.model.n_iter_ + 1
+            self.session, self.last, order, self.batch_size, self.model.n_iter_ + 1
         )
         self.last = self.session.engine.snapshot()
         return FitDivergenceError(
@@ -197,9 +244,12 @@ class Run:
             if held is not None:
                 model.is_stopped_ = is_stopped
             best = best if is_stopped else None
-        found = self.session.parameters() if best is None else best
-        model.coefs_, model.intercepts_ = listed(found)
+        self.keep(self.session.parameters() if best is None else best)
         self.keep_state()
+
+    def keep(self, parameters: Mapping[str, Array]) -> None:
+        """Give the model its weights."""
+        self.model.coefs_, self.model.intercepts_ = listed(parameters)
 
     def keep_state(self) -> None:
         """Give the model the optimizer's state."""
@@ -218,6 +268,16 @@ def batch_sizes(n_rows: int, batch_size: int) -> Array:
     sizes = np.full(-(-n_rows // batch_size), float(batch_size))
     sizes[-1] = n_rows - batch_size * (len(sizes) - 1)
     return sizes
+
+
+def losses_of(J: Array, sizes: Array) -> list[float]:
+    """The loss of each epoch from J of its batches (n_epochs, n_batches), which count by rows.
+
+    >>> losses_of(np.array([[1.0, 5.0], [2.0, 2.0]]), np.array([3.0, 1.0]))
+    [2.0, 2.0]
+    """
+    found = np.multiply(J, sizes, dtype=np.float64).sum(axis=1) / sizes.sum()
+    return [float(loss) for loss in found]
 
 
 def batch_size_of(model: BaseMLP, n_rows: int) -> int:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 def solve(
     model: BaseMLP, session: TrainingSession, notes: Notes, order: Array, solver: FullBatch
-) -> None:
-    """Run a solver over all rows, and give the model its attributes.
+) -> bool:
+    """Run a solver over all rows, and give the model its attributes; whether Ctrl-C ended it.
 
     It ends where J falls no further, where the gradient's norm is at most `tol`, after `max_iter`
     iterations, or with early stopping by the validation score. Raises FitDivergenceError where J
@@ -73,3 +73,4 @@ def solve(
             ConvergenceWarning,
             stacklevel=8,
         )
+    return stopped == "interrupted"

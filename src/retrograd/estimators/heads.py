@@ -20,7 +20,7 @@ from retrograd.estimators.border import checked_weights, plainly
 from retrograd.estimators.classifier import MLPClassifier
 from retrograd.estimators.form import HeadsForm, activations_of
 from retrograd.estimators.losses import LOG_LOSS, SQUARED_ERROR
-from retrograd.estimators.prepare import NONE, Targets, checked_rows
+from retrograd.estimators.prepare import Targets, plain_rows
 from retrograd.estimators.regressor import MLPRegressor
 from retrograd.estimators.tasks import (
     ALONE,
@@ -198,7 +198,7 @@ class ManyHeads(BaseMLP):
         return {name: columns[name] for name in self._heads}
 
     def _checked_pair(self, X: Any, y: Any, *, is_first: bool) -> tuple[Any, dict[str, Any]]:
-        X = checked_rows(self, X, is_first=is_first)
+        X = plain_rows(self, X, is_first=is_first)
         checked = {}
         for name, value in self._columns(y).items():
             with of_column(name, is_named=self._is_named):
@@ -222,7 +222,7 @@ class ManyHeads(BaseMLP):
             return {}
         columns = columns_of(sample_weight)
         if columns is None:
-            w = checked_weights(X, sample_weight)
+            w = checked_weights(X, sample_weight, self._dtype)
             return dict.fromkeys(self._heads, w)
         for name in columns:
             if name not in self._heads:
@@ -230,7 +230,7 @@ class ManyHeads(BaseMLP):
         found = {}
         for name, value in columns.items():
             with of_target(name, is_named=True):
-                found[name] = checked_weights(X, value)
+                found[name] = checked_weights(X, value, self._dtype)
         return found
 
     def _weighed(self, y: Any, given: Mapping[str, Array], *, is_partial: bool) -> dict[str, Array]:
@@ -247,13 +247,19 @@ class ManyHeads(BaseMLP):
         mean = np.mean([found.get(name, np.ones(n)) for name in self._heads], axis=0)
         return {"": mean.astype(np.result_type(*found.values())), **found}
 
-    def _meet(
-        self, y: Any, *, is_first: bool, is_partial: bool, weights: Mapping[str, Array] = NONE
-    ) -> None:
+    def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
         for name, head in self._heads.items():
-            own = {"": weights[name]} if name in weights else NONE
             with of_target(name, is_named=self._is_named):
-                head._meet(y[name], is_first=is_first, is_partial=is_partial, weights=own)
+                head._meet(y[name], is_first=is_first, is_partial=is_partial)
+
+    def _learn_targets(self, truth: Truth, order: Array, weights: Mapping[str, Array]) -> None:
+        for name, head in self._heads.items():
+            own = {"": weights[name]} if name in weights else {}
+            with of_target(name, is_named=self._is_named):
+                head._learn_targets(truth.parts[name], order, own)
+
+    def _scaled(self, head: str, array: Array) -> Array:
+        return self._heads[head]._scaled("", array)
 
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
         found: dict[str, Targets] = {}

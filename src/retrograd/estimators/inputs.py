@@ -90,16 +90,16 @@ class Inputs:
         return np.stack(found, axis=-1)
 
 
-def learn(X: Any, names: list[str], *, encode: bool) -> Inputs:
-    """What becomes of columns like these."""
+def learn(X: Any, names: list[str], rows: Array, *, encode: bool) -> Inputs:
+    """What becomes of columns like these in these rows."""
     if encode:
-        return Inputs(columns=fit_columns(table_of(X, names)))
+        return Inputs(columns=fit_columns(table_of(X, names).take(rows)))
     if not isinstance(X, np.ndarray):
         raise OptionError(
             "standardize=True takes no sparse X: its zeros would not stay; scale it before, as "
             "with sklearn.preprocessing.MaxAbsScaler"
         )
-    return Inputs(scale=Scale.of(X))
+    return Inputs(scale=Scale.of(X[rows]))
 
 
 def table_of(X: Any, names: list[str]) -> Table:

@@ -15,13 +15,13 @@ from retrograd.arrays import Array
 from retrograd.autodiff.gradient import gradient
 from retrograd.errors import OptionError, ShapeError
 from retrograd.estimators.form import Form, Place, in_pieces, named
-from retrograd.estimators.options import rates_of
 from retrograd.estimators.prepare import (
     checked_inputs,
     checked_pair,
     checked_targets,
     rows_of,
 )
+from retrograd.estimators.starts import network_to_train
 from retrograd.graph.node import variable
 from retrograd.graph.shape import rows
 from retrograd.inspect.subject import Subject
@@ -60,26 +60,21 @@ def input_gradients(model: BaseMLP, X: Any) -> Array:
 def as_trained(model: BaseMLP) -> Network:
     """The network as it is trained, with the weights that are there now."""
     check_is_fitted(model)
-    form = model._form()
-    network = form.network(model._dtype, rates_of(model.dropout, len(form.activations)))
-    network.parameters.update(named(*model._weights()))
-    return network
+    return network_to_train(model)
 
 
 def subject(model: BaseMLP, X: Any, y: Any, sample_weight: Any) -> Subject:
     """The network, its loss and penalty, and these rows, prepared as in `fit`, to be looked at."""
     network = as_trained(model)
     X, y = checked_pair(model, X, y, is_first=False)
-    X = X.astype(model._dtype, copy=False)
     # As in partial_fit, they may lack a class.
-    given = model._given_weights(X, sample_weight)
-    targets = checked_targets(model, y, model._dtype, given, is_first=False, is_partial=True)
+    targets = checked_targets(model, y, model._dtype, is_first=False, is_partial=True)
     if targets.n_outputs != model.n_outputs_:
         raise ShapeError(
             f"y: targets of the shape {y.shape} ask for {targets.n_outputs} outputs, the model "
             f"has {model.n_outputs_}; give y as in fit"
         )
-    data = rows_of(model, X, y, targets, given, is_partial=False)
+    data = rows_of(model, X, y, targets, sample_weight, is_partial=False)
     weights = data.sample_weight
     total = len(data) if weights is None else max(float(weights.sum()), 1.0)
     return Subject.of(network, data, model._loss(network), float(model.alpha) / total)

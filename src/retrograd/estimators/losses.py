@@ -61,6 +61,15 @@ def quantiles_of(choice: Any) -> tuple[float, ...]:
     return chosen.quantiles
 
 
+def has_quantiles(model: Any) -> bool:
+    """True, for a model of quantiles; AttributeError for another."""
+    if quantiles_of(model.loss):
+        return True
+    raise AttributeError(
+        f"predict_quantiles is there with loss='quantile', the loss is {model.loss!r}"
+    )
+
+
 def outputs_each(choice: Any) -> int:
     """The outputs that a loss of numbers needs for each target."""
     return 2 if is_gaussian(choice) else len(quantiles_of(choice)) or 1

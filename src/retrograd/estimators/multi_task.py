@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from retrograd.estimators.base import BaseMLP
+from retrograd.estimators import options
 from retrograd.estimators.classifier import MLPClassifier
 from retrograd.estimators.heads import HEADS, Head, ManyHeads
 from retrograd.estimators.losses import LOG_LOSS, OF_CLASSES, OF_NUMBERS
@@ -82,7 +82,7 @@ class MLPMultiTask(ManyHeads):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
+        **options.CONSTRAINTS,
         "targets": [dict, StrOptions(set(HEADS)), None],
         "loss": [dict, StrOptions({LOG_LOSS, *OF_CLASSES, *OF_NUMBERS}), LossSpec, callable, None],
         "loss_weights": [dict, None],
@@ -133,44 +133,7 @@ class MLPMultiTask(ManyHeads):
         n_threads: int | None = None,
         random_starts: int = 1,
     ) -> None:
-        self.targets = targets
-        self.loss = loss
-        self.loss_weights = loss_weights
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
-        self.dropout = dropout
-        self.clip_norm = clip_norm
-        self.standardize = standardize
-        self.standardize_targets = standardize_targets
-        self.encode_columns = encode_columns
-        self.callbacks = callbacks
-        self.engine = engine
-        self.precision = precision
-        self.n_threads = n_threads
-        self.random_starts = random_starts
+        options.keep(self, locals())
 
     @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's

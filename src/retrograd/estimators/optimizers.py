@@ -19,6 +19,7 @@ from retrograd.optim.scikit_learn import ScikitLearnAdam, ScikitLearnSGD
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
+    from retrograd.estimators.ensemble import BaseMLPEnsemble
 
 SCIKIT_LEARN_LBFGS = "lbfgs"
 
@@ -61,7 +62,7 @@ def is_stochastic(solver: Any) -> bool:
     return not issubclass(kind, FullBatch)
 
 
-def has_partial_fit(model: BaseMLP) -> bool:
+def has_partial_fit(model: BaseMLP | BaseMLPEnsemble) -> bool:
     """True, for a solver that goes by batches; AttributeError for another."""
     if is_stochastic(model.solver):
         return True

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
 
-def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Array) -> None:
+def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Array) -> bool:
     """Minimise J over all rows in one batch, and give the model its attributes.
 
     Ctrl-C ends it, and the model keeps the last accepted weights; where rows validate, the best.
+    Returns whether it did.
     Raises FitDivergenceError where J is not finite at the initial weights.
     """
     from scipy.optimize import minimize
@@ -31,7 +32,7 @@ def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Arra
     # All coefficients, then all intercepts: sums of products round as scikit-learn's do.
     names = sorted(session.names, key=lambda name: name[0])
     f = FlatObjective(session, order, names=names)
-    best, is_stopped = f.point(), False
+    best, is_stopped, is_interrupted = f.point(), False, False
     model.n_iter_, model.loss_ = 0, f.accept(best)[0]
     if not np.isfinite(model.loss_):
         raise FitDivergenceError(DIVERGED, epoch=1, step=1)
@@ -60,9 +61,11 @@ def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Arra
         if not is_stopped:
             _check_optimize_result("lbfgs", result, model.max_iter)  # warns if it did not converge
     except KeyboardInterrupt:
+        is_interrupted = True
         warnings.warn("Training interrupted by user.", stacklevel=8)
     f.move_to(best)
     parameters = session.parameters() if notes.best is None else notes.best
     model.coefs_, model.intercepts_ = listed(parameters)
     if not np.isfinite(model.loss_):
         raise FitDivergenceError(INFINITE_LOSS, epoch=max(model.n_iter_, 1), step=1)
+    return is_interrupted

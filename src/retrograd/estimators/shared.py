@@ -13,15 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from retrograd import gates
 from retrograd.arrays import Array
+from retrograd.errors import OptionError
+from retrograd.estimators.course import Course
 from retrograd.estimators.form import Form
 from retrograd.estimators.losses import LOG_LOSS, POISSON, SQUARED_ERROR, loss_of
-from retrograd.estimators.together import Course
+from retrograd.estimators.optimizers import is_stochastic
 from retrograd.graph.node import Node, variable
 from retrograd.graph.shape import Shape, known
 from retrograd.graph.step import Step
@@ -32,6 +34,20 @@ from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.training.objective import objective
 from retrograd.training.step import in_general, training_steps
+from retrograd.training.train import MIXED
+
+if TYPE_CHECKING:
+    from retrograd.estimators.base import BaseMLP
+    from retrograd.estimators.ensemble import BaseMLPEnsemble
+    from retrograd.estimators.starts import Problem
+
+OF_COURSE = (
+    *("n_iter_", "t_", "loss_", "loss_curve_", "best_loss_", "is_stopped_"),
+    *("validation_scores_", "validation_loss_curve_", "best_validation_score_"),
+    *("_no_improvement_count", "_dtype", "n_layers_", "n_outputs_", "out_activation_"),
+    *("_inputs", "_target_scale"),
+)
+"""What members with shared weights have in common."""
 
 
 def first_parameters(
@@ -57,12 +73,61 @@ def of_member(parameters: Mapping[str, Array], m: int) -> tuple[list[Array], lis
     return coefs, [parameters[f"b{i}"][m].copy() for i in layers]
 
 
+REFUSED = {
+    "bootstrap": (False, "they see the same rows"),
+    "max_samples": (1.0, "they see the same rows"),
+    "dropout": (0.0, "a unit would drop out for all of them"),
+    "callbacks": (None, "no member is trained alone"),
+    "label_smoothing": (0.0, "their loss is scikit-learn's"),
+}
+"""Parameters that members with shared weights cannot have: the value that they must, and why."""
+
+
+def require_shareable(model: BaseMLPEnsemble) -> None:
+    """Raise OptionError for parameters that do not go with shared weights."""
+    for name, (needed, why) in REFUSED.items():
+        own = getattr(model, name, needed)
+        if own != needed:
+            raise OptionError(f"members='shared' needs {name}={needed!r}, got {own!r}: {why}")
+    if not is_stochastic(model.solver):
+        raise OptionError(
+            "members='shared' needs a solver that goes by batches, as 'adam' or 'sgd', not "
+            f"{model.solver!r}"
+        )
+    if not isinstance(model.loss, str) or model.loss not in _LOSSES:
+        known = ", ".join(map(repr, _LOSSES))
+        raise OptionError(f"members='shared' needs a loss of {known}, got {model.loss!r}")
+    if model.precision == MIXED:
+        raise OptionError(f"members='shared' needs another precision than {MIXED!r}")
+
+
 class SharedCourse(Course):
     """The course of all members as one: their parameters come back to `parameters`."""
+
+    def __init__(self, model: BaseMLP, problem: Problem, parameters: Mapping[str, Array]) -> None:
+        super().__init__(model, problem, parameters)
+        if model._optimizer.optimizer.reads_others:
+            raise OptionError(
+                "members='shared' needs a solver that trains the weights that it reads out, not "
+                f"{model.solver!r}"
+            )
 
     def keep(self, parameters: Mapping[str, Array]) -> None:
         """Keep the parameters of all members."""
         self.parameters = parameters
+
+
+def hand_out(trunk: BaseMLP, members: Sequence[BaseMLP], parameters: Mapping[str, Array]) -> None:
+    """Give the members their weights and the figures of the course that they had in common."""
+    layers = range(1, len(parameters) // 4 + 1)
+    trunk.coefs_ = [parameters[f"W{i}"] for i in layers]
+    trunk.intercepts_ = [parameters[f"b{i}"][0] for i in layers]
+    for m, member in enumerate(members):
+        member.coefs_, member.intercepts_ = of_member(parameters, m)
+        for name in OF_COURSE:
+            if hasattr(trunk, name):
+                value = getattr(trunk, name)
+                setattr(member, name, list(value) if isinstance(value, list) else value)
 
 
 @dataclass(frozen=True)

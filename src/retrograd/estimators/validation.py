@@ -10,7 +10,7 @@ import numpy as np
 
 from retrograd.arrays import Array, SparseRows
 from retrograd.errors import DataError, OptionError
-from retrograd.estimators.prepare import Targets, checked_pair
+from retrograd.estimators.prepare import Targets, checked_pair, checked_targets, scaled
 from retrograd.nn.losses import Target
 from retrograd.nn.losses import Targets as ByHead
 from retrograd.training.rows import Rows
@@ -67,14 +67,12 @@ def given(X_val: Any, y_val: Any, sample_weight_val: Any) -> Given | None:
     return Given(X_val, y_val, sample_weight_val)
 
 
-def hold_out(
-    model: BaseMLP, data: Rows, targets: Targets, *, rng: np.random.RandomState, score: Score | None
-) -> tuple[Array, Held]:
+def split(model: BaseMLP, targets: Targets, rng: np.random.RandomState) -> tuple[Array, Array]:
     """The rows to train on and those held out, drawn as scikit-learn draws them."""
     from sklearn.model_selection import train_test_split
 
     train, test = train_test_split(
-        np.arange(len(data)),
+        np.arange(len(targets.target)),
         random_state=rng,
         test_size=model.validation_fraction,
         stratify=targets.stratify,
@@ -84,8 +82,13 @@ def hold_out(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             "dataset."
         )
+    return train, test
+
+
+def held_out(data: Rows, targets: Targets, test: Array, score: Score | None) -> Held:
+    """Rows of the data that are held out of training, which stops by their score."""
     weights = {head: w[test] for head, w in data.weights.items()}
-    return train, _held(test, targets.truth[test], weights, score, stops=True)
+    return _held(test, targets.truth[test], weights, score, stops=True)
 
 
 def append(model: BaseMLP, data: Rows, given: Given, *, score: Score | None) -> tuple[Rows, Held]:
@@ -93,17 +96,17 @@ def append(model: BaseMLP, data: Rows, given: Given, *, score: Score | None) -> 
     dtype = data.X.dtype
     try:
         X, y = checked_pair(model, given.X, given.y, is_first=False)
+        # As in partial_fit, they may lack a class.
+        targets = checked_targets(model, y, dtype, is_first=False, is_partial=True)
         weights = model._given_weights(X, given.sample_weight)
-        model._meet(y, is_first=False, is_partial=True)
-        targets = model._targets(y, dtype=dtype)
     except DataError as error:
-        raise DataError(f"validation data: {error}") from None
+        raise DataError(f"validation data: {error}") from error
     if targets.target.form != data.target.form:
         raise DataError(
             f"validation data: y_val is {targets.target}, y is {data.target}; they must have the "
             "same form"
         )
-    joined = _joined(data, X.astype(dtype, copy=False), targets.target)
+    joined = _joined(data, X.astype(dtype, copy=False), scaled(model, targets))
     order = np.arange(len(data), len(joined))
     return joined, _held(order, targets.truth, weights, score, stops=model.early_stopping)
 
