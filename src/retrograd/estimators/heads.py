@@ -249,7 +249,7 @@ class ManyHeads(BaseMLP):
 
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
         for name, head in self._heads.items():
-            with of_target(name, is_named=self._is_named):
+            with of_target(name, is_named=self._is_named), plainly():
                 head._meet(y[name], is_first=is_first, is_partial=is_partial)
 
     def _learn_targets(self, truth: Truth, order: Array, weights: Mapping[str, Array]) -> None:

@@ -241,7 +241,11 @@ def notes_of(model: BaseMLP, session: TrainingSession, problem: Problem) -> Note
     """What the call takes down, and where it begins."""
     held = problem.held
     begin_history(model, held)
-    if problem.network.heads and not hasattr(model, "loss_curves_"):
+    if (
+        problem.network.heads
+        and hasattr(model, "loss_curve_")
+        and not hasattr(model, "loss_curves_")
+    ):
         model.loss_curves_ = {head: [] for head in problem.network.heads}
     best = model._best_weights if problem.is_partial else None
     if best is None and held is not None and model.best_validation_score_ == -np.inf:
