@@ -1,6 +1,10 @@
 """Ensembles: members equal fits of their own, predictions are their mean, and nothing is lost."""
 
+import os
 import pickle
+import signal
+import sys
+import threading
 import warnings
 
 import numpy as np
@@ -376,3 +380,80 @@ CHECKED = [
 @parametrize_with_checks(CHECKED)
 def test_scikit_learn_accepts_the_ensembles(estimator, check):
     check(estimator)
+
+
+def press_at(n, monkeypatch):
+    """Press Ctrl-C when line `n` is printed, from 1; returns the lines."""
+    lines = []
+
+    def press(line):
+        lines.append(line)
+        if len(lines) == n:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("builtins.print", press)
+    return lines
+
+
+WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C to oneself there")
+
+
+@WINDOWS
+@pytest.mark.parametrize("members", ["independent", "shared"])
+def test_ctrl_c_keeps_every_member_as_far_as_it_is(members, monkeypatch, tasks):
+    task = tasks["multi-class"]
+    params = {"members": members, "tol": 0.0, "batch_size": 32}
+    model = ensemble(task, max_iter=1000, verbose=True, **params)
+    lines = press_at(3, monkeypatch)
+    with pytest.warns(UserWarning, match="Training interrupted by user."):
+        model.fit(task.X, task.y)
+    monkeypatch.undo()
+    assert len(lines) == 3 and model.n_iter_ == 3 and len(model.estimators_) == 3
+    whole = ensemble(task, max_iter=3, **params).fit(task.X, task.y)
+    for member, other in zip(model.estimators_, whole.estimators_, strict=True):
+        require_same(member, other)
+    assert model.loss_ == whole.loss_ and np.isfinite(model.predict_proba(task.X)).all()
+
+
+@WINDOWS
+def test_ctrl_c_between_epochs_that_run_at_once_keeps_whole_ones(monkeypatch, tasks):
+    task = tasks["multi-class"]
+    model = ensemble(task, max_iter=10**6, tol=0.0, n_iter_no_change=np.inf)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.warns(UserWarning, match="Training interrupted by user."):
+        model.fit(task.X, task.y)
+    n = model.n_iter_
+    assert n > 10 and {member.n_iter_ for member in model.estimators_} == {n}
+    whole = ensemble(task, max_iter=n, tol=0.0, n_iter_no_change=np.inf).fit(task.X, task.y)
+    for member, other in zip(model.estimators_, whole.estimators_, strict=True):
+        require_same(member, other)
+
+
+@WINDOWS
+@pytest.mark.parametrize("solver", ["lbfgs", "conjugate_gradient"])
+def test_ctrl_c_keeps_the_members_that_were_reached(solver, monkeypatch, tasks):
+    task = tasks["binary"]
+    model = ensemble(task, solver=solver, verbose=True)
+    lines = press_at(2, monkeypatch)
+    with pytest.warns(UserWarning, match="2 of 3 members were trained"):
+        model.fit(task.X, task.y)
+    monkeypatch.undo()
+    assert [line.partition(":")[0] for line in lines] == ["Member 1 of 3", "Member 2 of 3"]
+    for member in model.estimators_:
+        require_same(member, alone(task, member.random_state, solver=solver).fit(task.X, task.y))
+    assert len(model.estimators_) == len(model.estimators_samples_) == 2
+    assert np.isfinite(model.predict_proba(task.X)).all()
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "conjugate_gradient"])
+def test_verbose_prints_a_line_for_each_member_where_they_are_trained_in_turn(
+    solver, tasks, capsys
+):
+    model = ensemble(tasks["binary"], solver=solver, verbose=True)
+    model.fit(tasks["binary"].X, tasks["binary"].y)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        f"Member {m} of 3: {one.n_iter_} iterations, loss = {one.loss_:.8f}"
+        for m, one in enumerate(model.estimators_, start=1)
+    ]

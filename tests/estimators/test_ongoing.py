@@ -9,6 +9,7 @@ from sklearn.base import clone
 import retrograd as rg
 from retrograd.errors import FitDivergenceError
 from retrograd.estimators import ongoing
+from retrograd.estimators.notes import Notes
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -128,3 +129,51 @@ def test_a_fit_and_a_file_see_the_state_of_the_short_way(tmp_path):
     loaded = rg.load(tmp_path / "a.model")
     assert_equal_models(model.partial_fit(X, y), loaded.partial_fit(X, y))
     assert model.fit(X, y).loss_curve_ == clone(model).fit(X, y).loss_curve_
+
+
+def test_ctrl_c_within_a_call_leaves_a_whole_model(monkeypatch, count):
+    model, _ = makers("regressor")
+    other = clone(model)
+    (X, y), (X2, y2), (X3, y3) = batches("regressor", 3)
+    for each in (model, other):
+        each.partial_fit(X, y).partial_fit(X2, y2)
+    note = Notes.epoch
+
+    def press(self, loss):
+        monkeypatch.setattr(Notes, "epoch", note)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Notes, "epoch", press)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.partial_fit(X3, y3)
+    other.partial_fit(X3, y3)
+    for a, b in zip(
+        model.coefs_ + model.intercepts_, other.coefs_ + other.intercepts_, strict=True
+    ):
+        np.testing.assert_array_equal(a, b)  # the step had run
+    assert model.partial_fit(X, y).loss_ == other.partial_fit(X, y).loss_
+    assert len(count) == 6
+
+
+def test_weights_are_updated_in_place_and_assigned_arrays_left_alone(count):
+    model, _ = makers("regressor")
+    (X, y), *_ = batches("regressor", 1)
+    model.partial_fit(X, y)
+    own, before = model.coefs_[0], model.coefs_[0].copy()
+    own.flags.writeable = False  # for its user; the model may
+    model.partial_fit(X, y)
+    assert model.coefs_[0] is own and (own != before).any()
+    mine = np.zeros_like(own)
+    model.coefs_[0] = mine
+    model.partial_fit(X, y)
+    assert (mine == 0).all() and model.coefs_[0] is not mine and len(count) == 2
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_the_rate_of_a_schedule_follows_the_short_way(kind, count):
+    schedule = rg.schedules.Cosine(0.01, steps=50)
+    model, first = makers(kind, learning_rate=schedule)
+    for n, (X, y) in enumerate(batches(kind), start=1):
+        model.partial_fit(X, y, **(first if n == 1 else {}))
+        assert model._optimizer.learning_rate == schedule(n)
+    assert count

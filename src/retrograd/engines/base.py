@@ -7,7 +7,7 @@ of a run: before the axis of batches, or before the rows. Each copy computes wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from retrograd.graph.node import Array, Node
@@ -57,8 +57,8 @@ class Session(Protocol):
         """
         ...
 
-    def read(self, name: str) -> Array:
-        """A copy of a state variable."""
+    def read(self, name: str, into: Array | None = None) -> Array:
+        """A copy of a state variable; in the array `into`, of its shape and dtype, if given."""
         ...
 
     def write(self, name: str, value: Array) -> None:
@@ -76,8 +76,11 @@ class Session(Protocol):
         """Bring back the state of a snapshot."""
         ...
 
-    def not_finite(self) -> str | None:
-        """The name of a state variable with a NaN or an infinity, the first; None without any."""
+    def not_finite(self, among: Collection[str] | None = None) -> str | None:
+        """The name of a state variable with a NaN or an infinity, the first; None without any.
+
+        `among`: the names of those that are looked at; all by default.
+        """
         ...
 
     def release(self) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,10 @@ from retrograd.errors import (
     unknown_name,
 )
 from retrograd.graph.node import Array, Node
-from retrograd.graph.shape import Rows, Shape, show
+from retrograd.graph.shape import Shape, rows, show
 from retrograd.graph.step import Step
+
+LED: Shape = (rows,)  # the shape of what has a number for each row
 
 
 def count_rows(nodes: Sequence[Node], values: Sequence[Array]) -> int:
@@ -34,7 +37,7 @@ def count_rows(nodes: Sequence[Node], values: Sequence[Array]) -> int:
                 f"got {show(np.shape(value))}"
             )
         for size, symbol in zip(np.shape(value), node.shape, strict=True):
-            if not isinstance(symbol, Rows):
+            if symbol is not rows:
                 continue
             if found and found[0] != size:
                 raise ShapeError(
@@ -47,15 +50,22 @@ def count_rows(nodes: Sequence[Node], values: Sequence[Array]) -> int:
 
 def _fits(shape: tuple[int, ...], symbolic: Shape) -> bool:
     return len(shape) == len(symbolic) and all(
-        isinstance(b, Rows) or a == b for a, b in zip(shape, symbolic, strict=True)
+        b is rows or a == b for a, b in zip(shape, symbolic, strict=True)
     )
 
 
+def input_nodes(steps: Mapping[str, Step]) -> dict[str, Node]:
+    """The inputs of these steps by name."""
+    return {name: node for step in steps.values() for name, node in step.inputs.items()}
+
+
 def checked_data(
-    steps: Mapping[str, Step], data: Mapping[str, Array]
+    nodes: Mapping[str, Node], data: Mapping[str, Array]
 ) -> tuple[dict[str, Array], int | None]:
-    """The data of these steps' inputs by name, and its number of rows; None without inputs."""
-    nodes = {name: node for step in steps.values() for name, node in step.inputs.items()}
+    """The data of these inputs by name, and its number of rows; None without inputs."""
+    sizes = {_plain_rows(node, data.get(name)) for name, node in nodes.items()}
+    if len(sizes) == 1 and None not in sizes:
+        return {name: data[name] for name in nodes}, sizes.pop()
     found = {name: _found("data", name, node, data) for name, node in nodes.items()}
     for name, node in nodes.items():
         if found[name].dtype != node.dtype:
@@ -63,6 +73,18 @@ def checked_data(
                 f"session: data {name} is {found[name].dtype}, the step takes {node.dtype}"
             )
     return found, count_rows([*nodes.values()], [*found.values()]) if nodes else None
+
+
+def _plain_rows(node: Node, array: Any) -> int | None:
+    """The rows of an array that fits the input, where that can be told at once; else None."""
+    is_plain = (
+        type(array) is np.ndarray
+        and array.dtype == node.dtype
+        and array.ndim == len(node.shape)
+        and node.shape[:1] == LED
+        and array.shape[1:] == node.shape[1:]
+    )
+    return len(array) if is_plain else None
 
 
 def checked_state(steps: Mapping[str, Step], state: Mapping[str, Array]) -> dict[str, Array]:
@@ -195,6 +217,7 @@ def checked_scalars(
     return arrays
 
 
-def first_not_finite(state: Mapping[str, Array]) -> str | None:
-    """The name of the first array with a NaN or an infinity, or None."""
-    return next((name for name, value in state.items() if not is_finite(value)), None)
+def first_not_finite(state: Mapping[str, Array], among: Collection[str] | None) -> str | None:
+    """The name of the first of these arrays (all by default) with a NaN or an infinity, or None."""
+    names = state if among is None else among
+    return next((name for name in names if not is_finite(state[name])), None)

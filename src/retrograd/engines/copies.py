@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -96,9 +96,9 @@ class CopiedSession:
             session.feed(data)
         self._n_rows = self._count(data)
 
-    def read(self, name: str) -> Array:
+    def read(self, name: str, into: Array | None = None) -> Array:
         """See `Session.read`."""
-        return np.stack([session.read(name) for session in self._sessions])
+        return np.stack([session.read(name) for session in self._sessions], out=into)
 
     def write(self, name: str, value: Array) -> None:
         """See `Session.write`."""
@@ -116,9 +116,9 @@ class CopiedSession:
         for name, value in snapshot.items():
             self.write(name, value)
 
-    def not_finite(self) -> str | None:
+    def not_finite(self, among: Collection[str] | None = None) -> str | None:
         """See `Session.not_finite`."""
-        return first_not_finite(self.snapshot())
+        return first_not_finite(self.snapshot(), among)
 
     def release(self) -> None:
         """See `Session.release`."""

@@ -7,7 +7,7 @@ every step, so a step allocates next to nothing; after it, each value and gradie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -21,6 +21,7 @@ from retrograd.engines.checks import (
     checked_state,
     count_rows,
     first_not_finite,
+    input_nodes,
 )
 from retrograd.engines.copies import CopiedSession
 from retrograd.engines.forks import renew_in_children
@@ -131,7 +132,8 @@ class NumpySession:
         self, steps: Mapping[str, Step], state: Mapping[str, Array], data: Mapping[str, Array]
     ) -> None:
         self._steps = dict(steps)
-        self._data, self._n_rows = checked_data(steps, data)
+        self._inputs = input_nodes(steps)
+        self.feed(data)
         self._state = checked_state(steps, state)
         self._walks: dict[str, _Walks] = {}
         self._last: Walk | None = None
@@ -165,7 +167,7 @@ class NumpySession:
 
     def feed(self, data: Mapping[str, Array]) -> None:
         """See `Session.feed`."""
-        self._data, self._n_rows = checked_data(self._steps, data)
+        self._data, self._n_rows = checked_data(self._inputs, data)
 
     def _run_one(self, step: str, batch: Array, scalars: Sequence[Array]) -> Walk:
         this = self._steps[step]
@@ -197,10 +199,13 @@ class NumpySession:
             raise GraphError("session: no step was run yet")
         return self._last.value(node).copy()
 
-    def read(self, name: str) -> Array:
+    def read(self, name: str, into: Array | None = None) -> Array:
         """See `Session.read`."""
         self._require_state(name)
-        return self._state[name].copy()
+        if into is None:
+            return self._state[name].copy()
+        into[...] = self._state[name]
+        return into
 
     def write(self, name: str, value: Array) -> None:
         """See `Session.write`."""
@@ -224,9 +229,9 @@ class NumpySession:
         for name, value in snapshot.items():
             self.write(name, value)
 
-    def not_finite(self) -> str | None:
+    def not_finite(self, among: Collection[str] | None = None) -> str | None:
         """See `Session.not_finite`."""
-        return first_not_finite(self._state)
+        return first_not_finite(self._state, among)
 
     def release(self) -> None:
         """See `Session.release`: a run keeps nothing."""

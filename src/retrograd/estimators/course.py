@@ -90,9 +90,9 @@ class Course(Run):
         """Stand at the first epoch of a call."""
         session: Any = copy  # it has what a course needs of a session
         notes = notes_of(self.model, session, self.problem)
-        super().__init__(self.model, session, notes, is_partial=self.problem.is_partial)
-        self.begin(self.problem.order, batch_size)
-        self.model.n_iter_ = 0
+        problem = self.problem
+        super().__init__(self.model, session, notes, problem.rng, is_partial=problem.is_partial)
+        self.begin(problem.order, batch_size)
 
     def is_over(self) -> bool:
         """Let the rate follow its schedule; whether a rule says stop."""

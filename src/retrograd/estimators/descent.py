@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from retrograd.arrays import Array, is_finite
 from retrograd.engines.base import Snapshot
@@ -18,6 +19,7 @@ from retrograd.optim.plateau import follow_plateau, has_plateau
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.loop import retrace
 from retrograd.training.session import TrainingSession
+from retrograd.training.step import COUNT
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
@@ -49,12 +51,12 @@ def descend(
     Raises FitDivergenceError when the weights leave the finite numbers; the model keeps the last
     finite ones. With held-out rows it stops there with a warning, and keeps the best.
     """
-    run = Run(model, session, notes, is_partial=is_partial)
+    run = Run(model, session, notes, rng, is_partial=is_partial)
     run.begin(order, batch_size_of(model, len(order)))
     with Interrupt() as interrupted:
         is_broken_off = False
         try:
-            run.epochs(rng, interrupted)
+            run.epochs(interrupted)
         except KeyboardInterrupt:  # a second one, or from another program's handler
             is_broken_off = True
         finally:
@@ -74,36 +76,37 @@ class Run:
         model: BaseMLP,
         session: TrainingSession,
         notes: Notes,
+        rng: np.random.RandomState,
         *,
         is_partial: bool,
     ) -> None:
         self.model, self.session, self.notes = model, session, notes
-        self.is_partial = is_partial
+        self.rng, self.is_partial = rng, is_partial
         self.has_plateau = has_plateau(model._optimizer.optimizer)
+        self.follows_steps = model._optimizer.follows_steps
         self.last: Snapshot = session.engine.snapshot()
         self.J: Array = np.zeros(0)  # of each batch of the last epoch
-        self.spare: Snapshot | None = None  # memory for the next snapshot
         self.is_interrupted = False
+        self._sized = 0, 0  # rows, and rows of a batch
 
     def begin(self, order: Array, batch_size: int) -> None:
-        """Take the rows to train on, in batches of this size."""
+        """Stand before the first epoch of a call, over these rows in batches of this size."""
+        if self._sized != (len(order), batch_size):
+            self._sized, self.sizes = (len(order), batch_size), batch_sizes(len(order), batch_size)
         self.order, self.batch_size = order, batch_size
         self.notes.rows_of_epoch = len(order)
+        self.model.n_iter_ = 0
 
     def mark(self) -> None:
         """Take the session's state as the last one: weights may have been assigned."""
         self.last = self.session.engine.snapshot(into=self.last)
 
-    def epochs(self, rng: np.random.RandomState, interrupted: Callable[[], bool]) -> None:
+    def epochs(self, interrupted: Callable[[], bool]) -> None:
         """Run epochs until a rule says stop."""
-        from sklearn.exceptions import ConvergenceWarning
-
         model = self.model
-        model.n_iter_ = 0
         while model.n_iter_ < model.max_iter:
             orders = np.empty((self.n_certain(), len(self.order)), np.int64)
-            self.draw(rng, orders)
-            if self._run(orders, interrupted):
+            if self.run(self.draw(orders), interrupted):
                 return
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the "
@@ -127,41 +130,49 @@ class Run:
         n_until_stale = model.n_iter_no_change - model._no_improvement_count + 1
         return max(1, int(min(n_left, n_until_stale, AT_ONCE // (n_rows * n_weights))))
 
-    def draw(self, rng: np.random.RandomState, into: Array) -> None:
+    def draw(self, into: Array) -> Array:
         """Draw the orders of the next epochs: (n_epochs, rows)."""
         for order in into:
             order[:] = self.order
             if self.model.shuffle:
-                rng.shuffle(order)  # as sklearn.utils.shuffle does, without its checks
+                self.rng.shuffle(order)  # as sklearn.utils.shuffle does, without its checks
             self.order = order
+        return into
 
-    def _run(self, orders: Array, interrupted: Callable[[], bool]) -> bool:
-        """Run the epochs of these orders (n_epochs, rows); whether the last is the last of all."""
-        from sklearn.exceptions import ConvergenceWarning
+    def next_order(self) -> Array:
+        """The rows of the next epoch, in its order."""
+        return np.asarray(self.draw(np.empty((1, len(self.order)), np.int64))[0])
 
+    def epoch(self, interrupted: Callable[[], bool]) -> bool:
+        """Run an epoch in the order at hand, and note it; whether it was the last."""
+        return self.run(self.order[None], interrupted)
+
+    def run(self, orders: Array, interrupted: Callable[[], bool]) -> bool:
+        """Run and note the epochs of these orders (n_epochs, rows); whether all is over."""
         engine = self.session.engine
         epoch = self.session.epoch(orders.ravel(), self.batch_size, interrupted, is_observed=False)
-        now = engine.snapshot(into=self.spare)
-        is_finite = engine.not_finite() is None or all(
-            np.isfinite(now[name]).all() for name in self.session.names
-        )
+        is_finite = engine.not_finite(self.session.names) is None
         is_whole = epoch.n_rows == orders.size
         if len(orders) > 1 and not (is_finite and is_whole):  # somewhere among them
             engine.restore(self.last)
-            self.spare = now
-            return any(self._run(order[None], interrupted) for order in orders)
+            return any(self.run(order[None], interrupted) for order in orders)
         if not is_finite and self.notes.held is None:
             raise self._divergence(orders[0])
+        if is_finite:
+            self.mark()
         if not is_whole:
-            self.last = now
             return True
-        J, sizes = epoch.J.reshape(len(orders), -1), batch_sizes(orders.shape[1], self.batch_size)
-        of_heads = {head: losses_of(x.reshape(J.shape), sizes) for head, x in epoch.J_of.items()}
-        self.end(J[-1], losses_of(J, sizes), of_heads)
+        J = epoch.J.reshape(len(orders), -1)
+        of_heads = {
+            head: losses_of(own.reshape(J.shape), self.sizes) for head, own in epoch.J_of.items()
+        }
+        self.end(J[-1], losses_of(J, self.sizes), of_heads)
         if not is_finite:
             warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 10)
             return True
-        self.last, self.spare = now, self.last
+        if self.is_partial and self.follows_steps:  # whose state is not handed over each time
+            n_steps = int(engine.read(COUNT))
+            self.model._optimizer = self.model._optimizer.after_steps(n_steps)
         is_asked = self.notes.asks_to_stop()
         if self.notes.calls_back:
             self.mark()
@@ -229,7 +240,7 @@ class Run:
         found: DivergenceError = retrace(
             self.session, self.last, order, self.batch_size, self.model.n_iter_ + 1
         )
-        self.last = self.session.engine.snapshot()
+        self.mark()
         return FitDivergenceError(
             f"{DIVERGED} {found}", epoch=found.epoch, step=found.step, origin=found.origin
         )

@@ -60,7 +60,9 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
     ) -> Self:
         ensemble_fit.fit(self, X, y, sample_weight, given, is_partial=is_partial)
         self.n_iter_ = max(member.n_iter_ for member in self.estimators_)
-        self.loss_ = float(np.mean([member.loss_ for member in self.estimators_]))
+        losses = [member.loss_ for member in self.estimators_ if hasattr(member, "loss_")]
+        if losses:  # Ctrl-C may come before the first epoch is over
+            self.loss_ = float(np.mean(losses))
         return self
 
     @property

@@ -38,6 +38,7 @@ from retrograd.estimators.shared import (
 from retrograd.estimators.starts import Problem, network_to_train, set_out, train
 from retrograd.estimators.together import Together
 from retrograd.estimators.validation import Given, append, held_out
+from retrograd.training.interrupt import Interrupt
 from retrograd.training.step import steps_of
 from retrograd.training.train import MIXED
 
@@ -117,7 +118,7 @@ def _fit_independent(model: BaseMLPEnsemble, members: list[BaseMLP], task: Task)
     if fits and _are_copies(fits):
         _train_together(model, fits)
     else:
-        _train_in_turn(model, fits)
+        _train_in_turn(model, fits, task)
 
 
 def _has_stopped(member: BaseMLP, task: Task) -> bool:
@@ -211,25 +212,27 @@ def _train_together(model: BaseMLPEnsemble, fits: Sequence[Fit]) -> None:
     Together(courses, steps, problem.data, say=_say(model)).run()
 
 
-def _train_in_turn(model: BaseMLPEnsemble, fits: Sequence[Fit]) -> None:
+def _train_in_turn(model: BaseMLPEnsemble, fits: Sequence[Fit], task: Task) -> None:
     """Train members that are no copies of one program one after another.
 
-    After Ctrl-C those that were reached are kept.
+    Of a first fit that Ctrl-C ends only those are kept that it reached.
     """
-    say, n = _say(model), len(model.estimators_)
-    for m, (member, problem) in enumerate(fits, start=1):
-        problem.network.parameters.update(named(*member._weights()))
-        is_interrupted = train(member, problem)
-        if say is not None:
-            figures = f"{member.n_iter_} iterations, loss = {member.loss_:.8f}"
-            say(f"Member {m} of {len(fits)}: {figures}")
-        if is_interrupted:
-            reached = [i for i, one in enumerate(model.estimators_) if hasattr(one, "loss_")]
-            if len(reached) < n:
-                warnings.warn(f"{len(reached)} of {n} members are there.", stacklevel=7)
-            model.estimators_ = [model.estimators_[i] for i in reached]
-            model.estimators_samples_ = [model.estimators_samples_[i] for i in reached]
-            return
+    say = _say(model)
+    with Interrupt() as interrupted:
+        for m, (member, problem) in enumerate(fits, start=1):
+            problem.network.parameters.update(named(*member._weights()))
+            is_over = train(member, problem) or interrupted()
+            if say is not None:
+                figures = (
+                    f"{member.n_iter_} iterations, loss = {getattr(member, 'loss_', np.nan):.8f}"
+                )
+                say(f"Member {m} of {len(fits)}: {figures}")
+            if (is_over or interrupted()) and m < len(fits):
+                warnings.warn(f"{m} of {len(fits)} members were trained.", stacklevel=7)
+                if task.is_first:
+                    model.estimators_ = model.estimators_[:m]
+                    model.estimators_samples_ = model.estimators_samples_[:m]
+                return
 
 
 def _fit_shared(model: BaseMLPEnsemble, members: list[BaseMLP], task: Task) -> None:

@@ -7,6 +7,8 @@ takes this way where it can be told in a few microseconds that the checks would 
 from __future__ import annotations
 
 import warnings
+from contextlib import nullcontext
+from itertools import accumulate, chain
 from numbers import Integral
 from operator import is_
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from retrograd.estimators.descent import Run, batch_size_of
 from retrograd.estimators.form import listed, named
 from retrograd.nn.losses import Target
 from retrograd.training.interrupt import Interrupt
+from retrograd.training.loop import never
 from retrograd.training.rows import Rows
 from retrograd.training.session import TrainingSession
 
@@ -35,13 +38,16 @@ class Ongoing:
     def __init__(self, model: BaseMLP, run: Run, target: Target) -> None:
         self._run, self._target = run, target
         self._names = tuple(model._parameter_constraints)
-        self._parameters = self._parameters_of(model)
-        # An integer seeds each call anew, which takes longer than a step: its state is kept.
-        self._rng = check_random_state(model.random_state)
-        self._seeded = None
-        if isinstance(model.random_state, Integral):
-            self._seeded = self._rng.get_state(legacy=False)
-        self._keep_weights(model)
+        self._parameters = [model.__dict__.get(name) for name in self._names]
+        # An integer seeds each call anew: equally many rows come in the same order again.
+        self._is_seeded = isinstance(model.random_state, Integral)
+        self._orders: dict[int, Array] = {}
+        # The model's weights are pieces of one block: whether they were changed is one look.
+        parts = listed(run.session.parameters())
+        self._weights = np.concatenate([part.ravel() for part in chain(*parts)])
+        self._known = self._weights.copy()
+        model.coefs_, model.intercepts_ = self._given = _pieces(self._weights, parts)
+        self._into = named(*_pieces(self._weights, parts))  # for us, whatever a user does to his
 
     @property
     def session(self) -> TrainingSession:
@@ -60,7 +66,7 @@ class Ongoing:
             or not 0 < len(X) == len(y)
             or hasattr(model, "feature_names_in_")
             or not is_finite(X)
-            or not all(map(is_, self._parameters_of(model), self._parameters))
+            or not all(map(is_, map(model.__dict__.get, self._names), self._parameters))
         ):
             return None
         array = model._ready_target(y)
@@ -76,41 +82,67 @@ class Ongoing:
             session.assign(named(*model._weights()))
             run.mark()
         session.feed(rows)
-        run.begin(np.arange(len(rows)), batch_size_of(model, len(rows)))
-        if self._seeded is not None:
-            self._rng.set_state(self._seeded)
-        with Interrupt() as interrupted:
-            try:
-                run.epochs(self._rng, interrupted)
-            except BaseException:
-                session.engine.restore(run.last)
-                raise
-            finally:
-                model.coefs_, model.intercepts_ = listed(session.parameters())
-                self._keep_weights(model)
-        if interrupted():
+        self._order(model, len(rows))
+        # One batch is soon over: Ctrl-C then comes as it may. A handler of signals costs more.
+        is_long = len(rows) > run.batch_size
+        try:
+            with Interrupt() if is_long else nullcontext(never) as interrupted:
+                run.epoch(interrupted)
+                self._give(model)
+            is_broken_off = interrupted()
+        except KeyboardInterrupt:
+            is_broken_off = True
+            self._bring_back(model)
+        except BaseException:
+            self._bring_back(model)
+            raise
+        if is_broken_off:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         run.require_finite_loss()
+
+    def _give(self, model: BaseMLP) -> None:
+        """Give the model the session's weights."""
+        self.session.parameters(self._into)
+        self._known[:] = self._weights
+        model.coefs_, model.intercepts_ = map(list, self._given)
+
+    def _bring_back(self, model: BaseMLP) -> None:
+        """Give the session and the model the last state that is whole."""
+        self.session.engine.restore(self._run.last)
+        self._give(model)
 
     def settle(self) -> None:
         """Give the model the optimizer's state, for whoever goes on from it without the session."""
         self._run.keep_state()
 
-    def _keep_weights(self, model: BaseMLP) -> None:
-        self._given = [*model.coefs_, *model.intercepts_]
-        self._copies = [array.copy() for array in self._given]
+    def _order(self, model: BaseMLP, n_rows: int) -> None:
+        """Stand before an epoch over so many rows, in the order that a call of its own draws."""
+        run, known = self._run, self._orders.get(n_rows)
+        run.begin(known if known is not None else np.arange(n_rows), batch_size_of(model, n_rows))
+        if known is not None:
+            return
+        run.rng = check_random_state(model.random_state)
+        order = run.next_order()
+        if self._is_seeded:
+            self._orders = {n_rows: order}
 
     def _has_weights(self, model: BaseMLP) -> bool:
         """Whether the model's weights are those that it was given, none assigned or changed."""
-        own = [*model.coefs_, *model.intercepts_]
-        return len(own) == len(self._given) and all(
-            a is b and np.array_equal(a, c)
-            for a, b, c in zip(own, self._given, self._copies, strict=True)
+        return (
+            all(
+                len(own) == len(given) and all(map(is_, own, given))
+                for own, given in zip((model.coefs_, model.intercepts_), self._given, strict=True)
+            )
+            and (self._weights == self._known).all()
         )
 
-    def _parameters_of(self, model: BaseMLP) -> list[Any]:
-        own = model.__dict__
-        return [own.get(name) for name in self._names]
+
+def _pieces(block: Array, like: tuple[list[Array], list[Array]]) -> tuple[list[Array], list[Array]]:
+    """A block as arrays of these shapes, one after another."""
+    ends = accumulate(part.size for part in chain(*like))
+    cut = iter(np.split(block, [*ends]))
+    coefs, intercepts = ([next(cut).reshape(part.shape) for part in parts] for parts in like)
+    return coefs, intercepts
 
 
 def ready_labels(y: Array, classes: Array) -> Array | None:
@@ -121,7 +153,5 @@ def ready_labels(y: Array, classes: Array) -> Array | None:
     """
     if y.ndim != 1 or y.dtype != classes.dtype or y.dtype.kind not in "biuU" or len(classes) < 3:
         return None
-    places = classes.searchsorted(y)
-    if places.max() >= len(classes) or not (classes[places] == y).all():
-        return None
-    return np.asarray(places, np.int64)
+    places = np.asarray(classes.searchsorted(y), np.int64)
+    return places if (classes.take(places, mode="clip") == y).all() else None

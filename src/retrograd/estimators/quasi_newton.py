@@ -12,6 +12,7 @@ from retrograd.errors import FitDivergenceError
 from retrograd.estimators.descent import DIVERGED, INFINITE_LOSS
 from retrograd.estimators.form import listed
 from retrograd.estimators.notes import Notes
+from retrograd.training.interrupt import Interrupt
 from retrograd.training.session import TrainingSession
 from retrograd.training.solvers.flat import FlatObjective
 
@@ -52,16 +53,28 @@ def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Arra
             is_stopped = True
             raise StopIteration  # which SciPy takes as the wish to stop
 
+    def objective(flat: Array) -> tuple[float, Array]:
+        if interrupted():
+            raise KeyboardInterrupt
+        return f(flat)
+
     options = {"maxfun": model.max_fun, "maxiter": model.max_iter, "gtol": model.tol}
-    try:
-        result = minimize(
-            f, best, method="L-BFGS-B", jac=True, options=options, callback=after_iteration
-        )
-        best, model.loss_ = result.x, float(result.fun)
-        if not is_stopped:
-            _check_optimize_result("lbfgs", result, model.max_iter)  # warns if it did not converge
-    except KeyboardInterrupt:
-        is_interrupted = True
+    with Interrupt() as interrupted:
+        try:
+            result = minimize(
+                objective,
+                best,
+                method="L-BFGS-B",
+                jac=True,
+                options=options,
+                callback=after_iteration,
+            )
+            best, model.loss_ = result.x, float(result.fun)
+        except KeyboardInterrupt:
+            is_interrupted = True
+    if not (is_stopped or is_interrupted):
+        _check_optimize_result("lbfgs", result, model.max_iter)  # warns if it did not converge
+    if is_interrupted:
         warnings.warn("Training interrupted by user.", stacklevel=8)
     f.move_to(best)
     parameters = session.parameters() if notes.best is None else notes.best

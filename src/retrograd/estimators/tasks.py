@@ -157,7 +157,7 @@ def kind_of(value: Any, array: Any, loss: Any = None) -> str:
     if n > MOST_WHOLE_LABELS:
         raise DataError(
             f"holds {n} different whole numbers, which could be labels or numbers; say which by "
-            f"targets={{...: {REGRESSION!r}}} or {CLASSIFICATION!r}"
+            f"the parameter targets, {REGRESSION!r} or {CLASSIFICATION!r}"
         )
     return CLASSIFICATION
 

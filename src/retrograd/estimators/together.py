@@ -111,7 +111,7 @@ class Together:
             n_epochs = min(1 if self._say else course.n_certain() for course in courses)
             orders = np.empty((len(courses), n_epochs, self._n_rows), np.int64)
             for course, own in zip(courses, orders, strict=True):
-                course.draw(course.problem.rng, own)
+                course.draw(own)
             if self._run(orders, interrupted):
                 return
 
@@ -214,7 +214,7 @@ class Together:
 
     def _not_finite(self) -> list[int]:
         """The active members whose weights are not."""
-        if self._session.not_finite() is None:
+        if self._session.not_finite(self.names) is None:
             return []
         values = [self._now[name] for name in self.names]
         return [m for m in self._active if not all(np.isfinite(value[m]).all() for value in values)]

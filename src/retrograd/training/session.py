@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -86,6 +87,7 @@ class TrainingSession:
         for name, value in network.parameters.items():
             require_finite(value, f"parameter {name}")
         self._sizes: tuple[int, int, Array] | None = None  # of the batches of an epoch
+        self._known_l2: tuple[Array, float | Array] | None = None  # of batches of these weights
         self._numbers: tuple[Optimizer, dict[str, Rate]] | None = None  # of the optimizer seen last
         self.names, self.n_outputs = tuple(network.parameters), network.n_outputs
         fixed = network.statistics | frozen
@@ -150,25 +152,25 @@ class TrainingSession:
         # Where the last batch begins, if it is one of its own.
         split = (n_batches - 1) * batch_size if is_observed else len(order)
         numbers = self._scalars(order, batch_size)
-        names = ["J", *(of("J", head) for head in self.heads)]
-        found = {name: np.empty(0) for name in names}
-        last = {"gradient_norm": np.full(1, np.nan)}
+        found: dict[str, Array] = {}
+        last: dict[str, float] = {}
         if split:
             most = _part(numbers, slice(0, -1)) if is_observed else numbers
             found = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)
         if is_observed and (not split or (len(found["J"]) == n_batches - 1 and not stop())):
-            last = self.engine.run("observe", order[split:], _part(numbers, slice(-1, None)))
-            found = {name: np.concatenate([found[name], last.pop(name)]) for name in names}
-        norm, J = float(last.pop("gradient_norm")[0]), found["J"]
-        rate = numbers.get("learning_rate", float("nan"))
-        rate = rate[len(J) - 1] if isinstance(rate, np.ndarray) else rate
+            seen = self.engine.run("observe", order[split:], _part(numbers, slice(-1, None)))
+            for name in ("J", *(of("J", head) for head in self.heads)):
+                own = seen.pop(name)
+                found[name] = np.concatenate([found[name], own]) if split else own
+            last = {name: float(value[0]) for name, value in seen.items()}
+        J, rate = found["J"], numbers.get("learning_rate", math.nan)
         return Epoch(
             J,
-            norm,
-            float(rate),
+            last.pop("gradient_norm", math.nan),
+            float(rate[len(J) - 1] if isinstance(rate, np.ndarray) else rate),
             n_rows=min(len(J) * batch_size, len(order)),
             J_of={head: found[of("J", head)] for head in self.heads},
-            statistics={name: float(value[0]) for name, value in last.items()},
+            statistics=last,
         )
 
     def _scalars(self, order: Array, batch_size: int) -> dict[str, float | Array]:
@@ -246,7 +248,13 @@ class TrainingSession:
 
     def l2_of(self, order: Array, batch_size: int) -> float | Array:
         """The l2 of each batch of these rows, or of all of them."""
-        return self._l2(self.weights(order, batch_size)) if callable(self._l2) else self._l2
+        if not callable(self._l2):
+            return self._l2
+        weights = self.weights(order, batch_size)
+        if self._known_l2 is None or self._known_l2[0] is not weights:
+            found = self._l2(weights)
+            self._known_l2 = weights, float(found[0]) if len(found) == 1 else found
+        return self._known_l2[1]
 
     def _numbers_of_J(self, order: Array, batch_size: int) -> dict[str, float | Array]:
         return {L2: self.l2_of(order, batch_size), **self._key, **self._weights}
@@ -330,12 +338,18 @@ class TrainingSession:
             return state, self.parameters()
         return state, {name: state[name] for name in self.names}
 
-    def parameters(self) -> dict[str, Array]:
-        """Copies of the parameters: those to predict with, if the optimizer tells them apart."""
-        if self.reads_others:
-            found = self.engine.run("read", np.zeros(1, np.int64), self._numbers_of("read"))
-            return {name: found[name][0] for name in self.names}
-        return {name: self.engine.read(name) for name in self.names}
+    def parameters(self, into: Mapping[str, Array] | None = None) -> dict[str, Array]:
+        """Copies of the parameters: those to predict with, if the optimizer tells them apart.
+
+        In the arrays `into`, if they are given.
+        """
+        own = into or {}
+        if not self.reads_others:
+            return {name: self.engine.read(name, own.get(name)) for name in self.names}
+        found = self.engine.run("read", np.zeros(1, np.int64), self._numbers_of("read"))
+        for name, array in own.items():
+            array[...] = found[name][0]
+        return dict(own) or {name: found[name][0] for name in self.names}
 
     def _numbers_of(self, step: str) -> dict[str, float]:
         """The numbers of a step that only reads, as they were in the last step of training."""

@@ -42,7 +42,7 @@ class Arguments:
         shared: Buffers,
     ) -> None:
         self.memory = Memory(executable, rows, n_threads, shared)
-        self._program = program = executable.program
+        program = executable.program
         self._pointers, cells = self.memory.pointers, executable.table.cells
         for name, node in program.state.items():
             self.memory.point(node, state[name])
@@ -53,6 +53,11 @@ class Arguments:
         ]
         for _, _, cell, number in self.scalars:
             self._pointers[cell] = address(number)
+        # Of each array of data: the place of its stride, and its pointer.
+        self._data = {
+            name: (place, cells["data", name])
+            for place, name in enumerate(program.inputs, start=STRIDES + len(self.scalars))
+        }
         self._outputs = [(name, cells[node]) for name, node in program.outputs.items()]
         self._order = cells["order"]
         self._kept: list[Array] = []  # arrays that the code reads until the next run
@@ -94,10 +99,10 @@ class Arguments:
 
     def hand_over_data(self, name: str, array: Array) -> None:
         """Point the code at an array of data."""
-        if name in self._program.inputs:
-            place = STRIDES + len(self._program.scalars) + [*self._program.inputs].index(name)
+        if name in self._data:
+            place, cell = self._data[name]
             self._figures[place] = array.strides[0]
-            self.memory.point(("data", name), array)
+            self._pointers[cell] = address(array)
 
     def parts(self, first: int, last: int, n_threads: int) -> list[int]:
         """Where the numbers of each thread lie, for a range of batches."""

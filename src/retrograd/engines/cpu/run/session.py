@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from retrograd.engines.checks import (
     checked_scalars,
     checked_step,
     found_state,
+    input_nodes,
     state_nodes,
 )
 from retrograd.engines.cpu.machine.target import Target
@@ -45,6 +46,7 @@ class CpuSession:
         self._target, self._steps, self._n_threads = target, dict(steps), n_threads
         self._copies = None if copies is None else require_integer("session", "copies", copies)
         self._runners: dict[str, Runner] = {}
+        self._inputs = input_nodes(steps)
         self.feed(data)
         self._state = State(state_nodes(steps), target.bytes // 4, self._copies)
         self._buffers = [Buffers() for _ in self._state.arrays]
@@ -97,7 +99,7 @@ class CpuSession:
 
     def feed(self, data: Mapping[str, Array]) -> None:
         """See `Session.feed`."""
-        found, self._n_rows = checked_data(self._steps, data)
+        found, self._n_rows = checked_data(self._inputs, data)
         self._data = {name: line(array) for name, array in found.items()}
         self._is_sparse = any(not isinstance(array, np.ndarray) for array in self._data.values())
         if not self._is_sparse:  # sparse rows are expanded into arrays of their own
@@ -132,9 +134,9 @@ class CpuSession:
         made = Runner(self._steps[step], self._target, states, self._buffers, self._n_threads)
         return self._runners.setdefault(step, made)
 
-    def read(self, name: str) -> Array:
+    def read(self, name: str, into: Array | None = None) -> Array:
         """See `Session.read`."""
-        return self._state.read(name)
+        return self._state.read(name, into)
 
     def write(self, name: str, value: Array) -> None:
         """See `Session.write`."""
@@ -148,9 +150,9 @@ class CpuSession:
         """See `Session.restore`."""
         self._state.restore(snapshot)
 
-    def not_finite(self) -> str | None:
+    def not_finite(self, among: Collection[str] | None = None) -> str | None:
         """See `Session.not_finite`."""
-        return self._state.not_finite()
+        return self._state.not_finite(among)
 
     def release(self) -> None:
         """See `Session.release`."""

@@ -67,10 +67,13 @@ class State:
         shape, strides = (len(memory), *first.shape), (memory.strides[0], *first.strides)
         return np.lib.stride_tricks.as_strided(first, shape, strides)
 
-    def read(self, name: str) -> Array:
-        """A copy of a variable."""
+    def read(self, name: str, into: Array | None = None) -> Array:
+        """A copy of a variable, in the memory of another array if it is given."""
         self._require(name)
-        return np.array(self._views[name], order="C")
+        if into is None:
+            return np.array(self._views[name], order="C")
+        into[...] = self._views[name]
+        return into
 
     def write(self, name: str, value: Array) -> None:
         """Give a variable another value, of its shape."""
@@ -89,13 +92,18 @@ class State:
         if name not in self._shapes:
             raise unknown_name("state variable", name, self._shapes)
 
-    def not_finite(self) -> str | None:
-        """The name of the first variable that is not finite."""
-        # Padding may hold anything: where a block is not finite, each variable is looked at.
+    def not_finite(self, among: Collection[str] | None = None) -> str | None:
+        """The name of the first variable, of these or of all, that is not finite."""
+        # Padding may hold anything: where memory is not finite, the variables in it are looked at.
         # Copy by copy: of a long block BLAS would take a sum with several threads, and wake them.
-        if all(is_finite(own) for block in self._blocks.values() for own in block):
+        names = self._views if among is None else among
+        if among is None:
+            pieces = (own for block in self._blocks.values() for own in block)
+        else:
+            pieces = (arrays[name] for arrays in self.arrays for name in among)
+        if all(map(is_finite, pieces)):
             return None
-        return next((name for name, view in self._views.items() if not is_finite(view)), None)
+        return next((name for name in names if not is_finite(self._views[name])), None)
 
     def snapshot(self, into: Snapshot | None = None) -> Packed:
         """A copy of all variables, in the memory of an older one if it is given."""
