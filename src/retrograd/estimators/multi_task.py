@@ -38,7 +38,8 @@ class MLPMultiTask(ManyHeads):
     ::
 
         J = sum over targets of weight * (mean over rows of the target's loss) + penalty
-                                                                  [Caruana 1997, sec. 1]
+
+    [Caruana 1997, sec. 1]
 
     All targets share the hidden layers; each has outputs of its own, which are those of an
     `MLPClassifier` or an `MLPRegressor`. See docs/scikit-learn.md.
