@@ -323,6 +323,16 @@ def test_a_target_that_is_not_known_of_a_row_does_not_count():
     assert a.scores(X, y, {"price": known})["price"] > a.scores(X, y)["price"]
 
 
+def test_the_scale_of_a_regressors_targets_counts_rows_by_their_weights():
+    w, scale = np.arange(N) % 3, rg.MLPRegressor(standardize=True, random_state=0, max_iter=4)
+    twice = np.repeat(np.arange(N), w)
+    scale.fit(X, PRICE, w)
+    mean, std = PRICE[twice].mean(), PRICE[twice].std()
+    by_hand = clone(scale).set_params(standardize=False)
+    by_hand.fit((X - X.mean(axis=0)) / X.std(axis=0), (PRICE - mean) / std, w)
+    close(scale.loss_curve_, by_hand.loss_curve_, 9)
+
+
 def test_one_weight_for_all_targets_is_the_same_for_each():
     w = np.linspace(0.0, 2.0, N)
     a, b = model().fit(X, Y, w), model().fit(X, Y, dict.fromkeys(Y, w))

@@ -59,6 +59,8 @@ def mean_and_scale(
     >>> import numpy as np
     >>> mean_and_scale("age", np.array([1.0, 3.0])), mean_and_scale("age", np.array([0.1] * 3))
     ((2.0, 1.0), (0.1, 1.0))
+    >>> mean_and_scale("age", np.array([1.0, 3.0, 99.0]), np.array([1, 1, 0]))
+    (2.0, 1.0)
     """
     if weights is not None and weights.any():
         counts = weights > 0
