@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_random_state
 
 from retrograd.arrays import Array
 from retrograd.errors import OptionError
@@ -31,6 +30,7 @@ from retrograd.estimators.prepare import (
     plain_pair,
     rows_of,
 )
+from retrograd.estimators.seeds import generator
 from retrograd.estimators.starts import Problem, best_of, network_to_train, set_out
 from retrograd.estimators.validation import Given, Score, append, held_out
 from retrograd.inspect.subject import Subject
@@ -184,7 +184,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         if is_first:  # a model that goes on keeps the precision of its first fit
             self._dtype = dtype_of(self, X)
         targets = checked_targets(self, y, self._dtype, is_first=is_first, is_partial=is_partial)
-        rng = check_random_state(self.random_state)
+        rng = generator(self.random_state)
         holds_out = self.early_stopping and given is None and is_stochastic(self.solver)
         X, order, test = set_out(
             self,

@@ -8,15 +8,14 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.multiclass import unique_labels
 
 from retrograd.arrays import Array
-from retrograd.errors import DataError, OptionError
 from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
-from retrograd.estimators.border import plainly
+from retrograd.estimators.labels import be_told, require_known, weights_of_classes
 from retrograd.estimators.losses import LABELLED, LOG_LOSS, name_of
 from retrograd.estimators.ongoing import ready_labels
 from retrograd.estimators.optimizers import has_partial_fit
@@ -195,7 +194,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         y_val: Any,
         sample_weight_val: Any,
     ) -> Self:
-        self._take_classes(y, classes)
+        be_told(self, y, classes)
         validation = given(X_val, y_val, sample_weight_val)
         return self._fit(X, y, sample_weight, validation, is_partial=True)
 
@@ -221,13 +220,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         found = self._input_gradients(X)
         return np.concatenate([-found, found], axis=1) if self.n_outputs_ == 1 else found
 
-    def _take_classes(self, y: Any, classes: Any) -> None:
-        """Take the classes that a first call of partial_fit needs."""
-        with plainly():
-            if _check_partial_fit_first_call(self, classes):
-                is_multilabel = type_of_target(y).startswith("multilabel")
-                self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
-
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y)
@@ -248,36 +240,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
             return
-        found = unique_labels(y)
-        if self.warm_start and not is_partial:
-            if set(found) != set(self.classes_):
-                raise DataError(
-                    "warm_start can only be used where `y` has the same classes as in the previous "
-                    f"call to fit. Previously got {self.classes_}, `y` has {found}"
-                )
-        elif np.setdiff1d(found, self.classes_, assume_unique=True).size:
-            raise DataError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
-                f"'y' has {found}."
-            )
+        are_all = bool(self.warm_start) and not is_partial
+        require_known(unique_labels(y), self.classes_, are_all=are_all)
 
     def _row_weights(
         self, y: Any, sample_weight: Array | None, *, is_partial: bool
     ) -> Array | None:
         if self.class_weight is None:
             return sample_weight
-        if is_partial and self.class_weight == "balanced":
-            raise OptionError(
-                "class_weight 'balanced' is not supported for partial_fit: these rows need not "
-                "have the shares of all; give {label: weight}, as "
-                "sklearn.utils.compute_class_weight finds it from all rows"
-            )
-        try:
-            weights = compute_sample_weight(self.class_weight, y)
-        except ValueError as error:
-            raise OptionError(f"class_weight={self.class_weight!r}: {error}") from error
-        if not weights.any():
-            raise OptionError("class_weight gives every row the weight 0")
+        weights = weights_of_classes(self.class_weight, y, is_partial=is_partial)
         return weights if sample_weight is None else sample_weight * weights
 
     def _ready_target(self, y: Array) -> Array | None:

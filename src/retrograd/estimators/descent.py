@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -163,10 +163,10 @@ class Run:
         if not is_whole:
             return True
         J = epoch.J.reshape(len(orders), -1)
-        of_heads = {
-            head: losses_of(own.reshape(J.shape), self.sizes) for head, own in epoch.J_of.items()
-        }
-        self.end(J[-1], losses_of(J, self.sizes), of_heads)
+        self.notes.heads(
+            {head: losses_of(own.reshape(J.shape), self.sizes) for head, own in epoch.J_of.items()}
+        )
+        self.end(J[-1], losses_of(J, self.sizes))
         if not is_finite:
             warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 10)
             return True
@@ -178,17 +178,10 @@ class Run:
             self.mark()
         return self._is_over() or self.is_partial or interrupted() or is_asked
 
-    def end(
-        self,
-        J: Array,
-        losses: Sequence[float],
-        of_heads: Mapping[str, Sequence[float]] | None = None,
-    ) -> None:
+    def end(self, J: Array, losses: list[float]) -> None:
         """Note epochs, from their losses and J of each batch of the last."""
         self.J = J
-        for i, loss in enumerate(losses):
-            own = {head: curve[i] for head, curve in (of_heads or {}).items()}
-            self.notes.epoch(loss, own)
+        self.notes.epochs(losses)
 
     def _is_over(self) -> bool:
         """Let the rate follow its schedule; whether there is no more to gain."""
@@ -287,8 +280,10 @@ def losses_of(J: Array, sizes: Array) -> list[float]:
     >>> losses_of(np.array([[1.0, 5.0], [2.0, 2.0]]), np.array([3.0, 1.0]))
     [2.0, 2.0]
     """
-    found = np.multiply(J, sizes, dtype=np.float64).sum(axis=1) / sizes.sum()
-    return [float(loss) for loss in found]
+    found: list[float] = (
+        np.multiply(J, sizes, dtype=np.float64).sum(axis=1) / sizes.sum()
+    ).tolist()
+    return found
 
 
 def batch_size_of(model: BaseMLP, n_rows: int) -> int:

@@ -6,15 +6,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
 from retrograd.arrays import Array
 from retrograd.estimators import options
-from retrograd.estimators.border import plainly
 from retrograd.estimators.classifier import MLPClassifier
 from retrograd.estimators.ensemble import BaseMLPEnsemble
+from retrograd.estimators.labels import be_told
 from retrograd.estimators.losses import LOG_LOSS
 from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.validation import given
@@ -31,15 +29,18 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseMLPEnsemble):  # type: ignore[m
         members: "independent": each has weights of its own, drawn and shuffled by a seed of its
             own. "shared": all share the weights; each has factors of 1 or -1 at first on the rows
             and columns of every matrix, and biases of its own, and sees every row of every batch:
-            W_m = r_m * W * s_m   [Wen, Tran & Ba 2020]. Not with "lbfgs".
+            W_m = r_m * W * s_m   [Wen, Tran & Ba 2020]. Not with every option (docs/ensembles.md).
         bootstrap: members draw the rows that they train on, with replacement.
         max_samples: rows that a member draws: a number of them, or a share of all, in (0, 1].
         random_state: of the members' seeds; those are the `random_state` of `estimators_`.
-        verbose: print the mean loss of each epoch.
+        verbose: print the mean loss of each epoch; where members are trained in turn, a line for
+            each of them.
         early_stopping: each member holds out rows of its own, keeps its best weights and stops
             by itself; with shared weights all together.
+        callbacks: functions called with the member that is trained, as `callback(member)`; True
+            stops that one.
 
-    The others are those of `rg.MLPClassifier`, for every member.
+    The others are those of `rg.MLPClassifier`, for every member; `random_starts` is not there.
 
     Attributes: `estimators_`, the members; `estimators_samples_`, the rows that each trained on;
     `parameters_`, the weights and factors, where members share; `n_iter_`, the most epochs of a
@@ -147,10 +148,7 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseMLPEnsemble):  # type: ignore[m
         All members take all rows. `classes`: all labels that will come, needed in the first
         call. With `early_stopping` and validation rows each member ends as `rg.MLPClassifier`.
         """
-        with plainly():
-            if _check_partial_fit_first_call(self, classes):
-                is_multilabel = type_of_target(y).startswith("multilabel")
-                self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
+        be_told(self, y, classes)
         validation = given(X_val, y_val, sample_weight_val)
         return self._fit(X, y, sample_weight, validation, is_partial=True)
 

@@ -10,7 +10,6 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from retrograd.arrays import Array
 from retrograd.errors import OptionError
@@ -28,6 +27,7 @@ from retrograd.estimators.prepare import (
     plain_pair,
     rows_of,
 )
+from retrograd.estimators.seeds import generator
 from retrograd.estimators.shared import (
     SharedCourse,
     first_parameters,
@@ -133,7 +133,7 @@ def _problem(
     first: tuple[BaseMLP, Problem] | None = None,
 ) -> Problem:
     """What a member's fit is about; where it has the rows of the first member, that's."""
-    rng = check_random_state(member.random_state)
+    rng = generator(member.random_state)
     holds_out = model.early_stopping and task.given is None and is_stochastic(model.solver)
     is_drawn = not task.is_partial and (model.bootstrap or model.max_samples != 1.0)
     common = first

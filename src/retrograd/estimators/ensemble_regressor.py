@@ -31,15 +31,18 @@ class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[mis
         members: "independent": each has weights of its own, drawn and shuffled by a seed of its
             own. "shared": all share the weights; each has factors of 1 or -1 at first on the rows
             and columns of every matrix, and biases of its own, and sees every row of every batch:
-            W_m = r_m * W * s_m   [Wen, Tran & Ba 2020]. Not with "lbfgs".
+            W_m = r_m * W * s_m   [Wen, Tran & Ba 2020]. Not with every option (docs/ensembles.md).
         bootstrap: members draw the rows that they train on, with replacement.
         max_samples: rows that a member draws: a number of them, or a share of all, in (0, 1].
         random_state: of the members' seeds; those are the `random_state` of `estimators_`.
-        verbose: print the mean loss of each epoch.
+        verbose: print the mean loss of each epoch; where members are trained in turn, a line for
+            each of them.
         early_stopping: each member holds out rows of its own, keeps its best weights and stops
             by itself; with shared weights all together.
+        callbacks: functions called with the member that is trained, as `callback(member)`; True
+            stops that one.
 
-    The others are those of `rg.MLPRegressor`, for every member.
+    The others are those of `rg.MLPRegressor`, for every member; `random_starts` is not there.
 
     Attributes: `estimators_`, the members; `estimators_samples_`, the rows that each trained on;
     `parameters_`, the weights and factors, where members share; `n_iter_`, the most epochs of a

@@ -19,6 +19,7 @@ from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.border import checked_weights, plainly
 from retrograd.estimators.classifier import MLPClassifier
 from retrograd.estimators.form import HeadsForm, activations_of
+from retrograd.estimators.labels import be_told
 from retrograd.estimators.losses import LOG_LOSS, SQUARED_ERROR
 from retrograd.estimators.prepare import Targets, plain_rows
 from retrograd.estimators.regressor import MLPRegressor
@@ -89,7 +90,7 @@ class ManyHeads(BaseMLP):
                 head.set_params(**made.get_params(deep=False))
                 if isinstance(head, MLPClassifier) and name in labels:
                     with of_target(name, is_named=self._is_named):
-                        head._take_classes(None, labels[name])  # as before, else an error
+                        be_told(head, None, labels[name])  # as before, else an error
             return
         columns = columns_of(y)
         is_named = columns is not None
@@ -105,7 +106,7 @@ class ManyHeads(BaseMLP):
         for name, head in heads.items():
             if is_partial and isinstance(head, MLPClassifier):
                 with of_target(name, is_named=is_named):
-                    head._take_classes(values_of(columns[name]), labels.get(name))
+                    be_told(head, values_of(columns[name]), labels.get(name))
         self._heads, self._is_named = heads, is_named
 
     def _kind(self, name: str, value: Any, labels: Mapping[str, Any], *, is_named: bool) -> str:

@@ -40,30 +40,36 @@ class Notes:
         self._after_epoch = after_epoch
         self.best = best
 
-    def epoch(self, loss: float, loss_of: Mapping[str, float] | None = None) -> None:
-        """Take down the figures of an epoch, and whether it was better than those before.
+    def heads(self, losses_of: Mapping[str, list[float]]) -> None:
+        """Take down the losses of each head in the next epochs, where there are some."""
+        for head, losses in losses_of.items():
+            self.model.loss_curves_[head] += losses
 
-        `loss_of`: each head's, where there are some.
+    def epochs(self, losses: list[float]) -> None:
+        """Take down the figures of epochs, and whether they were better than those before.
+
+        Only one at a time where something looks at them: held-out rows, or `verbose`.
         """
-        model = self.model
-        model.n_iter_ += 1
-        model.t_ += self.rows_of_epoch
-        model.loss_ = loss
-        model.loss_curve_.append(loss)
-        for head, own in (loss_of or {}).items():
-            model.loss_curves_[head].append(own)
+        model, n = self.model, len(losses)
+        model.n_iter_ += n
+        model.t_ += n * self.rows_of_epoch
+        model.loss_ = losses[-1]
+        model.loss_curve_ += losses
         if model.verbose:
-            print(f"Iteration {model.n_iter_}, loss = {loss:.8f}")
-        is_better = True
+            print(f"Iteration {model.n_iter_}, loss = {losses[-1]:.8f}")
+        n_stale = n_before = model._no_improvement_count
         if model.best_loss_ is not None:
-            is_better = not loss > model.best_loss_ - model.tol
-            model.best_loss_ = min(model.best_loss_, loss)
+            best, tol = model.best_loss_, model.tol
+            for loss in losses:
+                n_stale = n_stale + 1 if loss > best - tol else 0
+                best = min(best, loss)
+            model.best_loss_ = best
         if self.held is not None:
             best = model.best_validation_score_
             score = self.validate()
             if self.held.stops:
-                is_better = not score < best + model.tol
-        model._no_improvement_count = 0 if is_better else model._no_improvement_count + 1
+                n_stale = n_before + 1 if score < best + model.tol else 0
+        model._no_improvement_count = n_stale
 
     def validate(self) -> float:
         """The score of the held rows as things are; the weights are kept if it is the best."""
