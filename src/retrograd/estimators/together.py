@@ -214,7 +214,7 @@ class Together:
 
     def _not_finite(self) -> list[int]:
         """The active members whose weights are not."""
-        if self._session.not_finite(self.names) is None:
+        if self._session.not_finite() is None:
             return []
         values = [self._now[name] for name in self.names]
         return [m for m in self._active if not all(np.isfinite(value[m]).all() for value in values)]
