@@ -225,8 +225,9 @@ class Together:
         self._stand(self._active)
         self._active = [i for i in self._active if i != m]
         found: DivergenceError = self.courses[m].diverged(self.state_of(m), order)
+        who = f"Member {m}: " if len(self.courses) > 1 else ""
         return FitDivergenceError(
-            f"{DIVERGED} Member {m}: {found}",
+            f"{DIVERGED} {who}{found}",
             epoch=found.epoch,
             step=found.step,
             origin=found.origin,
