@@ -1,6 +1,10 @@
 """Ensembles: members equal fits of their own, predictions are their mean, and nothing is lost."""
 
+import os
 import pickle
+import signal
+import sys
+import threading
 import warnings
 
 import numpy as np
@@ -13,46 +17,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import retrograd as rg
 from retrograd.errors import FitDivergenceError, ModelFileError, OptionError, ShapeError
 from retrograd.files import container
+from tests.estimators.members import (
+    ENSEMBLE,
+    alone,
+    ensemble,
+    of_members,
+    output,
+    require_same,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-MEMBER = {"classifier": rg.MLPClassifier, "regressor": rg.MLPRegressor}
-ENSEMBLE = {"classifier": rg.MLPEnsembleClassifier, "regressor": rg.MLPEnsembleRegressor}
-FIGURES = (
-    *("n_iter_", "t_", "loss_", "loss_curve_", "best_loss_", "validation_scores_"),
-    *("best_validation_score_", "out_activation_", "n_layers_", "n_outputs_", "n_features_in_"),
-)
-SMALL = {"hidden_layer_sizes": (6,), "max_iter": 8}
-
-
-def ensemble(task, n=3, **params):
-    return ENSEMBLE[task.kind](n, random_state=5, **(SMALL | task.params | params))
-
-
-def alone(task, seed, **params):
-    return MEMBER[task.kind](random_state=seed, **(SMALL | task.params | params))
-
-
-def output(model, X):
-    return model.predict_proba(X) if hasattr(model, "predict_proba") else model.predict(X)
-
-
-def of_members(model, X):
-    if hasattr(model, "predict_proba"):
-        return model.predict_proba_members(X)
-    return model.predict_members(X)
-
-
-def require_same(member, single):
-    for own, other in zip(
-        [*member.coefs_, *member.intercepts_], [*single.coefs_, *single.intercepts_], strict=True
-    ):
-        np.testing.assert_array_equal(own, other, strict=True)
-    for name in FIGURES:
-        assert hasattr(member, name) == hasattr(single, name), name
-        if hasattr(single, name):
-            np.testing.assert_equal(getattr(member, name), getattr(single, name), name)
-
 
 PARAMS = {
     "adam": {},
@@ -294,13 +268,28 @@ def test_copies_of_a_fitted_ensemble_predict_the_same(tasks, members):
 def test_a_member_that_diverges_is_named_and_all_keep_finite_weights(tasks):
     task = tasks["one output"]
     model = ensemble(task, solver="sgd", learning_rate_init=1e30, max_iter=50)
-    with pytest.raises(FitDivergenceError, match=r"Member \d diverged at epoch \d+, step") as info:
+    with pytest.raises(FitDivergenceError, match=r"Member \d: training diverged at epoch") as info:
         model.fit(task.X, 1e6 * task.y)
-    origin = info.value.origin
-    assert (origin.epoch, origin.step) == (info.value.epoch, info.value.step)
-    assert str(origin) in str(info.value) and np.isin(origin.rows, np.arange(len(task.y))).all()
+    found = info.value
+    assert found.epoch >= 1 and found.step == 1
+    # As in a fit of its own: the gate that made the first infinity.
+    member = model.estimators_[int(str(found).partition("Member ")[2][0])]
+    single = alone(task, member.random_state, solver="sgd", learning_rate_init=1e30, max_iter=50)
+    with pytest.raises(FitDivergenceError) as info:
+        single.fit(task.X, 1e6 * task.y)
+    assert str(found.origin) == str(info.value.origin) and found.origin.gate
+    require_same(member, single)
     for member in model.estimators_:
         assert all(np.isfinite(W).all() for W in [*member.coefs_, *member.intercepts_])
+
+
+def test_shared_weights_that_diverge_are_the_last_finite_ones_and_the_gate_is_named(tasks):
+    task = tasks["one output"]
+    model = ensemble(task, members="shared", solver="sgd", learning_rate_init=1e30, max_iter=50)
+    with pytest.raises(FitDivergenceError, match="training diverged at epoch") as info:
+        model.fit(task.X, 1e6 * task.y)
+    assert info.value.origin.gate in str(info.value)
+    assert all(np.isfinite(value).all() for value in model.parameters_.values())
 
 
 def test_held_out_rows_let_the_others_go_on_where_a_member_diverges(tasks):
@@ -339,7 +328,7 @@ HOSTILE = {
     "too many rows": ({"max_samples": 1000}, OptionError, "max_samples=1000 is more than the 130"),
     "shared and drawn": ({"members": "shared", "bootstrap": True}, OptionError, "same rows"),
     "shared lbfgs": ({"members": "shared", "solver": "lbfgs"}, OptionError, "'adam' or 'sgd'"),
-    "a solver": ({"solver": "adamw"}, ValueError, "solver"),
+    "a solver": ({"solver": "adamz"}, ValueError, "solver"),
     "sizes": ({"hidden_layer_sizes": (3, -1)}, ValueError, "hidden_layer_sizes"),
 }
 
@@ -400,3 +389,80 @@ CHECKED = [
 @parametrize_with_checks(CHECKED)
 def test_scikit_learn_accepts_the_ensembles(estimator, check):
     check(estimator)
+
+
+def press_at(n, monkeypatch):
+    """Press Ctrl-C when line `n` is printed, from 1; returns the lines."""
+    lines = []
+
+    def press(line):
+        lines.append(line)
+        if len(lines) == n:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("builtins.print", press)
+    return lines
+
+
+WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C to oneself there")
+
+
+@WINDOWS
+@pytest.mark.parametrize("members", ["independent", "shared"])
+def test_ctrl_c_keeps_every_member_as_far_as_it_is(members, monkeypatch, tasks):
+    task = tasks["multi-class"]
+    params = {"members": members, "tol": 0.0, "batch_size": 32}
+    model = ensemble(task, max_iter=1000, verbose=True, **params)
+    lines = press_at(3, monkeypatch)
+    with pytest.warns(UserWarning, match="Training interrupted by user."):
+        model.fit(task.X, task.y)
+    monkeypatch.undo()
+    assert len(lines) == 3 and model.n_iter_ == 3 and len(model.estimators_) == 3
+    whole = ensemble(task, max_iter=3, **params).fit(task.X, task.y)
+    for member, other in zip(model.estimators_, whole.estimators_, strict=True):
+        require_same(member, other)
+    assert model.loss_ == whole.loss_ and np.isfinite(model.predict_proba(task.X)).all()
+
+
+@WINDOWS
+def test_ctrl_c_between_epochs_that_run_at_once_keeps_whole_ones(monkeypatch, tasks):
+    task = tasks["multi-class"]
+    model = ensemble(task, max_iter=10**6, tol=0.0, n_iter_no_change=np.inf)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.warns(UserWarning, match="Training interrupted by user."):
+        model.fit(task.X, task.y)
+    n = model.n_iter_
+    assert n > 10 and {member.n_iter_ for member in model.estimators_} == {n}
+    whole = ensemble(task, max_iter=n, tol=0.0, n_iter_no_change=np.inf).fit(task.X, task.y)
+    for member, other in zip(model.estimators_, whole.estimators_, strict=True):
+        require_same(member, other)
+
+
+@WINDOWS
+@pytest.mark.parametrize("solver", ["lbfgs", "conjugate_gradient"])
+def test_ctrl_c_keeps_the_members_that_were_reached(solver, monkeypatch, tasks):
+    task = tasks["binary"]
+    model = ensemble(task, solver=solver, verbose=True)
+    lines = press_at(2, monkeypatch)
+    with pytest.warns(UserWarning, match="2 of 3 members were trained"):
+        model.fit(task.X, task.y)
+    monkeypatch.undo()
+    assert [line.partition(":")[0] for line in lines] == ["Member 1 of 3", "Member 2 of 3"]
+    for member in model.estimators_:
+        require_same(member, alone(task, member.random_state, solver=solver).fit(task.X, task.y))
+    assert len(model.estimators_) == len(model.estimators_samples_) == 2
+    assert np.isfinite(model.predict_proba(task.X)).all()
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "conjugate_gradient"])
+def test_verbose_prints_a_line_for_each_member_where_they_are_trained_in_turn(
+    solver, tasks, capsys
+):
+    model = ensemble(tasks["binary"], solver=solver, verbose=True)
+    model.fit(tasks["binary"].X, tasks["binary"].y)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        f"Member {m} of 3: {one.n_iter_} iterations, loss = {one.loss_:.8f}"
+        for m, one in enumerate(model.estimators_, start=1)
+    ]

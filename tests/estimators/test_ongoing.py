@@ -137,13 +137,13 @@ def test_ctrl_c_within_a_call_leaves_a_whole_model(monkeypatch, count):
     (X, y), (X2, y2), (X3, y3) = batches("regressor", 3)
     for each in (model, other):
         each.partial_fit(X, y).partial_fit(X2, y2)
-    note = Notes.epoch
+    note = Notes.epochs
 
     def press(self, loss):
-        monkeypatch.setattr(Notes, "epoch", note)
+        monkeypatch.setattr(Notes, "epochs", note)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Notes, "epoch", press)
+    monkeypatch.setattr(Notes, "epochs", press)
     with pytest.warns(UserWarning, match="interrupted by user"):
         model.partial_fit(X3, y3)
     other.partial_fit(X3, y3)
@@ -167,3 +167,13 @@ def test_weights_are_updated_in_place_and_assigned_arrays_left_alone(count):
     model.coefs_[0] = mine
     model.partial_fit(X, y)
     assert (mine == 0).all() and model.coefs_[0] is not mine and len(count) == 2
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_the_rate_of_a_schedule_follows_the_short_way(kind, count):
+    schedule = rg.schedules.Cosine(0.01, steps=50)
+    model, first = makers(kind, learning_rate=schedule)
+    for n, (X, y) in enumerate(batches(kind), start=1):
+        model.partial_fit(X, y, **(first if n == 1 else {}))
+        assert model._optimizer.learning_rate == schedule(n)
+    assert count

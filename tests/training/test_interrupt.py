@@ -196,3 +196,12 @@ def test_sigint_to_a_process_ends_training_and_the_program_goes_on():
         rest, _ = process.communicate(timeout=60)
     assert rest == "interrupted True True\n"
     assert process.returncode == 0
+
+
+def test_one_inside_another_tells_what_that_knows():
+    with Interrupt() as outer, Interrupt() as inner:
+        signal.raise_signal(signal.SIGINT)
+        assert outer() and inner()
+        with pytest.raises(KeyboardInterrupt):  # the second one
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d, compute_sample_weight
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.multiclass import unique_labels
 
 from retrograd.arrays import Array
-from retrograd.errors import DataError, OptionError
+from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
-from retrograd.estimators.border import plainly
-from retrograd.estimators.losses import LABELLED, LOG_LOSS, OF_CLASSES, name_of
+from retrograd.estimators.labels import be_told, require_known, weights_of_classes
+from retrograd.estimators.losses import LABELLED, LOG_LOSS, name_of
 from retrograd.estimators.ongoing import ready_labels
 from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.prepare import Targets
 from retrograd.estimators.validation import given
 from retrograd.graph.shape import rows
-from retrograd.nn.losses import LossSpec, Target
+from retrograd.nn.losses import Target
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-learn is not typed
@@ -89,12 +87,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
     array(['low', 'high'], dtype='<U4')
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({LOG_LOSS, *OF_CLASSES}), LossSpec, callable],
-        "class_weight": [dict, list, StrOptions({"balanced"}), None],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = options.OF_CLASSIFIERS
     class_weight: Any
     classes_: Array
     _label_binarizer: Any
@@ -138,41 +131,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         n_threads: int | None = None,
         random_starts: int = 1,
     ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.loss = loss
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
-        self.dropout = dropout
-        self.clip_norm = clip_norm
-        self.standardize = standardize
-        self.encode_columns = encode_columns
-        self.callbacks = callbacks
-        self.engine = engine
-        self.precision = precision
-        self.n_threads = n_threads
-        self.random_starts = random_starts
+        options.keep(self, locals())
 
     @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
@@ -235,21 +194,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         y_val: Any,
         sample_weight_val: Any,
     ) -> Self:
-        with plainly():
-            if _check_partial_fit_first_call(self, classes):
-                is_multilabel = type_of_target(y).startswith("multilabel")
-                self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
+        be_told(self, y, classes)
         validation = given(X_val, y_val, sample_weight_val)
         return self._fit(X, y, sample_weight, validation, is_partial=True)
 
     def predict(self, X: Any) -> Any:
         """The label of each row: (n,), or (n, n_labels) of 0 and 1."""
-        return self._labels(self._outputs(X))
+        return self._answers(self._outputs(X))
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, in the order of `classes_`: (n, n_classes)."""
-        p = self._outputs(X)
-        return np.hstack([1.0 - p, p]) if self.n_outputs_ == 1 else p
+        return self._probabilities(self._outputs(X))
 
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithm of `predict_proba`."""
@@ -285,36 +240,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
             return
-        found = unique_labels(y)
-        if self.warm_start and not is_partial:
-            if set(found) != set(self.classes_):
-                raise DataError(
-                    "warm_start can only be used where `y` has the same classes as in the previous "
-                    f"call to fit. Previously got {self.classes_}, `y` has {found}"
-                )
-        elif np.setdiff1d(found, self.classes_, assume_unique=True).size:
-            raise DataError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
-                f"'y' has {found}."
-            )
+        are_all = bool(self.warm_start) and not is_partial
+        require_known(unique_labels(y), self.classes_, are_all=are_all)
 
     def _row_weights(
         self, y: Any, sample_weight: Array | None, *, is_partial: bool
     ) -> Array | None:
         if self.class_weight is None:
             return sample_weight
-        if is_partial and self.class_weight == "balanced":
-            raise OptionError(
-                "class_weight 'balanced' is not supported for partial_fit: these rows need not "
-                "have the shares of all; give {label: weight}, as "
-                "sklearn.utils.compute_class_weight finds it from all rows"
-            )
-        try:
-            weights = compute_sample_weight(self.class_weight, y)
-        except ValueError as error:
-            raise OptionError(f"class_weight={self.class_weight!r}: {error}") from error
-        if not weights.any():
-            raise OptionError("class_weight gives every row the weight 0")
+        weights = weights_of_classes(self.class_weight, y, is_partial=is_partial)
         return weights if sample_weight is None else sample_weight * weights
 
     def _ready_target(self, y: Array) -> Array | None:
@@ -325,7 +259,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
     def _output_activation(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
-    def _labels(self, output: Array) -> Any:
+    def _probabilities(self, p: Array) -> Array:
+        return np.hstack([1.0 - p, p]) if self.n_outputs_ == 1 else p
+
+    def _answers(self, output: Array) -> Any:
         return self._label_binarizer.inverse_transform(
             output.ravel() if self.n_outputs_ == 1 else output
         )

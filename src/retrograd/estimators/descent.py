@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,14 @@ from retrograd.estimators.notes import Notes
 from retrograd.optim.plateau import follow_plateau, has_plateau
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.loop import retrace
-from retrograd.training.session import TrainingSession, mean_by
+from retrograd.training.session import TrainingSession
+from retrograd.training.step import COUNT
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
 LARGEST_AUTO_BATCH = 200
+AT_ONCE = 2**24  # rows times weights of the epochs in one call: some 10 ms
 SMALLEST_RATE = 1e-6  # the adaptive rate is not divided below it
 DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -59,7 +61,8 @@ def descend(
             is_broken_off = True
         finally:
             run.hand_over()
-    if is_broken_off or interrupted():
+    run.is_interrupted = is_broken_off or interrupted()
+    if run.is_interrupted:
         warnings.warn("Training interrupted by user.", stacklevel=8)
     run.require_finite_loss()
     return run
@@ -80,8 +83,10 @@ class Run:
         self.model, self.session, self.notes = model, session, notes
         self.rng, self.is_partial = rng, is_partial
         self.has_plateau = has_plateau(model._optimizer.optimizer)
+        self.follows_steps = model._optimizer.follows_steps
         self.last: Snapshot = session.engine.snapshot()
         self.J: Array = np.zeros(0)  # of each batch of the last epoch
+        self.is_interrupted = False
         self._sized = 0, 0  # rows, and rows of a batch
 
     def begin(self, order: Array, batch_size: int) -> None:
@@ -100,8 +105,8 @@ class Run:
         """Run epochs until a rule says stop."""
         model = self.model
         while model.n_iter_ < model.max_iter:
-            self.next_order()
-            if self.epoch(interrupted):
+            orders = np.empty((self.n_certain(), len(self.order)), np.int64)
+            if self.run(self.draw(orders), interrupted):
                 return
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the "
@@ -110,33 +115,73 @@ class Run:
             stacklevel=9,
         )
 
+    def n_certain(self) -> int:
+        """How many epochs may run at once: no rule ends one but the last, nothing looks between.
+
+        They are one sequence of batches, so each must have whole batches only.
+        """
+        model, n_rows = self.model, len(self.order)
+        looks = self.notes.held is not None or self.notes.calls_back or model.verbose
+        moves = self.has_plateau or model._optimizer.schedule == "invscaling"
+        if self.is_partial or looks or moves or n_rows % self.batch_size:
+            return 1
+        n_weights = sum(coef.size for coef in model.coefs_)
+        n_left = model.max_iter - model.n_iter_
+        n_until_stale = model.n_iter_no_change - model._no_improvement_count + 1
+        return max(1, int(min(n_left, n_until_stale, AT_ONCE // (n_rows * n_weights))))
+
+    def draw(self, into: Array) -> Array:
+        """Draw the orders of the next epochs: (n_epochs, rows)."""
+        for order in into:
+            order[:] = self.order
+            if self.model.shuffle:
+                self.rng.shuffle(order)  # as sklearn.utils.shuffle does, without its checks
+            self.order = order
+        return into
+
     def next_order(self) -> Array:
         """The rows of the next epoch, in its order."""
-        if self.model.shuffle:
-            places = np.arange(len(self.order))
-            self.rng.shuffle(places)  # as sklearn.utils.shuffle does, without its checks
-            self.order = self.order[places]
-        return self.order
+        return np.asarray(self.draw(np.empty((1, len(self.order)), np.int64))[0])
 
     def epoch(self, interrupted: Callable[[], bool]) -> bool:
         """Run an epoch in the order at hand, and note it; whether it was the last."""
-        epoch = self.session.epoch(self.order, self.batch_size, interrupted, is_observed=False)
-        is_finite = self.session.engine.not_finite(self.session.names) is None
+        return self.run(self.order[None], interrupted)
+
+    def run(self, orders: Array, interrupted: Callable[[], bool]) -> bool:
+        """Run and note the epochs of these orders (n_epochs, rows); whether all is over."""
+        engine = self.session.engine
+        epoch = self.session.epoch(orders.ravel(), self.batch_size, interrupted, is_observed=False)
+        is_finite = engine.not_finite(self.session.names) is None
+        is_whole = epoch.n_rows == orders.size
+        if len(orders) > 1 and not (is_finite and is_whole):  # somewhere among them
+            engine.restore(self.last)
+            return any(self.run(order[None], interrupted) for order in orders)
         if not is_finite and self.notes.held is None:
-            raise self._divergence()
+            raise self._divergence(orders[0])
         if is_finite:
             self.mark()
-        if epoch.n_rows < len(self.order):
+        if not is_whole:
             return True
-        self.J = epoch.J
-        self.notes.epoch(mean_by(self.sizes, epoch.J))
+        J = epoch.J.reshape(len(orders), -1)
+        self.notes.heads(
+            {head: losses_of(own.reshape(J.shape), self.sizes) for head, own in epoch.J_of.items()}
+        )
+        self.end(J[-1], losses_of(J, self.sizes))
         if not is_finite:
             warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 10)
             return True
+        if self.is_partial and self.follows_steps:  # whose state is not handed over each time
+            n_steps = int(engine.read(COUNT))
+            self.model._optimizer = self.model._optimizer.after_steps(n_steps)
         is_asked = self.notes.asks_to_stop()
         if self.notes.calls_back:
             self.mark()
         return self._is_over() or self.is_partial or interrupted() or is_asked
+
+    def end(self, J: Array, losses: list[float]) -> None:
+        """Note epochs, from their losses and J of each batch of the last."""
+        self.J = J
+        self.notes.epochs(losses)
 
     def _is_over(self) -> bool:
         """Let the rate follow its schedule; whether there is no more to gain."""
@@ -184,9 +229,9 @@ class Run:
                 step=step,
             )
 
-    def _divergence(self) -> FitDivergenceError:
+    def _divergence(self, order: Array) -> FitDivergenceError:
         found: DivergenceError = retrace(
-            self.session, self.last, self.order, self.batch_size, self.model.n_iter_ + 1
+            self.session, self.last, order, self.batch_size, self.model.n_iter_ + 1
         )
         self.mark()
         return FitDivergenceError(
@@ -203,9 +248,12 @@ class Run:
             if held is not None:
                 model.is_stopped_ = is_stopped
             best = best if is_stopped else None
-        found = self.session.parameters() if best is None else best
-        model.coefs_, model.intercepts_ = listed(found)
+        self.keep(self.session.parameters() if best is None else best)
         self.keep_state()
+
+    def keep(self, parameters: Mapping[str, Array]) -> None:
+        """Give the model its weights."""
+        self.model.coefs_, self.model.intercepts_ = listed(parameters)
 
     def keep_state(self) -> None:
         """Give the model the optimizer's state."""
@@ -224,6 +272,18 @@ def batch_sizes(n_rows: int, batch_size: int) -> Array:
     sizes = np.full(-(-n_rows // batch_size), float(batch_size))
     sizes[-1] = n_rows - batch_size * (len(sizes) - 1)
     return sizes
+
+
+def losses_of(J: Array, sizes: Array) -> list[float]:
+    """The loss of each epoch from J of its batches (n_epochs, n_batches), which count by rows.
+
+    >>> losses_of(np.array([[1.0, 5.0], [2.0, 2.0]]), np.array([3.0, 1.0]))
+    [2.0, 2.0]
+    """
+    found: list[float] = (
+        np.multiply(J, sizes, dtype=np.float64).sum(axis=1) / sizes.sum()
+    ).tolist()
+    return found
 
 
 def batch_size_of(model: BaseMLP, n_rows: int) -> int:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from os import PathLike
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
 from retrograd.arrays import Array
-from retrograd.estimators import ensemble_serial
+from retrograd.estimators import options
 from retrograd.estimators.classifier import MLPClassifier
 from retrograd.estimators.ensemble import BaseMLPEnsemble
+from retrograd.estimators.labels import be_told
+from retrograd.estimators.losses import LOG_LOSS
+from retrograd.estimators.optimizers import has_partial_fit
+from retrograd.estimators.validation import given
 
 
 class MLPEnsembleClassifier(ClassifierMixin, BaseMLPEnsemble):  # type: ignore[misc]  # scikit-learn is not typed
@@ -28,15 +29,18 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseMLPEnsemble):  # type: ignore[m
         members: "independent": each has weights of its own, drawn and shuffled by a seed of its
             own. "shared": all share the weights; each has factors of 1 or -1 at first on the rows
             and columns of every matrix, and biases of its own, and sees every row of every batch:
-            W_m = r_m * W * s_m   [Wen, Tran & Ba 2020]. Not with "lbfgs".
+            W_m = r_m * W * s_m   [Wen, Tran & Ba 2020]. Not with every option (docs/ensembles.md).
         bootstrap: members draw the rows that they train on, with replacement.
         max_samples: rows that a member draws: a number of them, or a share of all, in (0, 1].
         random_state: of the members' seeds; those are the `random_state` of `estimators_`.
-        verbose: print the mean loss of each epoch.
+        verbose: print the mean loss of each epoch; where members are trained in turn, a line for
+            each of them.
         early_stopping: each member holds out rows of its own, keeps its best weights and stops
             by itself; with shared weights all together.
+        callbacks: functions called with the member that is trained, as `callback(member)`; True
+            stops that one.
 
-    The others are those of `rg.MLPClassifier`, for every member.
+    The others are those of `rg.MLPClassifier`, for every member; `random_starts` is not there.
 
     Attributes: `estimators_`, the members; `estimators_samples_`, the rows that each trained on;
     `parameters_`, the weights and factors, where members share; `n_iter_`, the most epochs of a
@@ -51,6 +55,9 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseMLPEnsemble):  # type: ignore[m
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = options.of_members(
+        options.OF_CLASSIFIERS
+    )
     _member_class = MLPClassifier
     classes_: Array
     _label_binarizer: Any
@@ -64,10 +71,10 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseMLPEnsemble):  # type: ignore[m
         max_samples: float = 1.0,
         hidden_layer_sizes: Any = (100,),
         activation: Any = "relu",
-        solver: str = "adam",
+        solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: Any = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -85,70 +92,71 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseMLPEnsemble):  # type: ignore[m
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        loss: Any = LOG_LOSS,
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
+        dropout: Any = 0.0,
+        clip_norm: float | None = None,
+        standardize: bool = False,
+        encode_columns: bool = False,
+        callbacks: Any = None,
         engine: Any = "auto",
+        precision: str = "auto",
         n_threads: int | None = None,
     ) -> None:
-        self.n_estimators = n_estimators
-        self.members = members
-        self.bootstrap = bootstrap
-        self.max_samples = max_samples
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.engine = engine
-        self.n_threads = n_threads
+        options.keep(self, locals())
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Train all members from fresh weights, or with `warm_start` from those that are there.
 
         Args:
             X: (n, n_features) numbers, finite, or a sparse matrix of them. float32 stays float32.
             y: (n,) labels, or (n, n_labels) of 0 and 1 for several labels at once.
             sample_weight: (n,), >= 0.
+            X_val, y_val: rows to validate with, of the same form: each member keeps its weights
+                with the best accuracy on them; with `early_stopping` it stops by it.
+            sample_weight_val: (n_val,), >= 0.
         """
-        return self._fit(X, y, sample_weight, is_partial=False)
+        validation = given(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, is_partial=False)
 
-    def _partial_fit_exists(self) -> bool:
-        return self._has_partial_fit()
-
-    @available_if(_partial_fit_exists)  # type: ignore[untyped-decorator]  # scikit-learn's
+    @available_if(has_partial_fit)  # type: ignore[untyped-decorator]  # scikit-learn's
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        classes: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Run one epoch of every member over these rows, from where the last call ended.
 
-        All members take all rows. `classes`: all labels that will come, needed in the first call.
+        All members take all rows. `classes`: all labels that will come, needed in the first
+        call. With `early_stopping` and validation rows each member ends as `rg.MLPClassifier`.
         """
-        if _check_partial_fit_first_call(self, classes):
-            is_multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
-        return self._fit(X, y, sample_weight, is_partial=True)
+        be_told(self, y, classes)
+        validation = given(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, is_partial=True)
 
     def predict(self, X: Any) -> Any:
         """The label of the highest mean probability: (n,), or (n, n_labels) of 0 and 1."""
         mean = self._outputs(X).mean(axis=0)
         lead: Any = self.estimators_[0]
-        return lead._labels(mean)
+        return lead._answers(mean)
 
     def predict_proba(
         self,
@@ -173,10 +181,6 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseMLPEnsemble):  # type: ignore[m
         p = self.predict_proba(X)
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(p))
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the fitted ensemble to one file, whole or not at all; `rg.load` reads it back."""
-        ensemble_serial.save(self, path)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from os import PathLike
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from retrograd.arrays import Array
-from retrograd.estimators import ensemble_serial
+from retrograd.estimators import options
 from retrograd.estimators.ensemble import BaseMLPEnsemble
-from retrograd.estimators.losses import POISSON, SQUARED_ERROR
+from retrograd.estimators.estimates import Estimates
+from retrograd.estimators.losses import SQUARED_ERROR, has_quantiles, is_gaussian, output_of
+from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.regressor import MLPRegressor
+from retrograd.estimators.validation import given
 
 
 class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[misc]  # scikit-learn is not typed
@@ -28,15 +31,18 @@ class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[mis
         members: "independent": each has weights of its own, drawn and shuffled by a seed of its
             own. "shared": all share the weights; each has factors of 1 or -1 at first on the rows
             and columns of every matrix, and biases of its own, and sees every row of every batch:
-            W_m = r_m * W * s_m   [Wen, Tran & Ba 2020]. Not with "lbfgs".
+            W_m = r_m * W * s_m   [Wen, Tran & Ba 2020]. Not with every option (docs/ensembles.md).
         bootstrap: members draw the rows that they train on, with replacement.
         max_samples: rows that a member draws: a number of them, or a share of all, in (0, 1].
         random_state: of the members' seeds; those are the `random_state` of `estimators_`.
-        verbose: print the mean loss of each epoch.
+        verbose: print the mean loss of each epoch; where members are trained in turn, a line for
+            each of them.
         early_stopping: each member holds out rows of its own, keeps its best weights and stops
             by itself; with shared weights all together.
+        callbacks: functions called with the member that is trained, as `callback(member)`; True
+            stops that one.
 
-    The others are those of `rg.MLPRegressor`, for every member.
+    The others are those of `rg.MLPRegressor`, for every member; `random_starts` is not there.
 
     Attributes: `estimators_`, the members; `estimators_samples_`, the rows that each trained on;
     `parameters_`, the weights and factors, where members share; `n_iter_`, the most epochs of a
@@ -51,10 +57,9 @@ class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[mis
     (True, True)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLPEnsemble._parameter_constraints,
-        "loss": [StrOptions({SQUARED_ERROR, POISSON})],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = options.of_members(
+        options.OF_REGRESSORS
+    )
     _member_class = MLPRegressor
 
     def __init__(
@@ -64,13 +69,13 @@ class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[mis
         members: str = "independent",
         bootstrap: bool = False,
         max_samples: float = 1.0,
-        loss: str = SQUARED_ERROR,
+        loss: Any = SQUARED_ERROR,
         hidden_layer_sizes: Any = (100,),
         activation: Any = "relu",
-        solver: str = "adam",
+        solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: Any = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -88,81 +93,104 @@ class MLPEnsembleRegressor(RegressorMixin, BaseMLPEnsemble):  # type: ignore[mis
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        dropout: Any = 0.0,
+        clip_norm: float | None = None,
+        standardize: bool = False,
+        encode_columns: bool = False,
+        callbacks: Any = None,
         engine: Any = "auto",
+        precision: str = "auto",
         n_threads: int | None = None,
     ) -> None:
-        self.n_estimators = n_estimators
-        self.members = members
-        self.bootstrap = bootstrap
-        self.max_samples = max_samples
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.engine = engine
-        self.n_threads = n_threads
+        options.keep(self, locals())
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Train all members from fresh weights, or with `warm_start` from those that are there.
 
         Args:
             X: (n, n_features) numbers, finite, or a sparse matrix of them. float32 stays float32.
-            y: (n,) or (n, n_outputs) numbers, finite.
+            y: (n,) or (n, n_targets) numbers, finite.
             sample_weight: (n,), >= 0.
+            X_val, y_val: rows to validate with, of the same form: each member keeps its weights
+                with the best R2 on them; with `early_stopping` it stops by it.
+            sample_weight_val: (n_val,), >= 0.
         """
-        return self._fit(X, y, sample_weight, is_partial=False)
+        validation = given(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, is_partial=False)
 
-    def _partial_fit_exists(self) -> bool:
-        return self._has_partial_fit()
-
-    @available_if(_partial_fit_exists)  # type: ignore[untyped-decorator]  # scikit-learn's
+    @available_if(has_partial_fit)  # type: ignore[untyped-decorator]  # scikit-learn's
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Run one epoch of every member over these rows, from where the last call ended.
 
-        All members take all rows.
+        All members take all rows. With `early_stopping` and validation rows each member ends as
+        `rg.MLPRegressor` does.
         """
-        return self._fit(X, y, sample_weight, is_partial=True)
+        validation = given(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, is_partial=True)
 
     def predict(
         self,
         X: Any,
         return_std: bool = False,  # noqa: FBT001, FBT002  # as GaussianProcessRegressor
     ) -> Array | tuple[Array, Array]:
-        """The mean of the members' predictions for each row: (n,), or (n, n_outputs).
+        """The mean of the members' predictions for each row: (n,), or (n, n_targets).
 
-        `return_std`: also their standard deviation, of the same shape.
+        `return_std`: also their standard deviation, of the same shape. With "gaussian_nll" it is
+        that of the mixture of the members' distributions, which has the noise in it too:
+        var = mean(std_m**2 + mean_m**2) - mean**2   [Lakshminarayanan et al. 2017, sec. 2.4].
         """
-        each = self.predict_members(X)
+        output = self._outputs(X)
+        each = self._of_each(output, Estimates.means)
         mean = each.mean(axis=0)
-        return (mean, each.std(axis=0)) if return_std else mean
+        if not return_std:
+            return mean
+        if not is_gaussian(self.loss):
+            return mean, each.std(axis=0)
+        noise = self._of_each(output, Estimates.deviations)
+        return mean, np.sqrt(np.square(noise).mean(axis=0) + each.var(axis=0))
 
     def predict_members(self, X: Any) -> Array:
-        """Each member's prediction for each row: (n_estimators, n), or (..., n, n_outputs)."""
-        each = self._outputs(X)
-        return each[:, :, 0] if each.shape[2] == 1 else each
+        """Each member's prediction for each row: (n_estimators, n), or (..., n, n_targets)."""
+        return self._of_each(self._outputs(X), Estimates.means)
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the fitted ensemble to one file, whole or not at all; `rg.load` reads it back."""
-        ensemble_serial.save(self, path)
+    @available_if(has_quantiles)  # type: ignore[untyped-decorator]  # scikit-learn's
+    def predict_quantiles(self, X: Any) -> Array:
+        """The means over members of the quantiles of `loss=rg.Quantile(...)`, in its order.
+
+        (n, n_quantiles), or (n, n_targets, n_quantiles).
+        """
+        each = self._of_each(self._outputs(X), Estimates.quantiles)
+        found = each.mean(axis=0)
+        return found[:, 0] if found.shape[1] == 1 else found
+
+    def _of_each(self, output: Array, read: Callable[[Estimates, Array], Array]) -> Array:
+        """What the members' outputs (M, n, n_outputs) estimate."""
+        scales = [member._target_scale for member in self.estimators_]
+        pairs = zip(scales, output, strict=True)
+        found = np.stack([read(Estimates(self.loss, scale), own) for scale, own in pairs])
+        return found[:, :, 0] if found.ndim == 3 and found.shape[2] == 1 else found
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = output_of(self.loss) == "exp"
+        return tags

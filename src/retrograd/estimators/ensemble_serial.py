@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -13,9 +14,14 @@ from retrograd.arrays import Array
 from retrograd.errors import ModelFileError
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.choices import from_json, to_json
-from retrograd.estimators.ensemble import OF_DATA, SHARED, BaseMLPEnsemble
+from retrograd.estimators.ensemble_fit import OF_DATA, take_over
+from retrograd.estimators.options import SHARED
 from retrograd.estimators.serial import described, optimizer_from_json, restored
+from retrograd.estimators.shared import hand_out
 from retrograd.files import container
+
+if TYPE_CHECKING:
+    from retrograd.estimators.ensemble import BaseMLPEnsemble
 
 FACTORS = "members' "  # before the names of the arrays that members do not share
 
@@ -69,11 +75,13 @@ def _restored(
             restored(model._member_class, facts, own)
             for facts, own in zip(header["members"], parts, strict=True)
         ]
+        first = header["members"][0]["preprocessing"]["inputs"]
+        for member, facts in zip(model.estimators_, header["members"], strict=True):
+            if facts["preprocessing"]["inputs"] == first:  # then they predict in one call
+                member._inputs = model.estimators_[0]._inputs
     lead = model.estimators_[0]
     _require_alike(model.estimators_)
-    for name in (*OF_DATA, "n_outputs_"):
-        if hasattr(lead, name):
-            setattr(model, name, getattr(lead, name))
+    take_over(model, lead, (*OF_DATA, "n_outputs_"))
     model.n_iter_ = max(member.n_iter_ for member in model.estimators_)
     model.loss_ = float(np.mean([member.loss_ for member in model.estimators_]))
     return model
@@ -99,10 +107,8 @@ def _restore_shared(
     model._trunk, model.parameters_ = trunk, parameters
     model.estimators_ = model._new_members(seeds)
     for member in model.estimators_:
-        for name in OF_DATA:
-            if hasattr(trunk, name):
-                setattr(member, name, getattr(trunk, name))
-    model._hand_out()
+        take_over(member, trunk)
+    hand_out(trunk, model.estimators_, parameters)
 
 
 def _require_alike(members: list[BaseMLP]) -> None:
@@ -110,7 +116,11 @@ def _require_alike(members: list[BaseMLP]) -> None:
     lead: Any = members[0]
     for member in members:
         own: Any = member
-        if own._form() != lead._form() or own._dtype != lead._dtype:
+        # Each may have learned from rows of its own what becomes of the columns.
+        forms = [replace(one._form(), sizes=one._form().sizes[1:]) for one in (own, lead)]
+        if forms[0] != forms[1] or own._dtype != lead._dtype:
             raise ModelFileError("its members are not of one form")
+        if own.n_features_in_ != lead.n_features_in_:
+            raise ModelFileError("its members have different features")
         if not np.array_equal(getattr(own, "classes_", []), getattr(lead, "classes_", [])):
             raise ModelFileError("its members have different labels")

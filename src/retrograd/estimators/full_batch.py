@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 def solve(
     model: BaseMLP, session: TrainingSession, notes: Notes, order: Array, solver: FullBatch
-) -> None:
-    """Run a solver over all rows, and give the model its attributes.
+) -> bool:
+    """Run a solver over all rows, and give the model its attributes; whether Ctrl-C ended it.
 
     It ends where J falls no further, where the gradient's norm is at most `tol`, after `max_iter`
     iterations, or with early stopping by the validation score. Raises FitDivergenceError where J
@@ -34,7 +34,8 @@ def solve(
     from sklearn.exceptions import ConvergenceWarning
 
     def after_epoch(history: History) -> bool:
-        notes.epoch(history.J[-1])
+        notes.heads({head: [J[-1]] for head, J in history.J_of.items()})
+        notes.epochs([history.J[-1]])
         asked = notes.asks_to_stop()
         return asked or (notes.held is not None and notes.held.stops and notes.is_stale)
 
@@ -73,3 +74,4 @@ def solve(
             ConvergenceWarning,
             stacklevel=8,
         )
+    return stopped == "interrupted"

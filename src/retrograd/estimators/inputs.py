@@ -30,10 +30,13 @@ class Scale:
     scale: Array
 
     @classmethod
-    def of(cls, values: Array) -> Scale:
-        """The mean and standard deviation of each column; a constant column has the scale 1."""
+    def of(cls, values: Array, weights: Array | None = None) -> Scale:
+        """The mean and standard deviation of each column; a constant column has the scale 1.
+
+        `weights`: of the rows, (n,), >= 0.
+        """
         pairs = [
-            mean_and_scale(str(j), np.asarray(column, np.float64))
+            mean_and_scale(str(j), np.asarray(column, np.float64), weights)
             for j, column in enumerate(values.T)
         ]
         mean, scale = np.array(pairs, np.float64).T
@@ -87,16 +90,16 @@ class Inputs:
         return np.stack(found, axis=-1)
 
 
-def learn(X: Any, names: list[str], *, encode: bool) -> Inputs:
-    """What becomes of columns like these."""
+def learn(X: Any, names: list[str], rows: Array, *, encode: bool) -> Inputs:
+    """What becomes of columns like these in these rows."""
     if encode:
-        return Inputs(columns=fit_columns(table_of(X, names)))
+        return Inputs(columns=fit_columns(table_of(X, names).take(rows)))
     if not isinstance(X, np.ndarray):
         raise OptionError(
             "standardize=True takes no sparse X: its zeros would not stay; scale it before, as "
             "with sklearn.preprocessing.MaxAbsScaler"
         )
-    return Inputs(scale=Scale.of(X))
+    return Inputs(scale=Scale.of(X[rows]))
 
 
 def table_of(X: Any, names: list[str]) -> Table:

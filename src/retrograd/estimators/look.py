@@ -15,13 +15,13 @@ from retrograd.arrays import Array
 from retrograd.autodiff.gradient import gradient
 from retrograd.errors import OptionError, ShapeError
 from retrograd.estimators.form import Form, Place, in_pieces, named
-from retrograd.estimators.options import rates_of
 from retrograd.estimators.prepare import (
     checked_inputs,
     checked_pair,
     checked_targets,
     rows_of,
 )
+from retrograd.estimators.starts import network_to_train
 from retrograd.graph.node import variable
 from retrograd.graph.shape import rows
 from retrograd.inspect.subject import Subject
@@ -60,17 +60,13 @@ def input_gradients(model: BaseMLP, X: Any) -> Array:
 def as_trained(model: BaseMLP) -> Network:
     """The network as it is trained, with the weights that are there now."""
     check_is_fitted(model)
-    form = model._form()
-    network = form.network(model._dtype, rates_of(model.dropout, len(form.activations)))
-    network.parameters.update(named(*model._weights()))
-    return network
+    return network_to_train(model)
 
 
 def subject(model: BaseMLP, X: Any, y: Any, sample_weight: Any) -> Subject:
     """The network, its loss and penalty, and these rows, prepared as in `fit`, to be looked at."""
     network = as_trained(model)
     X, y = checked_pair(model, X, y, is_first=False)
-    X = X.astype(model._dtype, copy=False)
     # As in partial_fit, they may lack a class.
     targets = checked_targets(model, y, model._dtype, is_first=False, is_partial=True)
     if targets.n_outputs != model.n_outputs_:
@@ -97,7 +93,7 @@ def _layer(form: Form, dtype: np.dtype[Any], layer: int, place: Place) -> Functi
     network = form.network(dtype)
     x, own = variable("X", shape=(rows, network.n_inputs), dtype=dtype), network.variables()
     forward = network.forward(x, own)
-    is_last = layer == len(forward.layers)
+    is_last = layer == len(form.shapes)
     node = forward.output if is_last else forward.layers[layer - 1].a
     return Function([node], [x, *own.values()], place.find())
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from retrograd.arrays import Array
 from retrograd.estimators.form import listed, named
 from retrograd.estimators.validation import Held
-from retrograd.training.session import TrainingSession, mean_by
+from retrograd.training.session import TrainingSession
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
@@ -42,33 +40,42 @@ class Notes:
         self._after_epoch = after_epoch
         self.best = best
 
-    def epoch(self, loss: float) -> None:
-        """Take down the figures of an epoch, and whether it was better than those before."""
-        model = self.model
-        model.n_iter_ += 1
-        model.t_ += self.rows_of_epoch
-        model.loss_ = loss
-        model.loss_curve_.append(loss)
+    def heads(self, losses_of: Mapping[str, list[float]]) -> None:
+        """Take down the losses of each head in the next epochs, where there are some."""
+        for head, losses in losses_of.items():
+            self.model.loss_curves_[head] += losses
+
+    def epochs(self, losses: list[float]) -> None:
+        """Take down the figures of epochs, and whether they were better than those before.
+
+        Only one at a time where something looks at them: held-out rows, or `verbose`.
+        """
+        model, n = self.model, len(losses)
+        model.n_iter_ += n
+        model.t_ += n * self.rows_of_epoch
+        model.loss_ = losses[-1]
+        model.loss_curve_ += losses
         if model.verbose:
-            print(f"Iteration {model.n_iter_}, loss = {loss:.8f}")
-        is_better = True
+            print(f"Iteration {model.n_iter_}, loss = {losses[-1]:.8f}")
+        n_stale = n_before = model._no_improvement_count
         if model.best_loss_ is not None:
-            is_better = not loss > model.best_loss_ - model.tol
-            model.best_loss_ = min(model.best_loss_, loss)
+            best, tol = model.best_loss_, model.tol
+            for loss in losses:
+                n_stale = n_stale + 1 if loss > best - tol else 0
+                best = min(best, loss)
+            model.best_loss_ = best
         if self.held is not None:
             best = model.best_validation_score_
             score = self.validate()
             if self.held.stops:
-                is_better = not score < best + model.tol
-        model._no_improvement_count = 0 if is_better else model._no_improvement_count + 1
+                n_stale = n_before + 1 if score < best + model.tol else 0
+        model._no_improvement_count = n_stale
 
     def validate(self) -> float:
         """The score of the held rows as things are; the weights are kept if it is the best."""
         assert self.held is not None
         model, held = self.model, self.held
-        losses, output = self.session.score(held.order)
-        weights = np.ones(len(losses)) if held.sample_weight is None else held.sample_weight
-        loss = mean_by(weights, losses.astype(np.float64))
+        loss, output = held.look(self.session)
         score = -loss if held.score is None else held.score(output)
         model.validation_loss_curve_.append(loss)
         model.validation_scores_.append(score)

@@ -16,9 +16,11 @@ from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.lbfgs import LBFGS
 from retrograd.optim.names import OPTIMIZERS, find_optimizer
 from retrograd.optim.scikit_learn import ScikitLearnAdam, ScikitLearnSGD
+from retrograd.training.step import COUNT
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
+    from retrograd.estimators.ensemble import BaseMLPEnsemble
 
 SCIKIT_LEARN_LBFGS = "lbfgs"
 
@@ -40,11 +42,20 @@ class OptimizerState:
     def learning_rate(self) -> float:
         """The learning rate of the next epoch; of its first step, where it follows the steps."""
         rate = self.optimizer.numbers().get("learning_rate", float("nan"))
-        return at(rate, int(self.state.get("t", 0)))
+        return at(rate, int(self.state.get(COUNT, 0)))
 
     def at(self, rate: float) -> OptimizerState:
         """The same at another rate."""
         return replace(self, optimizer=self.optimizer.with_rate(rate))
+
+    @property
+    def follows_steps(self) -> bool:
+        """Whether its numbers are functions of the step."""
+        return any(map(callable, self.optimizer.numbers().values()))
+
+    def after_steps(self, count: int) -> OptimizerState:
+        """The same after so many steps; the rest of the state stays."""
+        return replace(self, state={**self.state, COUNT: np.array(float(count))})
 
     def after_epoch(self, rows_seen: int) -> OptimizerState:
         """The rate of `invscaling` falls with the rows seen; the others stay."""
@@ -61,7 +72,7 @@ def is_stochastic(solver: Any) -> bool:
     return not issubclass(kind, FullBatch)
 
 
-def has_partial_fit(model: BaseMLP) -> bool:
+def has_partial_fit(model: BaseMLP | BaseMLPEnsemble) -> bool:
     """True, for a solver that goes by batches; AttributeError for another."""
     if is_stochastic(model.solver):
         return True

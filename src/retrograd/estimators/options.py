@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 
 from retrograd.engines.base import Engine
 from retrograd.errors import OptionError
+from retrograd.estimators.losses import LOG_LOSS, OF_CLASSES, OF_NUMBERS
 from retrograd.nn.activations import ACTIVATIONS
+from retrograd.nn.losses import LossSpec
 from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.names import OPTIMIZERS
 from retrograd.run import AUTO, ENGINES
 from retrograd.training.train import MIXED, PRECISIONS
+
+INDEPENDENT, SHARED = "independent", "shared"
 
 CONSTRAINTS: dict[str, list[Any]] = {
     # Those of scikit-learn, as it has them.
@@ -56,6 +61,37 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_threads": [None, Interval(Integral, 1, None, closed="left")],
     "random_starts": [Interval(Integral, 1, None, closed="left")],
 }
+
+
+OF_CLASSIFIERS: dict[str, list[Any]] = {
+    **CONSTRAINTS,
+    "loss": [StrOptions({LOG_LOSS, *OF_CLASSES}), LossSpec, callable],
+    "class_weight": [dict, list, StrOptions({"balanced"}), None],
+    "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+}
+OF_REGRESSORS: dict[str, list[Any]] = {
+    **CONSTRAINTS,
+    "loss": [StrOptions(set(OF_NUMBERS)), LossSpec, callable],
+}
+OF_ENSEMBLES: dict[str, list[Any]] = {
+    "n_estimators": [Interval(Integral, 1, None, closed="left")],
+    "members": [StrOptions({INDEPENDENT, SHARED})],
+    "bootstrap": ["boolean"],
+    "max_samples": [
+        Interval(Integral, 1, None, closed="left"),
+        Interval(RealNotInt, 0, 1, closed="right"),
+    ],
+}
+
+
+def of_members(constraints: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """The parameters of an ensemble of estimators that have these: many starts it has anyway."""
+    return {k: v for k, v in constraints.items() if k != "random_starts"} | OF_ENSEMBLES
+
+
+def keep(model: Any, given: Mapping[str, Any]) -> None:
+    """Give an estimator the parameters of its constructor, whose `locals()` are given."""
+    vars(model).update((name, value) for name, value in given.items() if name != "self")
 
 
 def hidden_sizes(value: Any) -> list[int]:

@@ -9,30 +9,39 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 
-from retrograd.arrays import SparseRows
+from retrograd.arrays import Array, SparseRows
 from retrograd.estimators import inputs, options
-from retrograd.estimators.border import checked, checked_weights, plainly
+from retrograd.estimators.border import checked, plainly, require_unmasked
 from retrograd.nn.losses import Target
+from retrograd.nn.losses import Targets as ByHead
 from retrograd.training.rows import Rows
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
+    from retrograd.estimators.ensemble import BaseMLPEnsemble
 
 
 @dataclass(frozen=True, eq=False)
 class Targets:
     """Checked targets: as the network takes them, as scores compare them, and to split by."""
 
-    target: Target
+    target: Target | ByHead
     n_outputs: int
     truth: Any
     stratify: Any = None
 
 
 def checked_pair(model: BaseMLP, X: Any, y: Any, *, is_first: bool) -> tuple[Any, Any]:
-    """X and y checked, X as the network takes it; in a first fit its columns are learned."""
-    is_encoded = model.encode_columns
-    if not is_encoded:
+    """X and y checked, X as the network takes it; but in a first fit see `learned`."""
+    X, y = model._checked_pair(X, y, is_first=is_first)
+    return (X if is_first else encoded(model, X)), y
+
+
+def plain_pair(
+    model: BaseMLP | BaseMLPEnsemble, X: Any, y: Any, *, is_first: bool
+) -> tuple[Any, Any]:
+    """X and y checked, X as the user has it."""
+    if not model.encode_columns:
         X, y = checked(
             model,
             X,
@@ -42,26 +51,56 @@ def checked_pair(model: BaseMLP, X: Any, y: Any, *, is_first: bool) -> tuple[Any
             dtype=options.dtypes_of(model.precision),
             reset=is_first,
         )
-    else:
-        validate_data(model, X, reset=is_first, skip_check_array=True)
+        return X, y
+    validate_data(model, X, reset=is_first, skip_check_array=True)
+    require_unmasked(y, "y")
+    with plainly():
         y = _check_y(y, multi_output=True, y_numeric=model._is_numeric, estimator=model)
-        check_consistent_length(X, y)
-    if is_first:
-        model._inputs = None
-        if is_encoded or model.standardize:
-            model._inputs = inputs.learn(X, _column_names(model), encode=is_encoded)
-    return _encoded(model, X), y
+    check_consistent_length(X, y)
+    return X, y
+
+
+def plain_rows(model: BaseMLP, X: Any, *, is_first: bool) -> Any:
+    """X alone by the checks of `plain_pair`."""
+    if model.encode_columns:
+        return validate_data(model, X, reset=is_first, skip_check_array=True)
+    return checked(model, X, dtype=options.dtypes_of(model.precision), reset=is_first)
+
+
+def dtype_of(model: BaseMLP, X: Any) -> np.dtype[Any]:
+    """The float type of a first fit to checked X."""
+    if not model.encode_columns:
+        return np.dtype(X.dtype)
+    named = options.dtypes_of(model.precision)
+    return named if isinstance(named, np.dtype) else np.dtype(np.float64)
+
+
+def learned(model: BaseMLP, X: Any, targets: Targets, order: Array, sample_weight: Any) -> Any:
+    """Checked X as the network takes it: what becomes of its columns, and y's, is learned here.
+
+    `order`: the rows to train on. Nothing is learned from others, nor where nothing was asked for.
+    """
+    model._inputs = None
+    if model.encode_columns or model.standardize:
+        names = column_names(model)
+        model._inputs = inputs.learn(X, names, order, encode=model.encode_columns)
+    model._learn_targets(targets.truth[order], order, model._given_weights(X, sample_weight))
+    return encoded(model, X)
 
 
 def checked_inputs(model: BaseMLP, X: Any) -> Any:
     """X as the network of the fitted model takes it."""
+    return encoded(model, plain_inputs(model, X))
+
+
+def plain_inputs(model: BaseMLP | BaseMLPEnsemble, X: Any) -> Any:
+    """X for a fitted model checked, as the user has it."""
     check_is_fitted(model)
     if model.encode_columns:
         validate_data(model, X, reset=False, skip_check_array=True)
-    else:
-        dtype = "numeric" if model.precision == "auto" else options.dtypes_of(model.precision)
-        X = checked(model, X, dtype=dtype, reset=False)
-    return _encoded(model, X)
+        return X
+    dtype = "numeric" if model.precision == "auto" else options.dtypes_of(model.precision)
+    return checked(model, X, dtype=dtype, reset=False)
 
 
 def checked_targets(
@@ -77,22 +116,28 @@ def rows_of(
     model: BaseMLP, X: Any, y: Any, targets: Targets, sample_weight: Any, *, is_partial: bool
 ) -> Rows:
     """The rows of checked X and y, with the weights that a user gave and those of their classes."""
-    if sample_weight is not None:
-        sample_weight = checked_weights(X, sample_weight)
-    weights = model._row_weights(y, sample_weight, is_partial=is_partial)
-    return Rows(X if isinstance(X, np.ndarray) else SparseRows(X), targets.target, weights)
+    given = model._given_weights(X, sample_weight)
+    X = X.astype(model._dtype, copy=False)
+    rows = Rows(X if isinstance(X, np.ndarray) else SparseRows(X), scaled(model, targets))
+    return rows.weighed(model._weighed(y, given, is_partial=is_partial))
 
 
-def _encoded(model: BaseMLP, X: Any) -> Any:
+def scaled(model: BaseMLP, targets: Targets) -> Target | ByHead:
+    """The targets as the network is trained on them."""
+    return targets.target.each(lambda head, own: model._scaled(head, own.array))
+
+
+def encoded(model: BaseMLP, X: Any) -> Any:
     """Checked X as the network takes it."""
     if model._inputs is None:
         return X
-    found = model._inputs.apply(X, _column_names(model))
+    found = model._inputs.apply(X, column_names(model))
     if model.encode_columns and model.precision != "auto":
         return found.astype(options.dtypes_of(model.precision))
     return found
 
 
-def _column_names(model: BaseMLP) -> list[str]:
+def column_names(model: BaseMLP) -> list[str]:
+    """The names of the columns of X: the user's, or x0, x1, ..."""
     named = getattr(model, "feature_names_in_", None)
     return list(named) if named is not None else [f"x{j}" for j in range(model.n_features_in_)]

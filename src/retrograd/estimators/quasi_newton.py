@@ -13,6 +13,7 @@ from retrograd.estimators.descent import DIVERGED, INFINITE_LOSS
 from retrograd.estimators.form import listed
 from retrograd.estimators.notes import Notes
 from retrograd.training.divergence import at_the_start
+from retrograd.training.interrupt import Interrupt
 from retrograd.training.origin import find_origin
 from retrograd.training.session import TrainingSession
 from retrograd.training.solvers.flat import FlatObjective
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
 
-def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Array) -> None:
+def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Array) -> bool:
     """Minimise J over all rows in one batch, and give the model its attributes.
 
     Ctrl-C ends it, and the model keeps the last accepted weights; where rows validate, the best.
+    Returns whether it did.
     Raises FitDivergenceError where J is not finite at the initial weights.
     """
     from scipy.optimize import minimize
@@ -33,7 +35,7 @@ def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Arra
     # All coefficients, then all intercepts: sums of products round as scikit-learn's do.
     names = sorted(session.names, key=lambda name: name[0])
     f = FlatObjective(session, order, names=names)
-    best, is_stopped = f.point(), False
+    best, is_stopped, is_interrupted = f.point(), False, False
     model.n_iter_, model.loss_ = 0, f.accept(best)[0]
     if not np.isfinite(model.loss_):
         found = at_the_start(session, 1, find_origin(session.replayed(order), order, 1, 1))
@@ -54,18 +56,32 @@ def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Arra
             is_stopped = True
             raise StopIteration  # which SciPy takes as the wish to stop
 
+    def objective(flat: Array) -> tuple[float, Array]:
+        if interrupted():
+            raise KeyboardInterrupt
+        return f(flat)
+
     options = {"maxfun": model.max_fun, "maxiter": model.max_iter, "gtol": model.tol}
-    try:
-        result = minimize(
-            f, best, method="L-BFGS-B", jac=True, options=options, callback=after_iteration
-        )
-        best, model.loss_ = result.x, float(result.fun)
-        if not is_stopped:
-            _check_optimize_result("lbfgs", result, model.max_iter)  # warns if it did not converge
-    except KeyboardInterrupt:
+    with Interrupt() as interrupted:
+        try:
+            result = minimize(
+                objective,
+                best,
+                method="L-BFGS-B",
+                jac=True,
+                options=options,
+                callback=after_iteration,
+            )
+            best, model.loss_ = result.x, float(result.fun)
+        except KeyboardInterrupt:
+            is_interrupted = True
+    if not (is_stopped or is_interrupted):
+        _check_optimize_result("lbfgs", result, model.max_iter)  # warns if it did not converge
+    if is_interrupted:
         warnings.warn("Training interrupted by user.", stacklevel=8)
     f.move_to(best)
     parameters = session.parameters() if notes.best is None else notes.best
     model.coefs_, model.intercepts_ = listed(parameters)
     if not np.isfinite(model.loss_):
         raise FitDivergenceError(INFINITE_LOSS, epoch=max(model.n_iter_, 1), step=1)
+    return is_interrupted

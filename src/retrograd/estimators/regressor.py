@@ -9,31 +9,29 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from retrograd.arrays import Array, cast, is_finite, require_finite
 from retrograd.errors import DataError, OptionError
+from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.border import require_numbers
-from retrograd.estimators.inputs import Scale
+from retrograd.estimators.estimates import Estimates, squeezed
 from retrograd.estimators.losses import (
-    OF_NUMBERS,
     POISSON,
     SCALABLE,
     SQUARED_ERROR,
+    has_quantiles,
     is_gaussian,
     name_of,
     output_of,
     outputs_each,
-    quantiles_of,
 )
 from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.prepare import Targets
 from retrograd.estimators.validation import Score, given
 from retrograd.graph.shape import rows
-from retrograd.nn.losses import Loss, LossSpec, Target
-from retrograd.nn.losses.likelihood import GaussianNLL
+from retrograd.nn.losses import Target
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-learn is not typed
@@ -100,10 +98,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(OF_NUMBERS)), LossSpec, callable],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = options.OF_REGRESSORS
     _is_numeric = True
 
     def __init__(
@@ -143,39 +138,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         n_threads: int | None = None,
         random_starts: int = 1,
     ) -> None:
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dropout = dropout
-        self.clip_norm = clip_norm
-        self.standardize = standardize
-        self.encode_columns = encode_columns
-        self.callbacks = callbacks
-        self.engine = engine
-        self.precision = precision
-        self.n_threads = n_threads
-        self.random_starts = random_starts
+        options.keep(self, locals())
 
     @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]  # scikit-learn's
@@ -246,18 +209,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         mean: `return_std=True` returns the standard deviations too, as a second array.
         """
         output = self._outputs(X)
-        mean = _squeezed(self._estimates(output))
+        mean = self._answers(output)
         if not return_std:
             return mean
         if not is_gaussian(self.loss):
             raise OptionError(
                 f"return_std needs a model with loss='gaussian_nll', this one has {self.loss!r}"
             )
-        epsilon = getattr(self.loss, "epsilon", GaussianNLL.epsilon)
-        std = np.sqrt(np.exp(output[:, output.shape[1] // 2 :]) + epsilon)
-        return mean, _squeezed(
-            std if self._target_scale is None else std * self._target_scale.scale
-        )
+        return mean, squeezed(self._estimates.deviations(output))
 
     def input_gradients(self, X: Any) -> Array:
         """How each prediction moves with each column of X, row by row, in their own units.
@@ -265,26 +224,19 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         (n, n_features), or (n, n_targets, n_features) for several targets.
         """
         found = self._input_gradients(X)
-        slopes = np.stack([self._estimates_of(each) for each in np.moveaxis(found, 2, 0)], axis=2)
+        of_targets = self._estimates.of_targets
+        slopes = np.stack([of_targets(each) for each in np.moveaxis(found, 2, 0)], axis=2)
         if self._target_scale is not None:
             slopes = slopes * self._target_scale.scale[:, None]
         return slopes[:, 0] if slopes.shape[1] == 1 else slopes
 
-    def _quantiles_exist(self) -> bool:
-        if quantiles_of(self.loss):
-            return True
-        raise AttributeError(
-            f"predict_quantiles is there with loss='quantile', the loss is {self.loss!r}"
-        )
-
-    @available_if(_quantiles_exist)  # type: ignore[untyped-decorator]  # scikit-learn's
+    @available_if(has_quantiles)  # type: ignore[untyped-decorator]  # scikit-learn's
     def predict_quantiles(self, X: Any) -> Array:
         """The quantiles of `loss=rg.Quantile(...)` for each row, in its order.
 
         (n, n_quantiles), or (n, n_targets, n_quantiles).
         """
-        n = len(quantiles_of(self.loss))
-        found = self._by_target(self._outputs(X), n)
+        found = self._estimates.quantiles(self._outputs(X))
         return found[:, 0] if found.shape[1] == 1 else found
 
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
@@ -292,26 +244,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
             y = column_or_1d(y, warn=True)
         require_numbers(y, "y")
         require_finite(y, "y")  # objects are numbers only now
-        if is_first:
-            is_scaled = self.standardize and name_of(self.loss) in SCALABLE
-            self._target_scale = Scale.of(y.reshape(len(y), -1)) if is_scaled else None
+
+    def _scales_targets(self) -> bool:
+        return bool(self.standardize) and name_of(self.loss) in SCALABLE
 
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
         if self.loss == POISSON and (y < 0).any():
             raise DataError(f"loss='poisson' needs y >= 0, the least is {y.min():g}")
         truth = np.ascontiguousarray(cast(y.reshape(len(y), -1), "y", dtype))
-        scaled = truth if self._target_scale is None else self._target_scale.apply(truth)
-        target = Target(scaled, (rows, truth.shape[1]), dtype)
+        target = Target(truth, (rows, truth.shape[1]), dtype)
         return Targets(target, truth.shape[1] * outputs_each(self.loss), truth)
 
     def _ready_target(self, y: Array) -> Array | None:
         is_ready = y.dtype == self._dtype and y.ndim == 1 and is_finite(y)
         return y[:, None] if is_ready and self.loss != POISSON else None
-
-    def _row_weights(
-        self, y: Any, sample_weight: Array | None, *, is_partial: bool
-    ) -> Array | None:
-        return sample_weight
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -321,7 +267,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
     def _output_activation(self) -> str:
         return output_of(self.loss)
 
-    def _score_by(self, loss: Loss) -> Score | None:
+    def _score_by(self, loss: Any) -> Score | None:
         is_estimate = loss.name == POISSON or "r2" in loss.scores
         return self._score_of if is_estimate else None
 
@@ -329,29 +275,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         if not np.isfinite(output).all():
             return float("nan")
         with np.errstate(over="ignore"):  # where training diverges the score is -inf
-            estimates = _squeezed(self._estimates(output))
-            return float(r2_score(truth, estimates, sample_weight=sample_weight))
+            return float(r2_score(truth, self._answers(output), sample_weight=sample_weight))
 
-    def _estimates(self, output: Array) -> Array:
-        """The outputs that estimate targets, in the targets' own unit: (n, n_targets)."""
-        means = self._estimates_of(output)
-        return means if self._target_scale is None else self._target_scale.undo(means)
+    def _answers(self, output: Array) -> Any:
+        return squeezed(self._estimates.means(output))
 
-    def _estimates_of(self, output: Array) -> Array:
-        """The outputs that estimate targets: (n, n_targets)."""
-        quantiles = quantiles_of(self.loss)
-        if quantiles:
-            middle = int(np.abs(np.subtract(quantiles, 0.5)).argmin())
-            return output[:, middle :: len(quantiles)]
-        return output[:, : output.shape[1] // 2] if is_gaussian(self.loss) else output
-
-    def _by_target(self, output: Array, n_quantiles: int) -> Array:
-        """Quantiles in the targets' own unit: (n, n_targets, n_quantiles)."""
-        found = output.reshape(len(output), -1, n_quantiles)
-        if self._target_scale is None:
-            return found
-        return np.moveaxis(self._target_scale.undo(np.moveaxis(found, 1, 2)), 2, 1)
-
-
-def _squeezed(output: Array) -> Array:
-    return output.ravel() if output.shape[1] == 1 else output
+    @property
+    def _estimates(self) -> Estimates:
+        return Estimates(self.loss, self._target_scale)

@@ -13,25 +13,42 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from retrograd import gates
 from retrograd.arrays import Array
+from retrograd.errors import OptionError
+from retrograd.estimators.course import Course
 from retrograd.estimators.form import Form
 from retrograd.estimators.losses import LOG_LOSS, POISSON, SQUARED_ERROR, loss_of
-from retrograd.estimators.together import Course
+from retrograd.estimators.optimizers import is_stochastic
 from retrograd.graph.node import Node, variable
 from retrograd.graph.shape import Shape, known
 from retrograd.graph.step import Step
 from retrograd.nn.architecture import Architecture, Forward
 from retrograd.nn.layer import Training
-from retrograd.nn.losses import Target
+from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Network
+from retrograd.nn.parameters import Parameters
 from retrograd.optim.base import Optimizer
 from retrograd.training.objective import objective
 from retrograd.training.step import in_general, training_steps
+from retrograd.training.train import MIXED
+
+if TYPE_CHECKING:
+    from retrograd.estimators.base import BaseMLP
+    from retrograd.estimators.ensemble import BaseMLPEnsemble
+    from retrograd.estimators.starts import Problem
+
+OF_COURSE = (
+    *("n_iter_", "t_", "loss_", "loss_curve_", "best_loss_", "is_stopped_"),
+    *("validation_scores_", "validation_loss_curve_", "best_validation_score_"),
+    *("_no_improvement_count", "_dtype", "n_layers_", "n_outputs_", "out_activation_"),
+    *("_inputs", "_target_scale"),
+)
+"""What members with shared weights have in common."""
 
 
 def first_parameters(
@@ -57,12 +74,63 @@ def of_member(parameters: Mapping[str, Array], m: int) -> tuple[list[Array], lis
     return coefs, [parameters[f"b{i}"][m].copy() for i in layers]
 
 
+REFUSED = {
+    "bootstrap": (False, "they see the same rows"),
+    "max_samples": (1.0, "they see the same rows"),
+    "dropout": (0.0, "a unit would drop out for all of them"),
+    "callbacks": (None, "no member is trained alone"),
+    "label_smoothing": (0.0, "their loss is scikit-learn's"),
+}
+"""Parameters that members with shared weights cannot have: the value that they must, and why."""
+
+
+def require_shareable(model: BaseMLPEnsemble) -> None:
+    """Raise OptionError for parameters that do not go with shared weights."""
+    for name, (needed, why) in REFUSED.items():
+        own = getattr(model, name, needed)
+        if own != needed:
+            raise OptionError(f"members='shared' needs {name}={needed!r}, got {own!r}: {why}")
+    if not is_stochastic(model.solver):
+        raise OptionError(
+            "members='shared' needs a solver that goes by batches, as 'adam' or 'sgd', not "
+            f"{model.solver!r}"
+        )
+    if not isinstance(model.loss, str) or model.loss not in _LOSSES:
+        known = ", ".join(map(repr, _LOSSES))
+        raise OptionError(f"members='shared' needs a loss of {known}, got {model.loss!r}")
+    if model.precision == MIXED:
+        raise OptionError(f"members='shared' needs another precision than {MIXED!r}")
+
+
 class SharedCourse(Course):
     """The course of all members as one: their parameters come back to `parameters`."""
+
+    def __init__(self, model: BaseMLP, problem: Problem, parameters: Mapping[str, Array]) -> None:
+        network, loss = problem.network, mean_loss(model.loss, problem.network)
+        whole = SharedNetwork(network, parameters)
+        super().__init__(model, replace(problem, network=whole, loss=loss), parameters)
+        if model._optimizer.optimizer.reads_others:
+            raise OptionError(
+                "members='shared' needs a solver that trains the weights that it reads out, not "
+                f"{model.solver!r}"
+            )
 
     def keep(self, parameters: Mapping[str, Array]) -> None:
         """Keep the parameters of all members."""
         self.parameters = parameters
+
+
+def hand_out(trunk: BaseMLP, members: Sequence[BaseMLP], parameters: Mapping[str, Array]) -> None:
+    """Give the members their weights and the figures of the course that they had in common."""
+    layers = range(1, len(parameters) // 4 + 1)
+    trunk.coefs_ = [parameters[f"W{i}"] for i in layers]
+    trunk.intercepts_ = [parameters[f"b{i}"][0] for i in layers]
+    for m, member in enumerate(members):
+        member.coefs_, member.intercepts_ = of_member(parameters, m)
+        for name in OF_COURSE:
+            if hasattr(trunk, name):
+                value = getattr(trunk, name)
+                setattr(member, name, list(value) if isinstance(value, list) else value)
 
 
 @dataclass(frozen=True)
@@ -92,6 +160,27 @@ class SharedArchitecture(Architecture):
         """The forward pass of all members at once."""
         made = super().forward(x, _of_members(parameters), training)
         return replace(made, output=gates.mean(made.output, axis=0))
+
+
+class SharedNetwork(Network):
+    """The networks of all members as one, whose parameters these are: W, r, s and b."""
+
+    def __init__(self, network: Network, parameters: Mapping[str, Array]) -> None:
+        own = network.architecture
+        M = len(parameters["b1"])
+        self._form = SharedArchitecture(own.layers, own.output, own.dtype, n_members=M)
+        self._sizes, self._heads = network.sizes, tuple(network.heads)
+        self.parameters, self._predict = Parameters(parameters), {}
+
+
+def mean_loss(choice: str, network: Network) -> Loss:
+    """The mean of the members' losses, of the network of one of them."""
+    of_member = _LOSSES[choice](network)
+    return replace(
+        loss_of(choice, network),
+        per_row=lambda forward, y: gates.mean(of_member(forward.logits, y), axis=0),
+        reported=None,
+    )
 
 
 def _of_members(parameters: Mapping[str, Node]) -> dict[str, Node]:
@@ -131,15 +220,11 @@ def _steps(
     network = form.network(dtype)
     own = network.architecture
     shared = SharedArchitecture(own.layers, own.output, dtype, n_members=n_members)
-    member_loss = _LOSSES[loss](network)
-    mean = replace(
-        loss_of(loss, network),
-        per_row=lambda forward, y: gates.mean(member_loss(forward.logits, y), axis=0),
-        reported=None,
-    )
     target = Target(np.empty(0), shape, target_dtype)
     weighted = ("",) if is_weighted else ()
-    return training_steps(objective(shared, mean, target, weighted=weighted), optimizer)
+    return training_steps(
+        objective(shared, mean_loss(loss, network), target, weighted=weighted), optimizer
+    )
 
 
 # The loss of each member and row (M, B) from logits z (M, B, O), as `losses` has them for one.

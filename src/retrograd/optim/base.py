@@ -249,6 +249,23 @@ def require_rate(owner: str, rate: object) -> None:
         require_number(owner, "learning_rate", rate, open_low=True)
 
 
+def require_normal(optimizer: Optimizer, dtype: np.dtype[Any]) -> None:
+    """Raise OptionError for an epsilon below the least normal number of a dtype.
+
+    Engines may take it for 0, and what it keeps from being divided by 0 would be.
+
+    >>> require_normal(rg.Adam(epsilon=1e-40), np.dtype("float64"))
+    """
+    least = float(np.finfo(dtype).tiny)
+    for name, number in optimizer.numbers().items():
+        is_epsilon = name.rpartition(" ")[2].startswith("epsilon")
+        if is_epsilon and not callable(number) and 0.0 < number < least:
+            raise OptionError(
+                f"{type(optimizer).__name__}: {name}={number:g} is below the least normal {dtype}, "
+                f"{least:.3g}, and may count as 0; give a larger one"
+            )
+
+
 def at(rate: Rate, step: int) -> float:
     """A rate at a step.
 

@@ -23,7 +23,7 @@ from retrograd.nn.losses import Formula, JointLoss, Loss, Target, Targets
 from retrograd.nn.losses.targets import Form
 from retrograd.nn.network import Network
 from retrograd.nn.noise import Noise
-from retrograd.optim.base import Nodes, Optimizer, Point, Slot
+from retrograd.optim.base import Nodes, Optimizer, Point, Slot, require_normal
 from retrograd.optim.lengths import joint_norm
 from retrograd.plan.precision import in_bfloat16
 from retrograd.training.objective import (
@@ -331,8 +331,12 @@ def initial_state(
 def state_at(
     parameters: Mapping[str, Array], optimizer: Optimizer, trained: Collection[str]
 ) -> dict[str, Array]:
-    """The state at the first step from these parameters, of which `trained` are changed."""
+    """The state at the first step from these parameters, of which `trained` are changed.
+
+    Raises OptionError where a number of the optimizer is too small for their dtype.
+    """
     dtype = next(iter(parameters.values())).dtype
+    require_normal(optimizer, dtype)
     state = {COUNT: np.zeros(()), **parameters}
     for name, slot in optimizer.state({name: parameters[name].shape for name in trained}).items():
         if slot.copy_of is not None:

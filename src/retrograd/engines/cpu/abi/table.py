@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from retrograd.engines.cpu.abi.layout import Layout
 from retrograd.graph.node import CONSTANT, Node
@@ -30,13 +31,14 @@ class Table:
             self.cell(("data", name))
         for node in (*self.program.inputs.values(), *self.program.scalars.values()):
             self.cell(node)
-        for node in (*self.program.state.values(), *self.arrays(), *self.program.stored()):
+        for node in (*self.program.state.values(), *self.arrays, *self.program.stored()):
             self.cell(self.memory(node))
 
     def cell(self, key: object) -> int:
         """The number of a pointer in the table."""
         return self.cells.setdefault(key, len(self.cells))
 
+    @cached_property
     def arrays(self) -> list[Node]:
         """Constants and valued variables that lie in memory."""
         return [x for x in self.program.constants() if not (x.gate is CONSTANT and is_number(x))]

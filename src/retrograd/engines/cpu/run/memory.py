@@ -81,7 +81,7 @@ class Memory:
         self.error = np.zeros(2, np.int64)
         self._keep("error", self.error)
         self._keep("barrier", allocate(64, np.dtype(np.int64)))
-        for node in table.arrays():
+        for node in table.arrays:
             if node not in executable.constants:
                 assert node.value is not None
                 executable.constants[node] = packed(table, node, node.value)

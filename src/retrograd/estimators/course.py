@@ -1,0 +1,106 @@
+"""The course of one member among several: `descent`'s rules, on its copy of the session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retrograd.arrays import Array, require_finite
+from retrograd.engines.base import Snapshot
+from retrograd.errors import DivergenceError
+from retrograd.estimators.base import BaseMLP
+from retrograd.estimators.descent import Run
+from retrograd.estimators.starts import Problem, drawn_seed, notes_of, open_session, take_up
+from retrograd.nn.noise import SEED, SEEN
+from retrograd.optim.base import Optimizer
+from retrograd.training.loop import retrace
+from retrograd.training.step import COUNT, state_at
+
+if TYPE_CHECKING:
+    from retrograd.estimators.together import Together
+
+
+class Copy:
+    """One copy of a session, as its member's course sees it (see `TrainingSession`)."""
+
+    reads_others = False
+
+    def __init__(self, whole: Together, number: int, optimizer: Optimizer) -> None:
+        self._whole, self._number = whole, number
+        self._stands_at: Snapshot | None = None
+        self.optimizer, self.names = optimizer, whole.names
+        self.engine = self
+
+    def snapshot(self, into: Snapshot | None = None) -> Snapshot:
+        """The state after the last epoch; that which was restored, once a member has stopped."""
+        return self._stands_at or self._whole.state_of(self._number)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Stand at this state from now on."""
+        self._stands_at = snapshot
+
+    def parameters(self) -> dict[str, Array]:
+        """The parameters of that state."""
+        state = self.snapshot()
+        return {name: state[name] for name in self.names}
+
+    def score(self, order: Array) -> tuple[Array, Array]:
+        """Losses and outputs for the held-out rows, found for all members at once."""
+        return self._whole.scores[self._number]
+
+
+class Course(Run):
+    """The course of one member: its orders, figures, rate and best weights.
+
+    - `problem`: what its fit is about. `parameters`: those that it begins with, by name.
+    - `key`: the numbers of its random layers. `n_steps`: how many it has made.
+    """
+
+    session: Any  # a `Copy`
+
+    def __init__(self, model: BaseMLP, problem: Problem, parameters: Mapping[str, Array]) -> None:
+        self.model, self.problem, self.parameters = model, problem, parameters
+        self.goes_on = take_up(model, is_partial=problem.is_partial)
+        self.seed = drawn_seed(problem)
+        noise = problem.network.noise()
+        self.key = {} if noise is None else {**noise.numbers(), SEED: float(self.seed)}
+        self.n_steps = 0
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer, with the rate of the next epoch."""
+        found: Optimizer = self.session.optimizer
+        return found
+
+    def state(self) -> dict[str, Array]:
+        """The state at the first step; DataError unless the weights are finite."""
+        for name, value in self.parameters.items():
+            require_finite(value, f"parameter {name}")
+        own = self.model._optimizer
+        fresh = state_at(self.parameters, own.optimizer, self.parameters)
+        if self.key:
+            fresh[SEEN] = np.zeros(())
+        found = fresh | {name: value for name, value in own.state.items() if name in fresh}
+        self.n_steps = int(found[COUNT])
+        return found
+
+    def enter(self, copy: Copy, batch_size: int) -> None:
+        """Stand at the first epoch of a call."""
+        session: Any = copy  # it has what a course needs of a session
+        notes = notes_of(self.model, session, self.problem)
+        problem = self.problem
+        super().__init__(self.model, session, notes, problem.rng, is_partial=problem.is_partial)
+        self.begin(problem.order, batch_size)
+
+    def is_over(self) -> bool:
+        """Let the rate follow its schedule; whether a rule says stop."""
+        return self._is_over() or self.is_partial
+
+    def diverged(self, before: Mapping[str, Array], order: Array) -> DivergenceError:
+        """Run an epoch that diverged again, in a session of its own; it stands before the step."""
+        session = open_session(self.model, self.problem, seed=self.seed)
+        found = retrace(session, before, order, self.batch_size, self.model.n_iter_ + 1)
+        self.last = session.engine.snapshot()
+        return found
