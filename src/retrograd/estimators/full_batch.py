@@ -34,6 +34,7 @@ def solve(
     from sklearn.exceptions import ConvergenceWarning
 
     def after_epoch(history: History) -> bool:
+        notes.heads({head: [J[-1]] for head, J in history.J_of.items()})
         notes.epochs([history.J[-1]])
         asked = notes.asks_to_stop()
         return asked or (notes.held is not None and notes.held.stops and notes.is_stale)
@@ -57,7 +58,7 @@ def solve(
             stopped = minimise(session, job, solver).history.stopped
         except DivergenceError as error:
             raise FitDivergenceError(
-                f"{DIVERGED} {error}", epoch=error.epoch, step=error.step
+                f"{DIVERGED} {error}", epoch=error.epoch, step=error.step, origin=error.origin
             ) from error
         except KeyboardInterrupt:  # a second one
             pass

@@ -13,8 +13,11 @@ from retrograd.errors import OptionError
 from retrograd.graph.node import Node
 from retrograd.graph.shape import known
 from retrograd.nn.architecture import Forward
-from retrograd.nn.losses import CrossEntropy, GaussianNLL, Loss, Quantile, loss_for
-from retrograd.nn.network import Network
+from retrograd.nn.losses import Loss, loss_for
+from retrograd.nn.losses.base import Output
+from retrograd.nn.losses.classes import CrossEntropy
+from retrograd.nn.losses.likelihood import GaussianNLL
+from retrograd.nn.losses.regression import Quantile
 
 LOG_LOSS, SQUARED_ERROR, POISSON = "log_loss", "squared_error", "poisson"
 OF_MEANS = ("gamma", "tweedie")  # beside poisson: predictions are exp of the last layer
@@ -36,7 +39,7 @@ SCALABLE = (
 OF_NUMBERS = (*SCALABLE, POISSON, *OF_MEANS, "cosine")
 
 
-def loss_of(choice: Any, network: Network, label_smoothing: float = 0.0) -> Loss:
+def loss_of(choice: Any, network: Output, label_smoothing: float = 0.0) -> Loss:
     """The loss of a choice: scikit-learn's of its names, else the package's."""
     if not isinstance(choice, str) or choice not in LOSSES:
         if label_smoothing:
@@ -85,7 +88,7 @@ def output_of(choice: Any) -> str:
     return "exp" if name_of(choice) in (POISSON, *OF_MEANS) else "identity"
 
 
-def _log_loss(network: Network) -> Loss:
+def _log_loss(network: Output) -> Loss:
     loss = loss_for("cross_entropy", network)
     return replace(loss, reported=_REPORTED[str(network.output)])
 
@@ -110,7 +113,7 @@ def _binary(forward: Forward, y: Node) -> Node:
 _REPORTED = {"softmax": _categorical, "sigmoid": _binary}
 
 
-def _squared_error(network: Network) -> Loss:
+def _squared_error(network: Output) -> Loss:
     # scikit-learn descends on the sum over outputs, and reports their mean.
     loss = loss_for("half_squared_error", network)
     return loss if network.n_outputs == 1 else replace(loss, reported=_mean_over_outputs)
@@ -130,12 +133,12 @@ def poisson(forward: Forward, y: Node) -> Node:
     return gates.sum(y * (log_y - z) - y + gates.exp(z), axis=1)
 
 
-def _poisson(network: Network) -> Loss:
+def _poisson(network: Output) -> Loss:
     loss = loss_for("half_squared_error", network)
     return replace(loss, name=POISSON, per_row=poisson, scored_by="loss", residuals=None)
 
 
-LOSSES: dict[str, Callable[[Network], Loss]] = {
+LOSSES: dict[str, Callable[[Output], Loss]] = {
     LOG_LOSS: _log_loss,
     SQUARED_ERROR: _squared_error,
     POISSON: _poisson,
