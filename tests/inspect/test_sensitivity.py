@@ -139,3 +139,24 @@ def test_a_baseline_of_named_inputs_is_a_dict():
 def test_a_baseline_is_finite():
     with pytest.raises(DataError, match="baseline: nan at row 2"):
         rg.integrated_gradients(rg.MLP([4, 1]), np.ones((2, 4)), baseline=[1, 2, np.nan, 3])
+
+
+def looked_up() -> rg.Network:
+    ends = rg.Inputs({"age": 1, "town": [rg.Embedding(5, 3)]})
+    return rg.Network([ends, rg.Dense(4, 6, "tanh"), rg.Dense(6, 1)])
+
+
+def test_a_column_of_categories_has_no_slope():
+    x = np.c_[X[:, 0], np.arange(6) % 5]
+    S = rg.sensitivity(looked_up(), x)
+    assert np.isnan(S[:, :, 1]).all() and np.isfinite(S[:, :, 0]).all()
+    side = rg.Concatenate([rg.Select(2, [1]), rg.Embedding(5, 3)], [rg.Select(2, [0])])
+    assert np.isnan(rg.sensitivity(rg.Network([side, rg.Dense(4, 1)]), x)[:, :, 1]).all()
+
+
+def test_integrated_gradients_do_not_run_between_categories():
+    net, x = looked_up(), np.c_[X[:, 0], np.arange(6) % 5]
+    with pytest.raises(OptionError, match="column 1 of X is looked up by an Embedding"):
+        rg.integrated_gradients(net, x)
+    found = rg.integrated_gradients(net, x, baseline=x * [0.0, 1.0])
+    assert found.gap < 1e-10 and (found.values[:, :, 1] == 0).all()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 
 import numpy as np
 
+from retrograd.inspect.figures import figures
 from retrograd.inspect.layers import LayerTrace, NetworkTrace
 from retrograd.inspect.subject import Subject
+from retrograd.nn.activations import Activation
 from retrograd.nn.losses import JointLoss, Targets
 from retrograd.nn.losses.classes import BinaryCrossEntropy, CategoricalCrossEntropy
+from retrograd.nn.network import Network
 from retrograd.training.history import History
 
 
@@ -21,6 +25,7 @@ class Evidence:
     - `subject`, `trace`: the rows, and their pass with every layer's gradients.
     - `still`: the same pass as in predictions.
     - `history`: of the training. `step`: statistics of one step from the parameters as they are.
+    - `network`: that was trained. `unknown`: of a table, by column, words that training had not.
     """
 
     subject: Subject | None = None
@@ -28,13 +33,25 @@ class Evidence:
     still: NetworkTrace | None = None
     history: History | None = None
     step: dict[str, float] = field(default_factory=dict)
+    network: Network | None = None
+    unknown: dict[str, str] | None = None
 
-    def layers(self, kinds: tuple[str, ...]) -> Iterator[tuple[LayerTrace, str]]:
-        """The layers with one activation of these names, and its name."""
+    def layers(self) -> Iterator[tuple[LayerTrace, Activation]]:
+        """The layers with an activation, and that: its name, or the function itself."""
         for layer in self.trace.layers if self.trace is not None else ():
             function = None if layer.layer.parts else next(iter(layer.layer.functions), None)
-            if isinstance(function, str) and function in kinds:
+            if function is not None and function != "identity":
                 yield layer, function
+
+    @property
+    def n_not_finite(self) -> int:
+        """How many numbers of the pass are NaN or infinite: of J, outputs, values, gradients."""
+        if self.trace is None:
+            return 0
+        found = [np.asarray(self.trace.J), self.trace.losses, self.trace.output]
+        for layer in self.trace.layers:
+            found += [layer.z, layer.a, layer.delta, layer.e, *layer.gradients.values()]
+        return sum(int(np.count_nonzero(~np.isfinite(x))) for x in found)
 
     @property
     def is_searched(self) -> bool:
@@ -47,7 +64,7 @@ class Evidence:
         """The norm of delta of each layer with weights: of the rows, or recorded last."""
         if self.trace is not None:
             return {
-                layer.place: float(np.linalg.norm(layer.delta.astype(np.float64)))
+                layer.place: figures(layer.delta).norm
                 for layer in self.trace.layers
                 if "W" in layer.gradients
             }
@@ -58,6 +75,31 @@ class Evidence:
             for place, values in recorded.get("delta_norm", {}).items()
             if f"W{place}" in weights
         }
+
+    @property
+    def delta_ratios(self) -> dict[str, float]:
+        """Each norm over that of the last layers it leads to: of several heads, all together."""
+        norms, network = self.delta_norms, self.network
+        if not norms:
+            return {}
+        *_, last = norms
+        ends = {place: [last] for place in norms}
+        if network is not None and network.heads:
+            top, branches = str(len(network.layers)), network.layers[-1].branches
+            counts = accumulate(map(len, branches), initial=1)
+            heads = [
+                [f"{top}.{number}" for number in range(begin, end)]
+                for begin, end in pairwise(counts)
+            ]
+            own = [[x for x in norms if _above(x, top) in head] for head in heads]
+            ends = {place: [head[-1] for head in own if head] for place in norms}
+            ends |= {place: [head[-1]] for head in own for place in head}
+        elif network is None and "." in last:  # what is beside the others is not known
+            top = last.split(".")[0]
+            block = [place for place in norms if place.split(".")[0] == top]
+            ends = {place: block for place in norms if place not in block}
+        sums = {place: float(np.hypot.reduce([norms[x] for x in at])) for place, at in ends.items()}
+        return {place: _ratio(norms[place], total) for place, total in sums.items()}
 
     @property
     def update_ratios(self) -> dict[str, list[float]]:
@@ -103,3 +145,14 @@ class Evidence:
         shares = (1.0 - formula.label_smoothing) * shares + formula.label_smoothing / n_classes
         shares = shares[shares > 0]
         return float(-(shares * np.log(shares)).sum())
+
+
+def _above(place: str, top: str) -> str:
+    """The place right below `top` that holds this one, "3.2" for "3.2.1"; or is it."""
+    return ".".join(place.split(".")[: len(top.split(".")) + 1])
+
+
+def _ratio(norm: float, last: float) -> float:
+    if last == 0:  # the fit is perfect, and every gradient 0
+        return 1.0 if norm == 0 else np.inf
+    return norm / last

@@ -8,6 +8,7 @@ from retrograd.inspect.evidence import Evidence
 from retrograd.inspect.verdict import Verdict
 
 FEW, SOME = 5, 20  # epochs, without which a course says nothing
+SPAN = 40  # epochs in which rises of J are added up
 
 RULE = "Bengio 2012, sec. 3.1"
 
@@ -60,7 +61,8 @@ def plateau(evidence: Evidence) -> Verdict | None:
     base = float(J[0]) if guess is None else guess
     window = max(10, len(J) // 4)
     before, after = np.array_split(J[-window:], 2)
-    is_flat = float(before.mean() - after.mean()) < 0.01 * float(after.mean())
+    is_low = float(before.mean() - after.mean()) < 0.01 * float(after.mean())
+    is_flat = is_low and not _falls_evenly(J)  # that is a learning rate too low
     ratio = float(np.mean(after)) / base if base > 0 else 0.0
     what = "J of the first epoch" if guess is None else "the loss of the best constant guess"
     return Verdict(
@@ -69,9 +71,10 @@ def plateau(evidence: Evidence) -> Verdict | None:
         f"the last {window} epochs" if is_flat else "",
         ratio,
         0.9,
-        f"J over {what}, {'standing still' if is_flat else 'still falling'},",
+        f"J over {what}",
         "Goodfellow, Bengio & Courville 2016, sec. 8.2.3",
         "a larger learning rate, other initial weights (random_starts), more units, scaled inputs",
+        but="J is still falling" if ratio > 0.9 and not is_flat else "",
     )
 
 
@@ -104,31 +107,37 @@ def overfitting(evidence: Evidence) -> Verdict | None:
     lowest = float(valid[best])
     base = max(lowest, 0.1 * float(valid[0]))  # next to nothing, a rise is large and matters little
     ratio = 1.0 + (float(np.median(tail)) - lowest) / base if base > 0 else 1.0
+    fell = bool(J[-1] < J[best])
     return Verdict(
         "overfitting",
-        bool(ratio > 1.2 and J[-1] < J[best]),
+        ratio > 1.2 and fell,
         f"the epochs after {best + 1}",
         ratio,
         1.2,
         "the validation loss of the last epochs over its best (or a tenth of the first)",
         "Prechelt 1998, sec. 2",
         "more data, l2 or weight decay, rg.Dropout, fewer units, patience",
+        but="J did not fall meanwhile" if ratio > 1.2 and not fell else "",
     )
 
 
 def rate_too_high(evidence: Evidence) -> Verdict | None:
-    """All the rises of J from epoch to epoch, in units of its first value."""
+    """The rises of J from epoch to epoch, in units of what a constant guess would lose."""
     J = _course(evidence, FEW)
     if J is None:
         return None
-    rises = float(np.maximum(np.diff(J), 0.0).sum() / J[0]) if J[0] > 0 else 0.0
+    # A very good fit begins far below the guess: what is noise there would be a jump to J[0].
+    base = max(float(J[0]), evidence.guess or 0.0)
+    rises = float(np.maximum(np.diff(J), 0.0).sum())
+    rises = rises / base / max(1.0, (len(J) - 1) / SPAN) if base > 0 else 0.0
     return Verdict(
         "learning rate too high",
         not rises <= 1.0,
         "",
         rises,
         1.0,
-        "the sum of all rises of J over its first value",
+        f"the sum of the rises of J in {SPAN} epochs, over its first value or the loss of the best "
+        "constant guess, whichever is larger,",
         "LeCun, Bottou, Orr & Müller 1998, sec. 5.1",
         "a third of the learning rate; rg.learning_rate_range shows where J begins to rise",
     )
@@ -139,21 +148,27 @@ def rate_too_low(evidence: Evidence) -> Verdict | None:
     J = _course(evidence, 10)
     if J is None or evidence.history is None:
         return None
-    falls = -np.diff(J)
-    quarter = max(len(falls) // 4, 2)
-    first, last = falls[1:][:quarter].mean(), falls[-quarter:].mean()
-    is_steady = bool((falls > 0).mean() >= 0.9 and last > 0.5 * first > 0)
-    ratio = float(J[-1] / J[0])
+    is_steady = _falls_evenly(J)
+    ratio = float(J[-1] / J[0]) if J[0] > 0 else 0.0
     return Verdict(
         "learning rate too low",
         is_steady and ratio > 0.8,
         "",
         ratio,
         0.8,
-        f"J of the last epoch over the first, {'falling evenly' if is_steady else 'not evenly'},",
+        "J of the last epoch over the first",
         "Smith 2017, sec. 3.3",
         "ten times the learning rate; rg.learning_rate_range shows where J falls fastest",
+        but="J does not fall evenly" if ratio > 0.8 and not is_steady else "",
     )
+
+
+def _falls_evenly(J: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bool:
+    """Whether J fell at nine of ten epochs, at the end more than half as fast as at first."""
+    falls = -np.diff(J)
+    quarter = max(len(falls) // 4, 2)
+    first, last = falls[1:][:quarter].mean(), falls[-quarter:].mean()
+    return bool((falls > 0).mean() >= 0.9 and last > 0.5 * first > 0)
 
 
 def _course(evidence: Evidence, least: int) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:

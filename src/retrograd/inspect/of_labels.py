@@ -16,6 +16,7 @@ from retrograd.nn.losses.targets import Target
 MOST_ITEMS = 20
 MOST_SHARE = 0.1  # of the rows: where more are far off, it is the model that is wrong
 DOUBTED, SURE = 0.1, 0.9  # shares of what a class gets on average
+CLEAR = 1 / 3  # of the median row's log of ratios
 
 
 def suspect(evidence: Evidence) -> Verdict | None:
@@ -33,11 +34,10 @@ def suspect(evidence: Evidence) -> Verdict | None:
             "of the nine tenths of the rows that fit best,"
         )
     else:
-        errors = np.sqrt(np.maximum(evidence.still.losses.astype(np.float64), 0.0))
-        finite = np.finfo(np.float64)
-        usual = float(np.clip(np.median(errors), finite.tiny, finite.max))
-        figures, limit = errors / usual, 30.0
-        meaning = "the largest root of a row's loss over the median one"
+        errors, spread, what = _errors(evidence)
+        usual = max(float(np.median(errors)), np.finfo(np.float64).tiny)
+        figures, limit = np.where(errors > spread, errors / usual, 0.0), 30.0
+        meaning = f"the largest {what} over the median one"
     is_out = figures > limit
     is_out &= float(is_out.mean()) < MOST_SHARE
     rows = np.flatnonzero(is_out)
@@ -59,6 +59,24 @@ def suspect(evidence: Evidence) -> Verdict | None:
     )
 
 
+def _errors(evidence: Evidence) -> tuple[Array, float, str]:
+    """Of each row how far off it is (B,), the deviation of the targets, and what it is in words.
+
+    Where outputs do not estimate the targets, the root of the loss, and no deviation: 0.
+    """
+    assert evidence.still is not None and evidence.subject is not None
+    target, loss = evidence.subject.rows.target, evidence.subject.loss
+    if isinstance(target, Target) and isinstance(loss, Loss) and "r2" in loss.scores:
+        y = target.array.astype(np.float64).reshape(len(target), -1)
+        unit = max(float(np.abs(y).max()), np.finfo(np.float64).tiny)  # no square overflows
+        e = (evidence.still.output.astype(np.float64).reshape(y.shape) - y) / unit
+        spread = float(np.linalg.norm((y / unit).std(axis=0)))
+        what = "error of a row, of those beyond the deviation of the targets,"
+        return np.linalg.norm(e, axis=1), spread, what
+    losses = np.maximum(evidence.still.losses.astype(np.float64), 0.0)
+    return np.sqrt(losses), 0.0, "root of a row's loss"
+
+
 def _classes(evidence: Evidence) -> Iterator[tuple[Array, Array]]:
     """Probabilities (B, C) and labels (B,): of the classes, or of each yes-or-no output."""
     assert evidence.still is not None and evidence.subject is not None
@@ -77,16 +95,20 @@ def _against(p: Array, labels: Array) -> Array:
 
     It disagrees where the label has less than a tenth of the probability that rows of this label
     have on average, and another class nine tenths of its own average or more: confident learning
-    [Northcutt, Jiang & Chuang 2021, sec. 3.1], with these margins.
+    [Northcutt, Jiang & Chuang 2021, sec. 3.1], with these margins. And the log of that ratio is a
+    third or more of what it is for the median row: as clear a case as others are.
     """
     rows = np.arange(len(labels))
     usual = np.array(
         [p[labels == k, k].mean() if k in labels else np.inf for k in range(p.shape[1])]
     )
-    share = p / np.maximum(usual, 1e-300)
+    share = np.maximum(p, 1e-300) / np.maximum(usual, 1e-300)
     own, rest = share[rows, labels], share.copy()
     rest[rows, labels] = 0.0
     losses = -np.log(np.maximum(p[rows, labels], 1e-300))
     fitting = np.sort(losses)[: max(1, int(0.9 * len(losses)))].mean()
+    # How clearly for its label, or below 0 against it: a sharp model is far off near a boundary.
+    margin = np.log(own / np.maximum(rest.max(axis=1), 1e-300))
     is_against = (own < DOUBTED) & (rest.max(axis=1) >= SURE)
+    is_against &= -margin > CLEAR * np.median(np.abs(margin))
     return np.where(is_against, losses / max(float(fitting), 1e-300), 0.0)

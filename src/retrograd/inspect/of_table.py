@@ -8,9 +8,12 @@ import numpy as np
 
 from retrograd.arrays import Array
 from retrograd.files.table import Table
+from retrograd.inspect.evidence import Evidence
+from retrograd.inspect.verdict import Verdict
 from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.names import with_usual_momentum
+from retrograd.tabular.columns import Categorical
 from retrograd.tabular.model import TableModel
 from retrograd.training.history import History
 
@@ -56,6 +59,37 @@ def optimizer_of(model: TableModel) -> Optimizer | None:
         return None
     found = with_usual_momentum(name, rate)
     return None if isinstance(found, FullBatch) else found
+
+
+def words_in(model: Any, table: Any) -> dict[str, str] | None:
+    """Of a table model's columns of words: those with words that training had not, in sentences.
+
+    None where there are no such columns.
+    """
+    if not isinstance(model, TableModel) or not isinstance(table, Table) or not model.columns.text:
+        return None
+    found = {x.name: x for x in model.columns.columns if isinstance(x, Categorical)}
+    lines = {name: x.unknown(table.column(name), table.taken) for name, x in found.items()}
+    return {name: line for name, line in lines.items() if line is not None}
+
+
+def unseen(evidence: Evidence) -> Verdict | None:
+    """The columns with words that training had not: such a row counts as one without an entry."""
+    if evidence.unknown is None:
+        return None
+    names = tuple(evidence.unknown)
+    return Verdict(
+        "unseen categories",
+        bool(names),
+        f"column {names[0]}" if names else "",
+        float(len(names)),
+        0.0,
+        "; ".join([*evidence.unknown.values(), "the number of columns with words new to it"]),
+        "Breck et al. 2019, Data validation",
+        "mend the words, or train with rows that have them",
+        items=tuple(range(len(names))),
+        names=names,
+    )
 
 
 def choose_rows(model: TableModel, table: Table, most: int, what: str) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,10 @@ from retrograd.graph.node import VARIABLE, Node, constant, describe, variable
 from retrograd.graph.order import variables
 from retrograd.graph.shape import rows
 from retrograd.inspect.subject import network_of, rows_of
+from retrograd.nn.embeddings import Embedding, Select
+from retrograd.nn.ends import Inputs
+from retrograd.nn.joins import Concatenate
+from retrograd.nn.layer import Layer
 from retrograd.nn.named import Named, as_x, require_names
 from retrograd.nn.network import Network
 from retrograd.run import Function, compile, evaluate
@@ -67,7 +72,8 @@ def sensitivity(model: Any, X: Any, *, output: int | None = None, engine: str = 
         engine: "numpy" or "cpu".
 
     Returns:
-        (B, O, I), or (B, I) for one output. Predictions' own slopes: random layers are still.
+        (B, O, I), or (B, I) for one output. Predictions' own slopes: random layers are still. NaN
+        for a column that `rg.Embedding` looks up alone: between two categories there is no slope.
 
     >>> net = rg.MLP([2, 1])
     >>> net.parameters["W1"] = [[3.0], [-2.0]]
@@ -78,6 +84,7 @@ def sensitivity(model: Any, X: Any, *, output: int | None = None, engine: str = 
     chosen = _chosen("sensitivity", output, network)
     function, arrays = _slopes(network, chosen, engine)
     found = np.stack(function(x, *arrays)[1:], axis=1)
+    found[:, :, [*_looked_up(network)]] = np.nan
     return found if output is None else found[:, 0]
 
 
@@ -102,7 +109,8 @@ def integrated_gradients(
     Args:
         model, X, output, engine: as in `rg.sensitivity`.
         baseline: (I,) or (B, I), what counts as no input, finite; of named inputs a dict of such
-            arrays, or that; zeros by default, the mean of standardised columns.
+            arrays, or that; zeros by default, the mean of standardised columns. A column that
+            `rg.Embedding` looks up has no slope: there it is to be x, else an OptionError.
         steps: of the quadrature, at least 1.
 
     >>> net = rg.MLP([2, 8, 1], activation="tanh")
@@ -114,6 +122,13 @@ def integrated_gradients(
     network, x = _prepared("integrated_gradients", model, X)
     chosen = _chosen("integrated_gradients", output, network)
     b = _baseline(baseline, network, x)
+    for column in _looked_up(network):
+        if (b[:, column] != x[:, column]).any():
+            raise OptionError(
+                f"integrated_gradients: column {column} of X is looked up by an Embedding: between "
+                "two categories there is no slope to add up; give a baseline with x's own numbers "
+                "in that column"
+            )
     function, arrays = _slopes(network, chosen, engine)
     points, weights = np.polynomial.legendre.leggauss(steps)
     shares: Any = 0.0
@@ -125,6 +140,35 @@ def integrated_gradients(
     if output is None:
         return Attributions(values, *ends)
     return Attributions(values[:, 0], *(end[:, 0] for end in ends))
+
+
+def _looked_up(network: Network) -> list[int]:
+    """The columns that go into an Embedding, and nowhere else."""
+    looked: set[int] = set()
+    others: set[int] = set()
+    _follow(network.layers, [*range(network.n_inputs)], looked, others)
+    return sorted(looked - others)
+
+
+def _follow(
+    layers: Sequence[Layer], columns: list[int], looked: set[int], others: set[int]
+) -> None:
+    """Sort the columns that go into these layers."""
+    first = layers[0] if layers else None
+    if isinstance(first, Embedding):
+        looked.update(columns)
+    elif isinstance(first, Select):
+        _follow(layers[1:], [columns[i] for i in first.columns], looked, others)
+    elif isinstance(first, Inputs):
+        for branch, (begin, end) in zip(
+            first.branches, pairwise(accumulate(first.widths, initial=0)), strict=True
+        ):
+            _follow([*branch, *layers[1:]], columns[begin:end], looked, others)
+    elif isinstance(first, Concatenate):
+        for branch in first.branches:
+            _follow([*branch, *layers[1:]], columns, looked, others)
+    else:
+        others.update(columns)
 
 
 def _baseline(given: Named | None, network: Network, x: Array) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 from retrograd.frames import as_rich, data_frame
 
 # What the items are, where they are no units.
-ITEMS = {"unscaled inputs": "columns", "suspect labels": "rows"}
+ITEMS = {"unscaled inputs": "columns", "unseen categories": "columns", "suspect labels": "rows"}
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Verdict:
       of a table model rows of the table. `names`: of columns, where the data have names for them.
     - `first`: the number of the first item in words: 0, but 1 for rows of a table, as in errors.
     - `source`: where the rule comes from. `remedy`: what to try.
+    - `but`: why a figure past the threshold is no ailment here; empty where it is one or within.
     """
 
     ailment: str
@@ -35,6 +36,7 @@ class Verdict:
     items: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
     first: int = 0
+    but: str = ""
 
     def listed(self, most: int = 10) -> str:
         """The items in words: "rows, counted from 0: 50, 7"; at most so many."""
@@ -45,11 +47,11 @@ class Verdict:
         return f"{ITEMS.get(self.ailment, 'units')}{counted}: {', '.join(shown)}{more}"
 
     def __str__(self) -> str:
-        sign = "past" if self.is_found else "within"
+        sign = "past" if self.is_found or self.but else "within"
         place = f" in {self.where}" if self.where else ""
         text = (
             f"{self.ailment}{place}: {self.meaning} is {self.figure:.3g}, {sign} the threshold "
-            f"of {self.threshold:.3g}"
+            f"of {self.threshold:.3g}{f', but {self.but}' if self.but else ''}"
         )
         return f"{text}. Try: {self.remedy}  [{self.source}]" if self.is_found else text
 
@@ -84,7 +86,8 @@ class Diagnosis:
         rows = [("ailment", "verdict", "where", "figure", "threshold")]
         for x in self.verdicts:
             numbers = f"{x.figure:.4g}", f"{x.threshold:.4g}"
-            rows.append((x.ailment, "FOUND" if x.is_found else "ok", x.where, *numbers))
+            but = f"ok: {x.but}" if x.but else "ok"
+            rows.append((x.ailment, "FOUND" if x.is_found else but, x.where, *numbers))
         return [*rows, *((name, f"not judged: {why}", "", "", "") for name, why in self.not_judged)]
 
     def to_frame(self) -> Any:
