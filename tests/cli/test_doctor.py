@@ -80,7 +80,10 @@ def test_a_model_keeps_what_the_course_of_its_training_is_judged_by(run: Run):
     result = run("doctor", "iris.model", "iris")
     assert result.line("updates too small ").split()[3] == "ok"
     assert [line for line in result.lines if line.startswith("not judged")] == [
-        "not judged: saturated units; it needs rows X and Y, and a layer of sigmoid, tanh or alike"
+        "not judged: saturated units; it needs rows X and Y, and a layer of sigmoid, tanh or alike",
+        "not judged: unscaled targets; it needs rows X and Y, and outputs that estimate numbers "
+        "without an activation",
+        "not judged: unseen categories; it needs a table model with columns of words",
     ]
 
 
@@ -147,3 +150,19 @@ def test_columns_have_their_names_in_doctor_and_report(run: Run):
     assert "unscaled inputs in column b:" in page and "columns: b" in page
     result = run("doctor", "good.model", "good.csv")
     assert "column b" in result.line("unscaled inputs  ") and result.code == 0
+
+
+def test_a_data_set_in_place_of_the_model_is_said_to_be_one(run: Run):
+    result = run("doctor", "iris", "iris")
+    assert result.code == 2
+    assert "iris: is a data set, not a model; `retrograd train iris`" in result.text
+
+
+def test_a_very_good_fit_has_nothing_wrong(run: Run):
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(size=300), rng.normal(size=300)
+    rows = np.c_[a, b, 2 * a - b + 0.05 * rng.normal(size=300)]
+    np.savetxt("lin.csv", rows, delimiter=",", header="a,b,y", comments="")
+    run("train", "lin.csv", "--target", "y", "--epochs", "60", "--picture", "none")
+    result = run("doctor", "lin.model", "lin.csv")
+    assert result.code == 0 and "nothing wrong found" in result.text

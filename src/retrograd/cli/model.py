@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from retrograd.errors import ModelFileError
+from retrograd import datasets
+from retrograd.errors import FileError, ModelFileError
 from retrograd.load import load
 from retrograd.tabular.model import TableModel
 
@@ -19,7 +21,14 @@ ModelArgument = Annotated[
 
 
 def load_table_model(path: str) -> TableModel:
-    """The table model in a file. ModelFileError for a model that knows no columns of a table."""
+    """The table model in a file. ModelFileError for a model that knows no columns of a table.
+
+    FileError for a path that is no file, and for the name of a data set.
+    """
+    if path in datasets.names() and not Path(path).exists():
+        raise FileError(
+            f"{path}: is a data set, not a model; `retrograd train {path}` writes {path}.model"
+        )
     model = load(path)
     if not isinstance(model, TableModel):
         raise ModelFileError(

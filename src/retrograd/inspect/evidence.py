@@ -12,6 +12,7 @@ from retrograd.inspect.figures import figures
 from retrograd.inspect.layers import LayerTrace, NetworkTrace
 from retrograd.inspect.subject import Subject
 from retrograd.nn.activations import Activation
+from retrograd.nn.ends import Heads
 from retrograd.nn.losses import JointLoss, Targets
 from retrograd.nn.losses.classes import BinaryCrossEntropy, CategoricalCrossEntropy
 from retrograd.nn.network import Network
@@ -84,9 +85,10 @@ class Evidence:
             return {}
         *_, last = norms
         ends = {place: [last] for place in norms}
-        if network is not None and network.heads:
-            top, branches = str(len(network.layers)), network.layers[-1].branches
-            counts = accumulate(map(len, branches), initial=1)
+        joined = None if network is None else network.layers[-1]
+        if network is not None and isinstance(joined, Heads):
+            top = str(len(network.layers))
+            counts = accumulate(map(len, joined.branches), initial=1)
             heads = [
                 [f"{top}.{number}" for number in range(begin, end)]
                 for begin, end in pairwise(counts)
