@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import _check_y, _num_samples
 
 from retrograd.arrays import Array, require_number
@@ -168,7 +169,9 @@ class ManyHeads(BaseMLP):
 
     def _fitted_heads(self) -> dict[str, Head]:
         if not hasattr(self, "_heads"):
-            raise AttributeError(f"{type(self).__name__} has this after fit")
+            raise NotFittedError(
+                f"{type(self).__name__} is not fitted yet: what its targets are is known after fit"
+            )
         return self._heads
 
     def _classifiers(self) -> dict[str, MLPClassifier]:

@@ -168,7 +168,7 @@ def trace(subject: Any, X: Any = None, Y: ArrayLike | None = None, /, **options:
 
 def of_model(model: Any, X: Any, Y: ArrayLike | None, options: TraceOptions) -> NetworkTrace:
     """`trace` of a model; see there."""
-    found = options.subject("trace", model, X, Y)
+    found = options.subject("trace", model, X, Y).kept()
     return traced(
         found,
         is_still=options.is_still,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from retrograd.errors import DivergenceError
-from retrograd.optim.base import Optimizer
 from retrograd.training.origin import UPDATE, Origin
 from retrograd.training.session import TrainingSession
 
@@ -51,10 +50,6 @@ def at_the_start(session: TrainingSession, epoch: int, origin: Origin | None) ->
     return _error(session, epoch, 1, f"training diverged at epoch {epoch}, step 1", what, origin)
 
 
-def _clips(optimizer: Optimizer) -> bool:
-    return optimizer.name == "clip" or any(map(_clips, optimizer.parts().values()))
-
-
 def _error(
     session: TrainingSession,
     epoch: int,
@@ -89,7 +84,7 @@ def _advice(session: TrainingSession, origin: Origin | None) -> str:
         return f"No weight was updated yet: {what}{rest}"
     usual = "smaller initial weights" if session.optimizer is None else "a smaller learning_rate"
     hints = [usual, *scaled]
-    if len(hints) < 2 and session.optimizer is not None and not _clips(session.optimizer):
+    if len(hints) < 2 and session.optimizer is not None and not session.optimizer.is_clipping:
         hints.append("gradients that are clipped, rg.Clip(optimizer, global_norm=1.0)")
     return f"Try {', or '.join(hints)}"
 
