@@ -38,7 +38,13 @@ def as_rich(rows: Rows, *, right: int | None = None, title: str | None = None) -
     table = Table(title=title and Text(title), title_justify="left", box=SIMPLE_HEAD)
     for number, name in enumerate(header):
         is_number = right is not None and number >= right
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        # A number that is broken in two is read as two: words are, where it is narrow.
+        table.add_column(
+            name,
+            justify="right" if is_number else "left",
+            overflow="ellipsis" if is_number else "fold",
+            no_wrap=is_number,
+        )
     is_grouped = any(not row[0] for row in lines)
     for row in lines:
         if row[0] and is_grouped and table.row_count:

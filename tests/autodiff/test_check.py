@@ -368,6 +368,16 @@ def test_the_gate_whose_derivative_is_wrong_is_named(gate, activation):
     assert str(result).endswith(f"wrong: the derivative of the gate wrong_{gate.name}")
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_gate_that_is_wrong_for_few_values_is_named(seed):
+    wrong = with_vjp(SQUARE, lambda dy, y, x: (dy * rg.where(x > 2.0, 3.0 * x, 2.0 * x),))
+    values = np.random.default_rng(seed).uniform(-1.0, 1.0, 400)
+    values[seed * 7] = 2.5
+    x = rg.variable("x", values)
+    result = rg.check_gradient(rg.sum(rg.tanh(apply(wrong, x)) * 2.0))
+    assert not result.ok and result.gates == ("wrong_square",)
+
+
 def test_of_a_right_gradient_no_gate_is_to_blame():
     assert rg.check_gradient(network(rg.relu)[0]).gates == ()
 

@@ -24,7 +24,7 @@ WITH_EPSILON = [
 def inside(optimizer: Optimizer) -> list[Optimizer]:
     """The optimizer itself, and inside of others."""
     groups = rg.Groups({"W*": optimizer}, default=rg.SGD(0.1))
-    return [optimizer, rg.EMA(optimizer), groups, rg.SAM(rg.Accumulate(groups, every=2))]
+    return [optimizer, rg.Decay(optimizer, l2=0.1), groups, rg.SAM(rg.Accumulate(groups, every=2))]
 
 
 @pytest.mark.parametrize(("name", "field"), WITH_EPSILON)
@@ -49,7 +49,7 @@ def test_batches_that_wait_for_a_first_step_are_seen_inside_others(n_steps, n_ba
     counts = {"accumulate: n_batches": float(n_batches), "accumulate: n_steps": float(n_steps)}
     one = rg.Accumulate(rg.SGD(0.1), every=4)
     assert one.waiting(counts) == waiting
-    assert rg.EMA(one).waiting(counts) == waiting
+    assert rg.Decay(one, l2=0.1).waiting(counts) == waiting
     groups = rg.Groups({"W*": one}, default=rg.SGD(0.1))
     state = {f"W*: {name}": count for name, count in counts.items()}
     assert {*state} <= {*groups.state({"W1": (2,), "b1": (2,)})}

@@ -44,10 +44,12 @@ def check_gradient(
     seed: int = 0,
     tolerance: float | None = None,
     is_blaming: bool = True,
+    of_rows: bool = False,
 ) -> GradientCheck:
     """`retrograd.check_gradient`, on the engine that `compile` stands for; see there.
 
-    `is_blaming`: look for the gates that are wrong, where the gradient is.
+    `is_blaming`: look for the gates that are wrong, where the gradient is. `of_rows`: the output is
+    the J of a model on a user's rows.
     """
     require_options(output, method, entries, seed, tolerance)
     for name, given in (("values", values), ("gradients", gradients)):
@@ -67,9 +69,11 @@ def check_gradient(
     at_point = compile([J, _conditioning(J, nudged), *slopes], inputs)(*point.values())
     value, conditioning, *analytic = at_point
     if not np.isfinite(value):
+        what = f"J is {value} on these rows" if of_rows else f"{describe(output)} is {value} at "
+        advice = "X and Y" if of_rows else "`values`"
         raise DataError(
-            f"check_gradient: {describe(output)} is {value} at these values: there is nothing to "
-            "differentiate; give `values` where it is finite"
+            f"check_gradient: {what}{'' if of_rows else 'these values'}: there is nothing to "
+            f"differentiate; give {advice} where it is finite"
         )
     rounding = EPSILON * conditioning if np.isfinite(conditioning) else 0.0
 

@@ -108,7 +108,7 @@ def _of_model(
         # Built anew: a rule that was changed since must show.
         made = fresh_passes(subject, is_still=options.is_still, frozen=held)
         of = made.objective
-        found = _of_node(of.J, [*of.trained.values()], made.values(subject), **how)
+        found = _of_node(of.J, [*of.trained.values()], made.values(subject), of_rows=True, **how)
     else:
         tolerance, is_still = how["tolerance"], options.is_still
         found = compare_engine(subject, engine, tolerance=tolerance, is_still=is_still, frozen=held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,13 @@ class LayerTrace:
     def figures(self) -> dict[str, Figures]:
         """Shape, norm and extremes of each of `arrays`."""
         return {name: figures(value) for name, value in self.arrays().items()}
+
+    def __getattr__(self, name: str) -> Any:
+        known = ", ".join(field.name for field in fields(self))
+        raise AttributeError(
+            f"a layer's trace has no {name!r}; it has {known}, W, dW, b, db; of other parameters "
+            "`parameters` and `gradients` by name"
+        )
 
     def _of(self, what: str, name: str, known: Mapping[str, Array]) -> Array:
         if name in known:

@@ -161,11 +161,15 @@ def rows_of(model: Any, X: Any) -> Any:
     return X if isinstance(model, Network) else model._inputs_for(X)
 
 
+def hint_of_members(model: object) -> str:
+    """What to say of an ensemble: that its members are what is looked at."""
+    return "; give one of its members, estimators_" if hasattr(model, "estimators_") else ""
+
+
 def _no_model(owner: str, model: Any) -> OptionError:
-    members = "; give one of its members, estimators_" if hasattr(model, "estimators_") else ""
     return OptionError(
         f"{owner}: expected a network (rg.MLP, rg.Network), a fitted estimator or a table "
-        f"model, got {type(model).__name__}{members}"
+        f"model, got {type(model).__name__}{hint_of_members(model)}"
     )
 
 

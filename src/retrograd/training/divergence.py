@@ -8,6 +8,7 @@ from retrograd.errors import DivergenceError
 from retrograd.training.origin import UPDATE, Origin
 from retrograd.training.session import TrainingSession
 
+CLIPPED = "gradients that are clipped, rg.Clip(optimizer, global_norm=1.0)"
 SCALED = 10.0  # numbers of standardised columns are seldom larger
 
 
@@ -85,7 +86,7 @@ def _advice(session: TrainingSession, origin: Origin | None) -> str:
     usual = "smaller initial weights" if session.optimizer is None else "a smaller learning_rate"
     hints = [usual, *scaled]
     if len(hints) < 2 and session.optimizer is not None and not session.optimizer.is_clipping:
-        hints.append("gradients that are clipped, rg.Clip(optimizer, global_norm=1.0)")
+        hints.append(CLIPPED)
     return f"Try {', or '.join(hints)}"
 
 
