@@ -149,7 +149,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
 
         Args:
             X: (n, n_features) numbers, finite, or a sparse matrix of them. float32 stays float32.
-            y: (n,) labels, or (n, n_labels) of 0 and 1 for several labels at once.
+            y: (n,) labels, or (n, n_labels) of 0 and 1 for several labels at once; as in
+                scikit-learn, what is not 0 counts as 1 there.
             sample_weight: (n,), >= 0.
             X_val, y_val: rows to validate with, of the same form: the weights with the best
                 accuracy on them are kept; with `early_stopping` training stops by it.
@@ -230,7 +231,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         truth = encoded.argmax(axis=1) if is_multiclass else encoded.astype(bool)
         if is_multiclass and name_of(self.loss) in LABELLED:
             return Targets(Target(truth, (rows,), truth.dtype), n_outputs, truth)
-        target = Target(encoded.astype(dtype), (rows, n_outputs), dtype)
+        target = Target(encoded.astype(bool).astype(dtype), (rows, n_outputs), dtype)
         return Targets(target, n_outputs, truth, truth if n_outputs == 1 else None)
 
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:

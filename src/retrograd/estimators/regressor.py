@@ -12,7 +12,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
 from retrograd.arrays import Array, cast, is_finite, require_finite
-from retrograd.errors import DataError, OptionError
+from retrograd.errors import OptionError
 from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.border import require_numbers
@@ -26,6 +26,7 @@ from retrograd.estimators.losses import (
     name_of,
     output_of,
     outputs_each,
+    require_means,
 )
 from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.prepare import Targets
@@ -249,15 +250,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         return bool(self.standardize) and name_of(self.loss) in SCALABLE
 
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
-        if self.loss == POISSON and (y < 0).any():
-            raise DataError(f"loss='poisson' needs y >= 0, the least is {y.min():g}")
+        require_means(self.loss, y)
         truth = np.ascontiguousarray(cast(y.reshape(len(y), -1), "y", dtype))
         target = Target(truth, (rows, truth.shape[1]), dtype)
         return Targets(target, truth.shape[1] * outputs_each(self.loss), truth)
 
     def _ready_target(self, y: Array) -> Array | None:
         is_ready = y.dtype == self._dtype and y.ndim == 1 and is_finite(y)
-        return y[:, None] if is_ready and self.loss != POISSON else None
+        return y[:, None] if is_ready and output_of(self.loss) != "exp" else None
 
     def _row_weights(
         self, y: Any, sample_weight: Array | None, *, is_partial: bool

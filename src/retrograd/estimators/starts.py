@@ -15,6 +15,7 @@ from retrograd.estimators.callbacks import Calls
 from retrograd.estimators.descent import descend
 from retrograd.estimators.form import Form, activations_of, initial, named
 from retrograd.estimators.full_batch import solve
+from retrograd.estimators.losses import require_output
 from retrograd.estimators.notes import Notes
 from retrograd.estimators.ongoing import Ongoing
 from retrograd.estimators.optimizers import (
@@ -120,6 +121,7 @@ def set_out(
             f"the weights are for the sizes {model._form().sizes}, the parameters and data ask for "
             f"{sizes}; fit with warm_start=False to begin again"
         )
+    require_output(model.loss, model.out_activation_, model._output_activation())
     return X, order, test
 
 
