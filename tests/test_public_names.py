@@ -17,8 +17,8 @@ OTHERS = """
 Accumulate Adadelta Adafactor Adagrad Adam AdamW Adamax BatchNorm Clip Concatenate ConjugateGradient
 CrossEntropy Decay Dense Dropout EMA Embedding Focal GaussianNLL Groups Heads History Huber Inputs
 LAMB LBFGS LayerNorm LeastSquaresFit LevenbergMarquardt Lion Lookahead Losses MLP MLPClassifier
-MLPEnsembleClassifier MLPEnsembleRegressor MLPRegressor Muon NAdam Network Node PReLU Periodic
-PiecewiseLinear Quantile RAdam RMSprop RateRange Recorder Residual Rprop SAM SGD SWA Scale
+MLPEnsembleClassifier MLPEnsembleRegressor MLPMultiTask MLPRegressor Muon NAdam Network Node PReLU
+Periodic PiecewiseLinear Quantile RAdam RMSprop RateRange Recorder Residual Rprop SAM SGD SWA Scale
 ScaledConjugateGradient ScheduleFreeAdamW Select Tweedie celu check_gradient compile constant
 diagnose elu errors evaluate gelu gelu_tanh gradient hard_sigmoid hard_swish hard_tanh identity
 initializers integrated_gradients leaky_relu learning_rate_range least_squares load mish nudges

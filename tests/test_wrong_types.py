@@ -241,6 +241,7 @@ ESTIMATORS = (
     rg.MLPRegressor,
     rg.MLPEnsembleClassifier,
     rg.MLPEnsembleRegressor,
+    rg.MLPMultiTask,
 )
 
 

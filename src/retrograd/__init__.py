@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from retrograd.estimators.classifier import MLPClassifier
     from retrograd.estimators.ensemble_classifier import MLPEnsembleClassifier
     from retrograd.estimators.ensemble_regressor import MLPEnsembleRegressor
+    from retrograd.estimators.multi_task import MLPMultiTask
     from retrograd.estimators.regressor import MLPRegressor
     from retrograd.inspect.check import check_gradient
     from retrograd.inspect.picture import picture
@@ -132,6 +133,7 @@ __all__ = [  # noqa: PLE0604  # the gates' names are strings too
     "MLPClassifier",
     "MLPEnsembleClassifier",
     "MLPEnsembleRegressor",
+    "MLPMultiTask",
     "MLPRegressor",
     "Muon",
     "NAdam",
@@ -241,6 +243,7 @@ _LAZY = {
     "MLPClassifier": "retrograd.estimators.classifier",
     "MLPEnsembleClassifier": "retrograd.estimators.ensemble_classifier",
     "MLPEnsembleRegressor": "retrograd.estimators.ensemble_regressor",
+    "MLPMultiTask": "retrograd.estimators.multi_task",
     "MLPRegressor": "retrograd.estimators.regressor",
     "Muon": "retrograd.optim.muon",
     "NAdam": "retrograd.optim.adam",

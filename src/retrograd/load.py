@@ -38,6 +38,13 @@ def _regressor(file: ModelFile) -> Any:
     return restore(MLPRegressor, file)
 
 
+def _multi_task(file: ModelFile) -> Any:
+    from retrograd.estimators.multi_task import MLPMultiTask
+    from retrograd.estimators.serial import restore
+
+    return restore(MLPMultiTask, file)
+
+
 def _ensemble_classifier(file: ModelFile) -> Any:
     from retrograd.estimators.ensemble_classifier import MLPEnsembleClassifier
     from retrograd.estimators.ensemble_serial import restore
@@ -66,6 +73,7 @@ def _loaders() -> dict[str, Callable[[ModelFile], Any]]:
         "MLPClassifier": _classifier,
         "MLPEnsembleClassifier": _ensemble_classifier,
         "MLPEnsembleRegressor": _ensemble_regressor,
+        "MLPMultiTask": _multi_task,
         "MLPRegressor": _regressor,
     }
 

@@ -23,6 +23,8 @@ VARIANTS = [
         "poisson", (10,), solver="sgd", learning_rate_init=0.005, alpha=1.0, max_iter=100
     ),
     rg.MLPRegressor("poisson", (10,), solver="lbfgs", max_iter=50),
+    rg.MLPMultiTask("classification", max_iter=100),
+    rg.MLPMultiTask("regression", max_iter=100),
 ]
 ENGINES = ("cpu", "numpy")
 

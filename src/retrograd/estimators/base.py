@@ -14,7 +14,7 @@ from sklearn.callback import CallbackSupportMixin
 from retrograd.arrays import Array
 from retrograd.errors import OptionError
 from retrograd.estimators import look, options, serial
-from retrograd.estimators.border import require_finite_outputs, weights_in
+from retrograd.estimators.border import checked_weights, require_finite_outputs, weights_in
 from retrograd.estimators.callbacks import Calls
 from retrograd.estimators.form import Form, Place, activations_of, outputs
 from retrograd.estimators.inputs import Inputs, Scale
@@ -27,13 +27,13 @@ from retrograd.estimators.prepare import (
     checked_pair,
     checked_targets,
     dtype_of,
+    plain_pair,
     rows_of,
 )
 from retrograd.estimators.seeds import generator
 from retrograd.estimators.starts import Problem, best_of, network_to_train, set_out
 from retrograd.estimators.validation import Given, Score, append, held_out
 from retrograd.inspect.subject import Subject
-from retrograd.nn.losses import Loss
 from retrograd.nn.network import Network
 
 
@@ -89,10 +89,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     n_iter_: int
     n_layers_: int
     n_outputs_: int
-    out_activation_: str
+    out_activation_: Any
     t_: int
     loss_: float
     loss_curve_: list[float]
+    loss_curves_: dict[str, list[float]]  # of heads
     best_loss_: Any  # None with early stopping, as the next two are without
     validation_scores_: Any
     best_validation_score_: Any
@@ -114,11 +115,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
         """The checked y as targets."""
 
-    @abstractmethod
     def _row_weights(
         self, y: Any, sample_weight: Array | None, *, is_partial: bool
     ) -> Array | None:
         """The weights of rows, with those of their classes."""
+        return sample_weight
 
     @abstractmethod
     def _ready_target(self, y: Array) -> Array | None:
@@ -128,6 +129,36 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         """Whether targets are standardised."""
         return False
 
+    def _learn_targets(self, truth: Any, order: Array, weights: Mapping[str, Array]) -> None:
+        """Learn the scale of the targets of rows `order`. `weights`: of all rows, by head."""
+        self._target_scale = None
+        if self._scales_targets():
+            own = weights[""][order] if "" in weights else None
+            self._target_scale = Scale.of(truth, own)
+
+    def _scaled(self, head: str, array: Array) -> Array:
+        """Targets of a head as the network is trained on them."""
+        return array if self._target_scale is None else self._target_scale.apply(array)
+
+    @abstractmethod
+    def _answers(self, output: Array) -> Any:
+        """The predictions that the network's output (n, n_outputs_) stands for."""
+
+    def _checked_pair(self, X: Any, y: Any, *, is_first: bool) -> tuple[Any, Any]:
+        """X and y by scikit-learn's checks, X as the user has it."""
+        return plain_pair(self, X, y, is_first=is_first)
+
+    def _given_weights(self, X: Any, sample_weight: Any) -> dict[str, Array]:
+        """The weights that a user gave of the rows of checked X, by head; "" is the one output."""
+        if sample_weight is None:
+            return {}
+        return {"": checked_weights(X, sample_weight, self._dtype)}
+
+    def _weighed(self, y: Any, given: Mapping[str, Array], *, is_partial: bool) -> dict[str, Array]:
+        """The weights given by head, with those of the classes."""
+        weights = self._row_weights(y, given.get(""), is_partial=is_partial)
+        return {} if weights is None else {"": weights}
+
     @abstractmethod
     def _output_activation(self) -> str:
         """What turns the last layer's result into predictions."""
@@ -136,7 +167,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _score_of(self, truth: Any, output: Array, sample_weight: Array | None) -> float:
         """The score of the network's output; NaN where it is not finite."""
 
-    def _score_by(self, loss: Loss) -> Score | None:
+    def _score_by(self, loss: Any) -> Score | None:
         """How validation rows are scored; None for the negative of their loss."""
         return self._score_of
 
@@ -147,7 +178,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         self._settle()
         if self.early_stopping and is_partial and given is None:
             raise OptionError("partial_fit does not support early_stopping=True")
-        is_first = not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
+        is_first = self._is_first(is_partial=is_partial)
         calls = Calls(self, X, y, {"sample_weight": sample_weight})
         X, y = checked_pair(self, X, y, is_first=is_first)
         if is_first:  # a model that goes on keeps the precision of its first fit
@@ -155,7 +186,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         targets = checked_targets(self, y, self._dtype, is_first=is_first, is_partial=is_partial)
         rng = generator(self.random_state)
         holds_out = self.early_stopping and given is None and is_stochastic(self.solver)
-        X, order, test = set_out(self, X, targets, rng, is_first=is_first, holds_out=holds_out)
+        X, order, test = set_out(
+            self,
+            X,
+            targets,
+            rng,
+            is_first=is_first,
+            holds_out=holds_out,
+            sample_weight=sample_weight,
+        )
         if is_partial and getattr(self, "is_stopped_", False) and given is not None:
             return self
         data = rows_of(self, X, y, targets, sample_weight, is_partial=is_partial)
@@ -170,7 +209,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         calls.end()
         return self
 
-    def _loss(self, network: Network) -> Loss:
+    def _is_first(self, *, is_partial: bool) -> bool:
+        """Whether a call of fit or partial_fit begins anew."""
+        return not hasattr(self, "coefs_") or not (self.warm_start or is_partial)
+
+    def _loss(self, network: Any) -> Any:
         return loss_of(self.loss, network, getattr(self, "label_smoothing", 0.0))
 
     def _form(self) -> Form:
@@ -249,6 +292,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted estimator to one file, whole or not at all; `rg.load` reads it back."""
         serial.save(self, path)
+
+    def _target_facts(self, arrays: dict[str, Array]) -> dict[str, Any]:
+        """What targets became: "labels" and "targets" as strict JSON, arrays beside it."""
+        return serial.target_facts(self, arrays)
+
+    def _take_target_facts(self, facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        """The inverse of `_target_facts`."""
+        serial.take_target_facts(self, facts, arrays)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -53,11 +54,11 @@ def checked(model: BaseEstimator, X: Any, y: Any = "no_validation", **options: A
     return found
 
 
-def checked_weights(X: Any, sample_weight: Any) -> Array:
-    """The weights that a user gave of the rows of checked X, in its dtype."""
+def checked_weights(X: Any, sample_weight: Any, dtype: DTypeLike | None = None) -> Array:
+    """The weights that a user gave of the rows of checked X, in its dtype or this one."""
     require_unmasked(sample_weight, "sample_weight")
     return np.asarray(
-        _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        _check_sample_weight(sample_weight, X, dtype=dtype or X.dtype, ensure_non_negative=True)
     )
 
 

@@ -201,12 +201,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
 
     def predict(self, X: Any) -> Any:
         """The label of each row: (n,), or (n, n_labels) of 0 and 1."""
-        return self._labels(self._outputs(X))
+        return self._answers(self._outputs(X))
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, in the order of `classes_`: (n, n_classes)."""
-        p = self._outputs(X)
-        return np.hstack([1.0 - p, p]) if self.n_outputs_ == 1 else p
+        return self._probabilities(self._outputs(X))
 
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithm of `predict_proba`."""
@@ -261,7 +260,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
     def _output_activation(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
-    def _labels(self, output: Array) -> Any:
+    def _probabilities(self, p: Array) -> Array:
+        return np.hstack([1.0 - p, p]) if self.n_outputs_ == 1 else p
+
+    def _answers(self, output: Array) -> Any:
         return self._label_binarizer.inverse_transform(
             output.ravel() if self.n_outputs_ == 1 else output
         )

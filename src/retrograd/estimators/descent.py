@@ -163,6 +163,9 @@ class Run:
         if not is_whole:
             return True
         J = epoch.J.reshape(len(orders), -1)
+        self.notes.heads(
+            {head: losses_of(own.reshape(J.shape), self.sizes) for head, own in epoch.J_of.items()}
+        )
         self.end(J[-1], losses_of(J, self.sizes))
         if not is_finite:
             warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 10)

@@ -156,7 +156,7 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseMLPEnsemble):  # type: ignore[m
         """The label of the highest mean probability: (n,), or (n, n_labels) of 0 and 1."""
         mean = self._outputs(X).mean(axis=0)
         lead: Any = self.estimators_[0]
-        return lead._labels(mean)
+        return lead._answers(mean)
 
     def predict_proba(
         self,

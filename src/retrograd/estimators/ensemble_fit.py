@@ -152,6 +152,7 @@ def _problem(
         holds_out=holds_out,
         drawn=partial(_drawn, model, member) if is_drawn else None,
         is_learned=common is not None,
+        sample_weight=task.sample_weight,
     )
     calls = Calls(member, None, None, {})
     if common is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from retrograd.errors import OptionError
 from retrograd.gates import exp
 from retrograd.graph.node import Node
 from retrograd.nn.activations import Activation
+from retrograd.nn.embeddings import Select
+from retrograd.nn.ends import Heads
 from retrograd.nn.layer import LayerNodes, Training
 from retrograd.nn.layers import Dense, Dropout
 from retrograd.nn.mlp import MLP
@@ -69,6 +71,31 @@ class Form:
         pairs = zip(network.layers, (0.0, *dropout), strict=True)
         layers = [_dropping(layer, rate) if rate else layer for layer, rate in pairs]
         return Network(layers, output=network.output, dtype=dtype)
+
+
+@dataclass(frozen=True)
+class HeadsForm(Form):
+    """A network whose outputs are parted among heads, in their order, each with its own function.
+
+    `heads`: the name of each, its number of outputs, and its `out_activation_`. The last weights
+    are those of all of them, side by side.
+    """
+
+    heads: tuple[tuple[str, int, str], ...] = ()
+
+    @property
+    def parts(self) -> dict[str, slice]:
+        """The columns of each head among the outputs."""
+        ends = accumulate((n for _, n, _ in self.heads), initial=0)
+        names = (name for name, _, _ in self.heads)
+        return {name: slice(*part) for name, part in zip(names, pairwise(ends), strict=True)}
+
+    def network(self, dtype: np.dtype[Any], dropout: Sequence[float] = ()) -> Network:
+        """A network of this form, its weights 0; they are called as those of one output are."""
+        own, n = super().network(dtype, dropout), self.sizes[-1]
+        heads = {name: [Select(n, range(n)[part])] for name, part in self.parts.items()}
+        output = {name: OUTPUTS[output] for name, _, output in self.heads}
+        return Network([*own.layers, Heads(heads)], output=output, dtype=dtype)
 
 
 def own_name(activation: Activation) -> Activation:

@@ -34,6 +34,7 @@ def solve(
     from sklearn.exceptions import ConvergenceWarning
 
     def after_epoch(history: History) -> bool:
+        notes.heads({head: [J[-1]] for head, J in history.J_of.items()})
         notes.epochs([history.J[-1]])
         asked = notes.asks_to_stop()
         return asked or (notes.held is not None and notes.held.stops and notes.is_stale)

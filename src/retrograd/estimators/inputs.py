@@ -30,10 +30,13 @@ class Scale:
     scale: Array
 
     @classmethod
-    def of(cls, values: Array) -> Scale:
-        """The mean and standard deviation of each column; a constant column has the scale 1."""
+    def of(cls, values: Array, weights: Array | None = None) -> Scale:
+        """The mean and standard deviation of each column; a constant column has the scale 1.
+
+        `weights`: of the rows, (n,), >= 0.
+        """
         pairs = [
-            mean_and_scale(str(j), np.asarray(column, np.float64))
+            mean_and_scale(str(j), np.asarray(column, np.float64), weights)
             for j, column in enumerate(values.T)
         ]
         mean, scale = np.array(pairs, np.float64).T

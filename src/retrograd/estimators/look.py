@@ -93,7 +93,7 @@ def _layer(form: Form, dtype: np.dtype[Any], layer: int, place: Place) -> Functi
     network = form.network(dtype)
     x, own = variable("X", shape=(rows, network.n_inputs), dtype=dtype), network.variables()
     forward = network.forward(x, own)
-    is_last = layer == len(forward.layers)
+    is_last = layer == len(form.shapes)
     node = forward.output if is_last else forward.layers[layer - 1].a
     return Function([node], [x, *own.values()], place.find())
 

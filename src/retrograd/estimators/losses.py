@@ -14,7 +14,7 @@ from retrograd.graph.node import Node
 from retrograd.graph.shape import known
 from retrograd.nn.architecture import Forward
 from retrograd.nn.losses import CrossEntropy, GaussianNLL, Loss, Quantile, loss_for
-from retrograd.nn.network import Network
+from retrograd.nn.losses.base import Output
 
 LOG_LOSS, SQUARED_ERROR, POISSON = "log_loss", "squared_error", "poisson"
 OF_MEANS = ("gamma", "tweedie")  # beside poisson: predictions are exp of the last layer
@@ -43,7 +43,7 @@ SCALABLE = (
 OF_NUMBERS = (*SCALABLE, POISSON, *OF_MEANS, "cosine")
 
 
-def loss_of(choice: Any, network: Network, label_smoothing: float = 0.0) -> Loss:
+def loss_of(choice: Any, network: Output, label_smoothing: float = 0.0) -> Loss:
     """The loss of a choice: scikit-learn's of its names, else the package's."""
     if not isinstance(choice, str) or choice not in LOSSES:
         if label_smoothing:
@@ -115,7 +115,7 @@ def require_output(choice: Any, now: str, needed: str) -> None:
         )
 
 
-def _log_loss(network: Network) -> Loss:
+def _log_loss(network: Output) -> Loss:
     loss = loss_for("cross_entropy", network)
     return replace(loss, reported=_REPORTED[str(network.output)])
 
@@ -140,7 +140,7 @@ def _binary(forward: Forward, y: Node) -> Node:
 _REPORTED = {"softmax": _categorical, "sigmoid": _binary}
 
 
-def _squared_error(network: Network) -> Loss:
+def _squared_error(network: Output) -> Loss:
     # scikit-learn descends on the sum over outputs, and reports their mean.
     loss = loss_for("half_squared_error", network)
     if network.output != "identity":
@@ -169,14 +169,14 @@ def _deviance(forward: Forward, y: Node) -> Node:
     return gates.sum(of_some - y + mu, axis=1)
 
 
-def _poisson(network: Network) -> Loss:
+def _poisson(network: Output) -> Loss:
     loss = replace(loss_for("half_squared_error", network), name=POISSON, scored_by="loss")
     if network.output == "identity":
         return replace(loss, reported=_deviance, residuals=None)
     return replace(loss, per_row=poisson, residuals=None)
 
 
-LOSSES: dict[str, Callable[[Network], Loss]] = {
+LOSSES: dict[str, Callable[[Output], Loss]] = {
     LOG_LOSS: _log_loss,
     SQUARED_ERROR: _squared_error,
     POISSON: _poisson,

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from retrograd.arrays import Array
 from retrograd.estimators.form import listed, named
 from retrograd.estimators.validation import Held
-from retrograd.training.session import TrainingSession, mean_by
+from retrograd.training.session import TrainingSession
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
@@ -42,6 +40,11 @@ class Notes:
         self._after_epoch = after_epoch
         self.best = best
 
+    def heads(self, losses_of: Mapping[str, list[float]]) -> None:
+        """Take down the losses of each head in the next epochs, where there are some."""
+        for head, losses in losses_of.items():
+            self.model.loss_curves_[head] += losses
+
     def epochs(self, losses: list[float]) -> None:
         """Take down the figures of epochs, and whether they were better than those before.
 
@@ -72,9 +75,7 @@ class Notes:
         """The score of the held rows as things are; the weights are kept if it is the best."""
         assert self.held is not None
         model, held = self.model, self.held
-        losses, output = self.session.score(held.order)
-        weights = np.ones(len(losses)) if held.sample_weight is None else held.sample_weight
-        loss = mean_by(weights, losses.astype(np.float64))
+        loss, output = held.look(self.session)
         score = -loss if held.score is None else held.score(output)
         model.validation_loss_curve_.append(loss)
         model.validation_scores_.append(score)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 
 from retrograd.arrays import Array, SparseRows
 from retrograd.estimators import inputs, options
-from retrograd.estimators.border import checked, checked_weights, plainly, require_unmasked
-from retrograd.estimators.inputs import Scale
+from retrograd.estimators.border import checked, plainly, require_unmasked
 from retrograd.nn.losses import Target
+from retrograd.nn.losses import Targets as ByHead
 from retrograd.training.rows import Rows
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Targets:
     """Checked targets: as the network takes them, as scores compare them, and to split by."""
 
-    target: Target
+    target: Target | ByHead
     n_outputs: int
     truth: Any
     stratify: Any = None
@@ -33,7 +33,7 @@ class Targets:
 
 def checked_pair(model: BaseMLP, X: Any, y: Any, *, is_first: bool) -> tuple[Any, Any]:
     """X and y checked, X as the network takes it; but in a first fit see `learned`."""
-    X, y = plain_pair(model, X, y, is_first=is_first)
+    X, y = model._checked_pair(X, y, is_first=is_first)
     return (X if is_first else encoded(model, X)), y
 
 
@@ -60,6 +60,13 @@ def plain_pair(
     return X, y
 
 
+def plain_rows(model: BaseMLP, X: Any, *, is_first: bool) -> Any:
+    """X alone by the checks of `plain_pair`."""
+    if model.encode_columns:
+        return validate_data(model, X, reset=is_first, skip_check_array=True)
+    return checked(model, X, dtype=options.dtypes_of(model.precision), reset=is_first)
+
+
 def dtype_of(model: BaseMLP, X: Any) -> np.dtype[Any]:
     """The float type of a first fit to checked X."""
     if not model.encode_columns:
@@ -68,7 +75,7 @@ def dtype_of(model: BaseMLP, X: Any) -> np.dtype[Any]:
     return named if isinstance(named, np.dtype) else np.dtype(np.float64)
 
 
-def learned(model: BaseMLP, X: Any, targets: Targets, order: Array) -> Any:
+def learned(model: BaseMLP, X: Any, targets: Targets, order: Array, sample_weight: Any) -> Any:
     """Checked X as the network takes it: what becomes of its columns, and y's, is learned here.
 
     `order`: the rows to train on. Nothing is learned from others, nor where nothing was asked for.
@@ -77,7 +84,7 @@ def learned(model: BaseMLP, X: Any, targets: Targets, order: Array) -> Any:
     if model.encode_columns or model.standardize:
         names = column_names(model)
         model._inputs = inputs.learn(X, names, order, encode=model.encode_columns)
-    model._target_scale = Scale.of(targets.truth[order]) if model._scales_targets() else None
+    model._learn_targets(targets.truth[order], order, model._given_weights(X, sample_weight))
     return encoded(model, X)
 
 
@@ -109,18 +116,15 @@ def rows_of(
     model: BaseMLP, X: Any, y: Any, targets: Targets, sample_weight: Any, *, is_partial: bool
 ) -> Rows:
     """The rows of checked X and y, with the weights that a user gave and those of their classes."""
-    if sample_weight is not None:
-        sample_weight = checked_weights(X, sample_weight)
-    weights = model._row_weights(y, sample_weight, is_partial=is_partial)
+    given = model._given_weights(X, sample_weight)
     X = X.astype(model._dtype, copy=False)
-    return Rows(X if isinstance(X, np.ndarray) else SparseRows(X), scaled(model, targets), weights)
+    rows = Rows(X if isinstance(X, np.ndarray) else SparseRows(X), scaled(model, targets))
+    return rows.weighed(model._weighed(y, given, is_partial=is_partial))
 
 
-def scaled(model: BaseMLP, targets: Targets) -> Target:
+def scaled(model: BaseMLP, targets: Targets) -> Target | ByHead:
     """The targets as the network is trained on them."""
-    if model._target_scale is None:
-        return targets.target
-    return replace(targets.target, array=model._target_scale.apply(targets.target.array))
+    return targets.target.each(lambda head, own: model._scaled(head, own.array))
 
 
 def encoded(model: BaseMLP, X: Any) -> Any:

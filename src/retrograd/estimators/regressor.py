@@ -32,7 +32,7 @@ from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.prepare import Targets
 from retrograd.estimators.validation import Score, given
 from retrograd.graph.shape import rows
-from retrograd.nn.losses import Loss, Target
+from retrograd.nn.losses import Target
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-learn is not typed
@@ -210,7 +210,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         mean: `return_std=True` returns the standard deviations too, as a second array.
         """
         output = self._outputs(X)
-        mean = squeezed(self._estimates.means(output))
+        mean = self._answers(output)
         if not return_std:
             return mean
         if not is_gaussian(self.loss):
@@ -259,11 +259,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         is_ready = y.dtype == self._dtype and y.ndim == 1 and is_finite(y)
         return y[:, None] if is_ready and output_of(self.loss) != "exp" else None
 
-    def _row_weights(
-        self, y: Any, sample_weight: Array | None, *, is_partial: bool
-    ) -> Array | None:
-        return sample_weight
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.positive_only = output_of(self.loss) == "exp"
@@ -272,7 +267,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
     def _output_activation(self) -> str:
         return output_of(self.loss)
 
-    def _score_by(self, loss: Loss) -> Score | None:
+    def _score_by(self, loss: Any) -> Score | None:
         is_estimate = loss.name == POISSON or "r2" in loss.scores
         return self._score_of if is_estimate else None
 
@@ -280,8 +275,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         if not np.isfinite(output).all():
             return float("nan")
         with np.errstate(over="ignore"):  # where training diverges the score is -inf
-            estimates = squeezed(self._estimates.means(output))
-            return float(r2_score(truth, estimates, sample_weight=sample_weight))
+            return float(r2_score(truth, self._answers(output), sample_weight=sample_weight))
+
+    def _answers(self, output: Array) -> Any:
+        return squeezed(self._estimates.means(output))
 
     @property
     def _estimates(self) -> Estimates:

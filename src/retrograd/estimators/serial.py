@@ -63,15 +63,16 @@ def described(model: BaseMLP) -> tuple[dict[str, Any], dict[str, Array]]:
         if getattr(model, name, None) is not None:
             arrays[name] = np.array(getattr(model, name), np.float64)
     arrays |= {BEST + name: value for name, value in (model._best_weights or {}).items()}
+    targets = model._target_facts(arrays)
     header = {
         "params": params,
         "network": model._form().network(model._dtype).to_json(),
         "preprocessing": {
             "n_features": int(model.n_features_in_),
             "feature_names": _feature_names(model),
-            "labels": _labels_to_json(model, arrays),
+            "labels": targets["labels"],
             "inputs": _inputs_to_json(model),
-            "targets": _scale_to_json(model._target_scale),
+            "targets": targets["targets"],
         },
         "fitted": figures,
         "optimizer": _optimizer_to_json(model, arrays),
@@ -102,23 +103,21 @@ def restored(
     weights = {name: value for name, value in arrays.items() if PARAMETER.fullmatch(name)}
     network = Network.from_json(header["network"], weights)
     model.coefs_, model.intercepts_ = listed({name: weights[name] for name in network.parameters})
-    model._dtype = network.dtype
+    model._dtype, facts = network.dtype, header["preprocessing"]
+    model.n_layers_, model.n_outputs_ = len(model.coefs_) + 1, network.n_outputs
+    model._take_target_facts(facts, arrays)
     if model._form().network(network.dtype).to_json() != header["network"]:
         raise ModelFileError("its network is not the one that its parameters describe")
-    model.n_layers_, model.n_outputs_ = len(model.coefs_) + 1, network.n_outputs
-    facts = header["preprocessing"]
     model.n_features_in_, model._inputs = facts["n_features"], _inputs_from_json(facts)
     n_inputs = model.n_features_in_ if model._inputs is None else model._inputs.n_inputs
     if n_inputs != network.n_inputs:
         raise ModelFileError("its network and its preprocessing differ in the number of features")
-    model._target_scale = _scale_from_json(facts["targets"])
     best = {n[len(BEST) :]: v for n, v in arrays.items() if n.startswith(BEST)}
     if best and {n: v.shape for n, v in best.items()} != {n: v.shape for n, v in weights.items()}:
         raise ModelFileError("its best weights have other shapes than its weights")
     model._best_weights = best or None
-    if header["preprocessing"]["feature_names"] is not None:
-        model.feature_names_in_ = np.array(header["preprocessing"]["feature_names"], object)
-    _labels_from_json(model, header["preprocessing"]["labels"], arrays)
+    if facts["feature_names"] is not None:
+        model.feature_names_in_ = np.array(facts["feature_names"], object)
     optimizer_from_json(model, header["optimizer"], arrays)
     if hasattr(model, "best_loss_"):  # scikit-learn has it so where nothing validates
         model.validation_scores_ = None
@@ -126,6 +125,18 @@ def restored(
         if name in arrays:
             setattr(model, name, arrays[name].tolist())
     return model
+
+
+def target_facts(model: Any, arrays: dict[str, Array]) -> dict[str, Any]:
+    """How the targets of one output become numbers: their labels, and their scale."""
+    labels = _labels_to_json(model, arrays)
+    return {"labels": labels, "targets": _scale_to_json(model._target_scale)}
+
+
+def take_target_facts(model: Any, facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    """The inverse of `target_facts`."""
+    model._target_scale = _scale_from_json(facts["targets"])
+    _labels_from_json(model, facts["labels"], arrays)
 
 
 def _feature_names(model: Any) -> list[str] | None:

@@ -27,7 +27,7 @@ from retrograd.estimators.optimizers import (
 from retrograd.estimators.prepare import Targets, learned
 from retrograd.estimators.quasi_newton import minimise
 from retrograd.estimators.validation import Held, split
-from retrograd.nn.losses import Loss
+from retrograd.nn.losses import JointLoss, Loss
 from retrograd.nn.network import Network
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.training.rows import Rows
@@ -44,6 +44,7 @@ HISTORY = (
     "best_validation_score_",
     "validation_loss_curve_",
     "is_stopped_",
+    "loss_curves_",
 )
 
 
@@ -77,7 +78,7 @@ class Problem:
 
     network: Network
     data: Rows
-    loss: Loss
+    loss: Loss | JointLoss
     order: Array
     held: Held | None
     rng: np.random.RandomState
@@ -95,11 +96,13 @@ def set_out(
     holds_out: bool,
     drawn: Callable[[Array], Array] | None = None,
     is_learned: bool = False,
+    sample_weight: Any = None,
 ) -> tuple[Any, Array, Array | None]:
     """Draw initial weights and the rows that are held out; learn from the others what X becomes.
 
     Returns X as the network takes it, the rows to train on, and those held out or None.
     `drawn`: picks among the rows to train on. `is_learned`: X is as the network takes it already.
+    `sample_weight`: as the user gave it.
     """
     hidden = options.hidden_sizes(model.hidden_layer_sizes)
     # scikit-learn draws weights first; but those of encoded columns are counted only later.
@@ -112,7 +115,7 @@ def set_out(
     if drawn is not None:
         order = drawn(order)
     if is_first and not is_learned:
-        X = learned(model, X, targets, order)
+        X = learned(model, X, targets, order, sample_weight)
     if counts_later:
         begin(model, (X.shape[1], *hidden, targets.n_outputs), rng)
     sizes = (X.shape[1], *hidden, targets.n_outputs)
@@ -188,8 +191,8 @@ def train(model: BaseMLP, problem: Problem) -> bool:
         is_partial=problem.is_partial,
     )
     is_plain = problem.held is None and not notes.calls_back and model._inputs is None
-    is_random = problem.network.noise() is not None
-    if problem.is_partial and is_plain and problem.data.sample_weight is None and not is_random:
+    is_plain = is_plain and not problem.data.weights and not session.heads
+    if problem.is_partial and is_plain and problem.network.noise() is None:
         model._ongoing = Ongoing(model, run, problem.data.only_target)
     return run.is_interrupted
 
@@ -240,6 +243,12 @@ def notes_of(model: BaseMLP, session: TrainingSession, problem: Problem) -> Note
     """What the call takes down, and where it begins."""
     held = problem.held
     begin_history(model, held)
+    if (
+        problem.network.heads
+        and hasattr(model, "loss_curve_")
+        and not hasattr(model, "loss_curves_")
+    ):
+        model.loss_curves_ = {head: [] for head in problem.network.heads}
     best = model._best_weights if problem.is_partial else None
     if best is None and held is not None and model.best_validation_score_ == -np.inf:
         best = session.parameters()  # no score may be better than none, as where all are NaN

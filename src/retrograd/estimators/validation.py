@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,31 +10,40 @@ import numpy as np
 
 from retrograd.arrays import Array, SparseRows
 from retrograd.errors import DataError, OptionError
-from retrograd.estimators.border import checked_weights
 from retrograd.estimators.prepare import Targets, checked_pair, checked_targets, scaled
 from retrograd.nn.losses import Target
+from retrograd.nn.losses import Targets as ByHead
 from retrograd.training.rows import Rows
+from retrograd.training.session import TrainingSession, mean_by
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
-Score = Callable[[Any, Array, "Array | None"], float]
-"""The score of targets, outputs and sample weights."""
+Score = Callable[[Any, Any, Any], float]
+"""The score of targets, outputs and sample weights, of heads by name; weights may be None."""
 
 
 @dataclass(frozen=True, eq=False)
 class Held:
     """Rows held out of training.
 
-    - `order`: their numbers. `sample_weight`: theirs, or None.
+    - `order`: their numbers. `sample_weight`: theirs, by head where there are some, or None.
     - `score`: of the outputs for them, higher is better; None for the negative of their loss.
     - `stops`: whether training stops by the score.
     """
 
     order: Array
-    score: Callable[[Array], float] | None
-    sample_weight: Array | None
+    score: Callable[[Any], float] | None
+    sample_weight: Array | Mapping[str, Array] | None
     stops: bool
+
+    def look(self, session: TrainingSession) -> tuple[float, Any]:
+        """The mean of their losses as things are, and the outputs for them."""
+        if isinstance(self.sample_weight, Mapping):
+            return session.score_by(self.order, self.sample_weight)
+        losses, outputs = session.score(self.order)
+        weights = np.ones(len(losses)) if self.sample_weight is None else self.sample_weight
+        return mean_by(weights, losses.astype(np.float64)), outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,39 +87,39 @@ def split(model: BaseMLP, targets: Targets, rng: np.random.RandomState) -> tuple
 
 def held_out(data: Rows, targets: Targets, test: Array, score: Score | None) -> Held:
     """Rows of the data that are held out of training, which stops by their score."""
-    weights = None if data.sample_weight is None else data.sample_weight[test]
+    weights = {head: w[test] for head, w in data.weights.items()}
     return _held(test, targets.truth[test], weights, score, stops=True)
 
 
 def append(model: BaseMLP, data: Rows, given: Given, *, score: Score | None) -> tuple[Rows, Held]:
     """The data with the rows that were given for validation behind them, and what is held."""
-    dtype, weights = data.X.dtype, given.sample_weight
+    dtype = data.X.dtype
     try:
         X, y = checked_pair(model, given.X, given.y, is_first=False)
         # As in partial_fit, they may lack a class.
         targets = checked_targets(model, y, dtype, is_first=False, is_partial=True)
-        if weights is not None:
-            weights = checked_weights(X, weights)
+        weights = model._given_weights(X, given.sample_weight)
     except DataError as error:
         raise DataError(f"validation data: {error}") from error
-    if targets.target.array.shape[1:] != data.only_target.array.shape[1:]:
+    if targets.target.form != data.target.form:
         raise DataError(
-            f"validation data: y_val has the shape {targets.target.array.shape}, "
-            f"y has {data.only_target.array.shape}; they must have the same form"
+            f"validation data: y_val is {targets.target}, y is {data.target}; they must have the "
+            "same form"
         )
     joined = _joined(data, X.astype(dtype, copy=False), scaled(model, targets))
     order = np.arange(len(data), len(joined))
     return joined, _held(order, targets.truth, weights, score, stops=model.early_stopping)
 
 
-def _joined(data: Rows, X: Any, more: Target) -> Rows:
-    target = data.only_target
-    both = np.concatenate([target.array, more.array])
-    training_weights = data.sample_weight
-    if training_weights is not None:  # those of the other rows take no part in training
-        ones = np.ones(X.shape[0], training_weights.dtype)
-        training_weights = np.concatenate([training_weights, ones])
-    return Rows(_stacked(data.X, X), Target(both, target.shape, target.dtype), training_weights)
+def _joined(data: Rows, X: Any, more: Target | ByHead) -> Rows:
+    parts = more.parts
+    both = data.target.each(lambda head, own: np.concatenate([own.array, parts[head].array]))
+    weights = dict(data.weights_of)
+    if data.sample_weight is not None:
+        weights[""] = data.sample_weight
+    ones = np.ones(X.shape[0], data.X.dtype)  # those of the other rows take no part in training
+    joined = {head: np.concatenate([w, ones]) for head, w in weights.items()}
+    return Rows(_stacked(data.X, X), both).weighed(joined)
 
 
 def _stacked(X: Array | SparseRows, more: Any) -> Array | SparseRows:
@@ -123,8 +132,9 @@ def _stacked(X: Array | SparseRows, more: Any) -> Array | SparseRows:
 
 
 def _held(
-    order: Array, truth: Any, weights: Array | None, score: Score | None, *, stops: bool
+    order: Array, truth: Any, weights: Mapping[str, Array], score: Score | None, *, stops: bool
 ) -> Held:
+    own = weights if any(weights) else weights.get("")  # "" is the one output
     if score is None:
-        return Held(order, None, weights, stops)
-    return Held(order, lambda outputs: score(truth, outputs, weights), weights, stops)
+        return Held(order, None, own, stops)
+    return Held(order, lambda outputs: score(truth, outputs, own), own, stops)

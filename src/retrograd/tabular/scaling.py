@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,24 +48,34 @@ def row_in_words(row: int, rows: NDArray[np.int64] | None) -> str:
     return str(1 + int(row if rows is None else rows[row]))
 
 
-def mean_and_scale(name: str, numbers: NDArray[np.float64]) -> tuple[float, float]:
+def mean_and_scale(
+    name: str, numbers: NDArray[np.float64], weights: NDArray[Any] | None = None
+) -> tuple[float, float]:
     """The mean and the population standard deviation of numbers (n,) without NaN, n > 0.
 
+    `weights`: (n,), >= 0; numbers of the weight 0 are as if they were not there, unless all are.
     The scale of a constant column is 1. Raises DataError where the range of float64 is exceeded.
 
     >>> import numpy as np
     >>> mean_and_scale("age", np.array([1.0, 3.0])), mean_and_scale("age", np.array([0.1] * 3))
     ((2.0, 1.0), (0.1, 1.0))
+    >>> mean_and_scale("age", np.array([1.0, 3.0, 99.0]), np.array([1, 1, 0]))
+    (2.0, 1.0)
     """
+    if weights is not None and weights.any():
+        counts = weights > 0
+        numbers, weights = numbers[counts], weights[counts].astype(np.float64)
+    else:
+        weights = None
     least, most = float(numbers.min()), float(numbers.max())
     if least == most:  # asked of the numbers: their deviation from a rounded mean is not quite 0
         return least, 1.0
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = float(numbers.mean())
+        mean = float(np.average(numbers, weights=weights))
         deviation = numbers - mean
         # Relative to the largest deviation: a square must neither overflow nor vanish.
         largest = float(np.abs(deviation).max())
-        scale = largest * float(np.sqrt(np.mean((deviation / largest) ** 2)))
+        scale = largest * float(np.sqrt(np.average((deviation / largest) ** 2, weights=weights)))
     if not (np.isfinite(mean) and 0 < scale < np.inf):
         problem = f"runs from {least} to {most}, which float64 cannot standardise"
         raise DataError(f"column {name!r} {problem}")

@@ -18,7 +18,10 @@ from retrograd.training.objective import SAMPLE_WEIGHT, TARGET, of
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Checked data: X (n, I), the targets, and sample weights (n,) or None; of heads by name."""
+    """Checked data: X (n, I), the targets, and sample weights (n,) or None; of heads by name.
+
+    Where heads have weights, `sample_weight` says what a row counts in the weight of a batch.
+    """
 
     X: Array | SparseRows
     target: Target | Targets
@@ -37,7 +40,9 @@ class Rows:
     @property
     def weights(self) -> Mapping[str, Array]:
         """The sample weights of each head that has some; "" is the one output."""
-        return self.weights_of if self.sample_weight is None else {"": self.sample_weight}
+        if self.weights_of or self.sample_weight is None:
+            return self.weights_of
+        return {"": self.sample_weight}
 
     def weighed(self, weights: Mapping[str, Array]) -> Rows:
         """The same with these weights."""

@@ -280,6 +280,19 @@ class TrainingSession:
         loss_of = {head: found[of("loss", head)] for head in self.heads}
         return found["loss"], outputs or found["output"], loss_of
 
+    def score_by(self, order: Array, weights: Mapping[str, Array]) -> tuple[float, Any]:
+        """J of these rows without penalties, each head's mean by its own weights, and the outputs.
+
+        `weights`: (n,) of the heads that have some.
+        """
+        _, outputs, loss_of = self.score_all(order)
+        ones = np.ones(len(order))
+        means = {
+            head: mean_by(weights.get(head, ones), own.astype(np.float64))
+            for head, own in loss_of.items()
+        }
+        return float(self._total(means)), outputs
+
     def validation_means(self, order: Array, loss: Array, loss_of: Mapping[str, Array]) -> Means:
         """The means of what `score_all` found for these rows, all of one weight.
 
