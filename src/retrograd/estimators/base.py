@@ -154,6 +154,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
             return {}
         return {"": checked_weights(X, sample_weight, self._dtype)}
 
+    def _weights_of_rows(self, given: Mapping[str, Array]) -> Array | None:
+        """How much each row counts by the weights that were given; None where all count alike."""
+        return given.get("")
+
     def _weighed(self, y: Any, given: Mapping[str, Array], *, is_partial: bool) -> dict[str, Array]:
         """The weights given by head, with those of the classes."""
         weights = self._row_weights(y, given.get(""), is_partial=is_partial)
@@ -170,6 +174,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _score_by(self, loss: Any) -> Score | None:
         """How validation rows are scored; None for the negative of their loss."""
         return self._score_of
+
+    def _tells_apart(self, truth: Any, weights: Mapping[str, Array]) -> bool:
+        """Whether the score of such validation rows tells good models from bad ones."""
+        return True
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, given: Given | None = None, *, is_partial: bool

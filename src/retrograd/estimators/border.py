@@ -18,6 +18,7 @@ INPUTS = "csr"  # the sparse form that is taken as it is; others are brought to 
 
 PLAIN = {  # words of NumPy and Python, and what they mean for the data
     "int too large to convert to float": "has an integer beyond the largest float, about 1.8e308",
+    "too large to convert": "has an integer beyond the largest float, about 1.8e308",
     "setting an array element with a sequence": "holds sequences where numbers should be, or rows "
     "of unequal length",
     "could not be promoted by": "mixes dates with numbers; turn dates to numbers first",
@@ -28,24 +29,26 @@ PLAIN = {  # words of NumPy and Python, and what they mean for the data
 
 
 @contextmanager
-def plainly(X: Any = None) -> Iterator[None]:
+def plainly(X: Any = None, *, name: str | None = None) -> Iterator[None]:
     """Errors of NumPy and Python that speak of arrays' insides become a DataError on X or y.
 
-    `X`: where both are looked at; without it the error is y's. What scikit-learn says is left as
-    it is.
+    `X`: where both are looked at; without it the error is y's, or that of what has this `name`.
+    What scikit-learn says is left as it is.
     """
     try:
         yield
     except (TypeError, ValueError, OverflowError) as error:
         for raw, words in PLAIN.items():
             if raw in str(error):
-                raise DataError(f"{'y' if _converts(X) else 'X'}: {words}") from error
+                said = name or ("y" if _converts(X) else "X")
+                raise DataError(f"{said}: {words}") from error
         raise
 
 
 def checked(model: BaseEstimator, X: Any, y: Any = "no_validation", **options: Any) -> Any:
     """`validate_data` of scikit-learn, with numbers in X and no masked entries: X, or X and y."""
     require_unmasked(X, "X")
+    require_collected(X, "X")
     require_unmasked(y, "y")
     # The checks add up the largest numbers, and cast what is beyond them.
     with plainly(X), np.errstate(over="ignore", invalid="ignore"):
@@ -57,15 +60,24 @@ def checked(model: BaseEstimator, X: Any, y: Any = "no_validation", **options: A
 def checked_weights(X: Any, sample_weight: Any, dtype: DTypeLike | None = None) -> Array:
     """The weights that a user gave of the rows of checked X, in its dtype or this one."""
     require_unmasked(sample_weight, "sample_weight")
-    return np.asarray(
-        _check_sample_weight(sample_weight, X, dtype=dtype or X.dtype, ensure_non_negative=True)
-    )
+    with plainly(name="sample_weight"):
+        if np.asarray(sample_weight).dtype.kind in "mM":
+            raise DataError("sample_weight: expected numbers, got dates")
+        return np.asarray(
+            _check_sample_weight(sample_weight, X, dtype=dtype or X.dtype, ensure_non_negative=True)
+        )
 
 
 def require_unmasked(value: Any, name: str) -> None:
     """Raise DataError for an array with masked entries: they would be read as if they were not."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise DataError(f"{name}: has masked entries; remove or fill them first")
+
+
+def require_collected(value: Any, name: str) -> None:
+    """Raise DataError for a query that has not been run, such as a LazyFrame of polars."""
+    if hasattr(value, "collect") and not hasattr(value, "__len__"):
+        raise DataError(f"{name}: is a query without rows yet; give {name}.collect()")
 
 
 def require_numbers(array: Any, name: str) -> None:

@@ -12,7 +12,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, is_finite
 from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.labels import be_told, require_known, weights_of_classes
@@ -269,7 +269,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         )
 
     def _score_of(self, truth: Any, output: Array, sample_weight: Array | None) -> float:
-        """The accuracy, as `score` has it; `truth`: (n,) places of labels, or 0 and 1."""
+        """The accuracy, as `score` has it, or NaN; `truth`: (n,) places of labels, or 0 and 1."""
+        if not is_finite(output):
+            return float("nan")
         if truth.ndim == 1:
             is_right = output.argmax(axis=1) == truth
         elif len(self.classes_) == 1:  # where there is one class, nothing else is predicted

@@ -99,7 +99,7 @@ def require_means(choice: Any, y: Array) -> None:
         return
     above, is_right = LEAST[name]
     if not is_right(y, 0.0).all():
-        raise DataError(f"loss={name!r} needs y {above} 0, the least is {y.min():g}")
+        raise DataError(f"loss={name!r} needs y {above} 0, the least is {y.min() + 0.0:g}")
 
 
 def require_output(choice: Any, now: str, needed: str) -> None:

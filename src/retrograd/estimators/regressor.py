@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -270,6 +271,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
     def _score_by(self, loss: Any) -> Score | None:
         is_estimate = loss.name == POISSON or "r2" in loss.scores
         return self._score_of if is_estimate else None
+
+    def _tells_apart(self, truth: Any, weights: Mapping[str, Array]) -> bool:
+        # R2 compares with the variance of the rows: where they have none it says nothing.
+        counts = truth[weights[""] > 0] if "" in weights else truth
+        return bool((counts != counts[:1]).any())
 
     def _score_of(self, truth: Any, output: Array, sample_weight: Array | None) -> float:
         if not np.isfinite(output).all():

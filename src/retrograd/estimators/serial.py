@@ -36,6 +36,7 @@ FIGURES = (
 )
 CURVES = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
 PARAMETER = re.compile(r"[Wb]\d+")
+TRAINED = re.compile(r"[Wbrs]\d+")  # the factors of members that share their weights, too
 STATE = "optimizer: "  # before the names of the optimizer's arrays
 BEST = "best: "  # before the names of the best weights of calls of partial_fit
 
@@ -234,9 +235,10 @@ def optimizer_from_json(model: Any, facts: Any, arrays: Mapping[str, Array]) -> 
     if not isinstance(optimizer, Optimizer):
         raise ModelFileError(f"has {optimizer!r} in place of an optimizer")
     state = {name[len(STATE) :]: v for name, v in arrays.items() if name.startswith(STATE)}
+    shapes = {name: value.shape for name, value in arrays.items() if TRAINED.fullmatch(name)}
+    known = shapes | {name: slot.shape for name, slot in optimizer.state(shapes).items()}
     for name, value in state.items():
-        parameter = name.rpartition(" of ")[2]
-        if parameter != name and value.shape not in ((), arrays[parameter].shape):
+        if value.shape != known.get(name, ()):  # what it counts is one number
             raise ModelFileError(f"its optimizer's {name} has the shape {value.shape}")
     model._optimizer = OptimizerState(
         optimizer, facts["schedule"], facts["power_t"], facts["first_rate"], state

@@ -169,14 +169,17 @@ def train(model: BaseMLP, problem: Problem) -> bool:
     session = open_session(
         model,
         problem,
-        seed=drawn_seed(problem),
+        seed=drawn_seed(model, problem),
         is_least_squares=isinstance(full_batch, LevenbergMarquardt),
     )
     notes = notes_of(model, session, problem)
     if not is_stochastic(model.solver):
         if full_batch is None:
-            return minimise(model, session, notes, problem.order)
-        return solve(model, session, notes, problem.order, full_batch)
+            is_over = minimise(model, session, notes, problem.order)
+        else:
+            is_over = solve(model, session, notes, problem.order, full_batch)
+        notes.require_judged()
+        return is_over
     if goes_on:
         own = session.engine.snapshot()
         state = {name: x for name, x in model._optimizer.state.items() if name in own}
@@ -190,6 +193,8 @@ def train(model: BaseMLP, problem: Problem) -> bool:
         rng=problem.rng,
         is_partial=problem.is_partial,
     )
+    if not problem.is_partial:
+        notes.require_judged()
     is_plain = problem.held is None and not notes.calls_back and model._inputs is None
     is_plain = is_plain and not problem.data.weights and not session.heads
     if problem.is_partial and is_plain and problem.network.noise() is None:
@@ -207,9 +212,18 @@ def take_up(model: BaseMLP, *, is_partial: bool) -> bool:
     return goes_on
 
 
-def drawn_seed(problem: Problem) -> int:
-    """The seed of the network's random layers; 0 where it has none."""
-    return 0 if problem.network.noise() is None else int(problem.rng.randint(2**31 - 1))
+def drawn_seed(model: BaseMLP, problem: Problem) -> int:
+    """The seed of the network's random layers; 0 where it has none.
+
+    An integer `random_state` draws the same in each warm start, which shall not see the same noise
+    again: the rows that the model has seen count too.
+    """
+    if problem.network.noise() is None:
+        return 0
+    drawn = int(problem.rng.randint(2**31 - 1))
+    if problem.is_partial or not model.t_:
+        return drawn
+    return int(np.random.default_rng([drawn, model.t_]).integers(2**31 - 1))
 
 
 def open_session(
@@ -250,9 +264,23 @@ def notes_of(model: BaseMLP, session: TrainingSession, problem: Problem) -> Note
     ):
         model.loss_curves_ = {head: [] for head in problem.network.heads}
     best = model._best_weights if problem.is_partial else None
-    if best is None and held is not None and model.best_validation_score_ == -np.inf:
+    if held is not None and is_judged_first(model, problem):
+        score = held.judge(session)[1]
+        model.best_validation_score_ = -np.inf if np.isnan(score) else score
+        best = session.parameters()
+    elif best is None and held is not None and model.best_validation_score_ == -np.inf:
         best = session.parameters()  # no score may be better than none, as where all are NaN
     return Notes(model, session, held, after_epoch=problem.calls.after_epoch(), best=best)
+
+
+def is_judged_first(model: BaseMLP, problem: Problem) -> bool:
+    """Whether the weights at the start are among those that may be the best.
+
+    They are in a warm start with validation rows of its own. (Where rows are held out scikit-learn
+    compares with the best score of the fits before, and may keep worse weights.)
+    """
+    is_warm = not problem.is_partial and (model.t_ or model.n_iter_)
+    return bool(is_warm and problem.held is not None and problem.held.is_given)
 
 
 def begin_history(model: BaseMLP, held: Held | None) -> None:
