@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 import retrograd as rg
 
-M, RUNS = 10, 5
+M, RUNS = 10, 9
 TASKS = (
     ("iris", load_iris, 100, (4, 8)),
     ("wine", load_wine, 20, (8,)),

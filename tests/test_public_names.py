@@ -71,10 +71,8 @@ def test_importing_retrograd_imports_nothing_heavy():
 
 
 def test_importing_retrograd_imports_no_room_or_module_that_only_some_programs_need():
-    rooms = (
-        "cli datasets engines.cpu estimators files inspect nn optim pictures plots tabular training"
-    )
-    modules = "csv difflib hashlib json numpy.random pathlib secrets tempfile zipfile".split()
+    rooms = "cli datasets estimators files inspect pictures plots tabular engines.cpu.code"
+    modules = "csv difflib json numpy.ma numpy.random pathlib secrets tempfile zipfile".split()
     loaded = imported_by("import retrograd")
     assert "retrograd.graph.node" in loaded
     assert {f"retrograd.{room}" for room in rooms.split()}.isdisjoint(loaded)
@@ -85,3 +83,17 @@ def test_a_name_is_the_same_however_it_is_reached_first():
     for module in ("retrograd.load", "retrograd.inspect.trace", "retrograd.inspect.check"):
         code = f"import {module}, retrograd as rg; assert callable(rg.load) and callable(rg.trace)"
         assert "retrograd" in imported_by(code)
+
+
+def test_a_training_loads_its_own_optimizer_and_loss_alone():
+    code = (
+        "import numpy, retrograd as rg; "
+        "net = rg.MLP([2, 3, 1]); "
+        "rg.train(net, numpy.ones((4, 2)), numpy.ones((4, 1)), optimizer='sgd', epochs=1, "
+        "engine='numpy')"
+    )
+    loaded = {*imported_by(code)}
+    assert {"retrograd.optim.sgd", "retrograd.nn.losses.regression"} <= loaded
+    others = "optim.adam optim.norms optim.wrapper nn.losses.focal nn.embeddings training.solvers"
+    assert {f"retrograd.{module}" for module in others.split()}.isdisjoint(loaded)
+    assert {"numpy.ma", "pathlib", "json"}.isdisjoint(loaded)

@@ -3,13 +3,18 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# What a training needs is loaded now, so that its first step does not wait for it; all else, and
+# what makes machine code, when it is asked for.
+import retrograd.engines.cpu.engine
 from retrograd import errors, gates
 from retrograd.autodiff.gradient import gradient
 from retrograd.gates import *
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.load import load
+from retrograd.nn.mlp import MLP
 from retrograd.run import compile, evaluate
+from retrograd.training.train import train
 
 if TYPE_CHECKING:
     from retrograd.estimators.classifier import MLPClassifier
@@ -28,16 +33,11 @@ if TYPE_CHECKING:
     from retrograd.nn.ends import Heads, Inputs
     from retrograd.nn.joins import Concatenate, Residual
     from retrograd.nn.layers import Dense, Dropout
-    from retrograd.nn.losses import (
-        CrossEntropy,
-        Focal,
-        GaussianNLL,
-        Huber,
-        Losses,
-        Quantile,
-        Tweedie,
-    )
-    from retrograd.nn.mlp import MLP
+    from retrograd.nn.losses.classes import CrossEntropy
+    from retrograd.nn.losses.focal import Focal
+    from retrograd.nn.losses.joint import Losses
+    from retrograd.nn.losses.likelihood import GaussianNLL, Tweedie
+    from retrograd.nn.losses.regression import Huber, Quantile
     from retrograd.nn.network import Network
     from retrograd.nn.nonlinearities import (
         celu,
@@ -60,7 +60,8 @@ if TYPE_CHECKING:
     from retrograd.nn.unit_wise import PReLU, Scale
     from retrograd.optim import schedules
     from retrograd.optim.accumulate import Accumulate
-    from retrograd.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
+    from retrograd.optim.adam import Adam, AdamW
+    from retrograd.optim.adam_variants import Adamax, NAdam, RAdam
     from retrograd.optim.averages import EMA, SWA, Lookahead
     from retrograd.optim.clip import Clip, Decay
     from retrograd.optim.conjugate_gradient import ConjugateGradient, ScaledConjugateGradient
@@ -88,7 +89,6 @@ if TYPE_CHECKING:
     from retrograd.training.least_squares_fit import LeastSquaresFit
     from retrograd.training.rate_range import RateRange, learning_rate_range
     from retrograd.training.solvers.unit_variance import unit_variance
-    from retrograd.training.train import train
 
 __version__ = "0.1.0"
 
@@ -213,23 +213,23 @@ _LAZY = {
     "Adagrad": "retrograd.optim.rms",
     "Adam": "retrograd.optim.adam",
     "AdamW": "retrograd.optim.adam",
-    "Adamax": "retrograd.optim.adam",
+    "Adamax": "retrograd.optim.adam_variants",
     "BatchNorm": "retrograd.nn.normalisation",
     "Clip": "retrograd.optim.clip",
     "Concatenate": "retrograd.nn.joins",
     "ConjugateGradient": "retrograd.optim.conjugate_gradient",
-    "CrossEntropy": "retrograd.nn.losses",
+    "CrossEntropy": "retrograd.nn.losses.classes",
     "Decay": "retrograd.optim.clip",
     "Dense": "retrograd.nn.layers",
     "Dropout": "retrograd.nn.layers",
     "EMA": "retrograd.optim.averages",
     "Embedding": "retrograd.nn.embeddings",
-    "Focal": "retrograd.nn.losses",
-    "GaussianNLL": "retrograd.nn.losses",
+    "Focal": "retrograd.nn.losses.focal",
+    "GaussianNLL": "retrograd.nn.losses.likelihood",
     "Groups": "retrograd.optim.groups",
     "Heads": "retrograd.nn.ends",
     "History": "retrograd.training.history",
-    "Huber": "retrograd.nn.losses",
+    "Huber": "retrograd.nn.losses.regression",
     "Inputs": "retrograd.nn.ends",
     "LAMB": "retrograd.optim.norms",
     "LBFGS": "retrograd.optim.lbfgs",
@@ -238,21 +238,20 @@ _LAZY = {
     "LevenbergMarquardt": "retrograd.optim.levenberg_marquardt",
     "Lion": "retrograd.optim.signs",
     "Lookahead": "retrograd.optim.averages",
-    "Losses": "retrograd.nn.losses",
-    "MLP": "retrograd.nn.mlp",
+    "Losses": "retrograd.nn.losses.joint",
     "MLPClassifier": "retrograd.estimators.classifier",
     "MLPEnsembleClassifier": "retrograd.estimators.ensemble_classifier",
     "MLPEnsembleRegressor": "retrograd.estimators.ensemble_regressor",
     "MLPMultiTask": "retrograd.estimators.multi_task",
     "MLPRegressor": "retrograd.estimators.regressor",
     "Muon": "retrograd.optim.muon",
-    "NAdam": "retrograd.optim.adam",
+    "NAdam": "retrograd.optim.adam_variants",
     "Network": "retrograd.nn.network",
     "PReLU": "retrograd.nn.unit_wise",
     "Periodic": "retrograd.nn.embeddings",
     "PiecewiseLinear": "retrograd.nn.embeddings",
-    "Quantile": "retrograd.nn.losses",
-    "RAdam": "retrograd.optim.adam",
+    "Quantile": "retrograd.nn.losses.regression",
+    "RAdam": "retrograd.optim.adam_variants",
     "RMSprop": "retrograd.optim.rms",
     "RateRange": "retrograd.training.rate_range",
     "Recorder": "retrograd.inspect.recorder",
@@ -265,7 +264,7 @@ _LAZY = {
     "ScaledConjugateGradient": "retrograd.optim.conjugate_gradient",
     "ScheduleFreeAdamW": "retrograd.optim.schedule_free",
     "Select": "retrograd.nn.embeddings",
-    "Tweedie": "retrograd.nn.losses",
+    "Tweedie": "retrograd.nn.losses.likelihood",
     "celu": "retrograd.nn.nonlinearities",
     "check_gradient": "retrograd.inspect.check",
     "diagnose": "retrograd.inspect.verdicts",
@@ -304,7 +303,6 @@ _LAZY = {
     "silu": "retrograd.nn.nonlinearities",
     "softsign": "retrograd.nn.nonlinearities",
     "trace": "retrograd.inspect.trace",
-    "train": "retrograd.training.train",
     "unit_variance": "retrograd.training.solvers.unit_variance",
 }
 

@@ -364,8 +364,14 @@ def test_a_wrong_argument_is_an_error(options, error, message):
 
 
 def test_something_that_is_no_node_is_an_error():
-    with pytest.raises(GraphError, match="expected a node, got float"):
+    with pytest.raises(GraphError, match="a scalar node, a network or a fitted estimator"):
         rg.check_gradient(1.0)
+
+
+def test_values_in_the_place_of_variables_are_an_error():
+    x = rg.variable("x", 1.0)
+    with pytest.raises(GraphError, match="give a dict by variable as `values`"):
+        rg.check_gradient(x * x, {x: 3.0})
 
 
 def test_text_as_a_value_is_an_error():

@@ -35,7 +35,7 @@ def test_dead_units_give_code_1_and_are_named(run: Run):
     assert result.code == 1
     assert result.line("dead units  ").split()[2] == "FOUND"
     assert "Try: leaky_relu" in result.out and "[Lu, " in result.out
-    assert "units: 0, 1, 2, 3, 4, 5" in result.lines
+    assert "units, counted from 0: 0, 1, 2, 3, 4, 5" in result.lines
 
 
 def test_a_wrong_label_is_named_by_its_row_in_the_data(run: Run, table: Path):
@@ -59,7 +59,8 @@ def test_a_wrong_label_is_named_by_its_row_in_the_data(run: Run, table: Path):
     Path("new.csv").write_text("\n".join(lines) + "\n")
     result = run("doctor", "parts.model", "new.csv")
     assert result.code == 1
-    assert "row 50" in result.line("suspect labels  ")
+    assert "row 51" in result.line("suspect labels  ")
+    assert result.line("rows, counted from 1: 51")
 
 
 def test_a_model_that_knows_no_optimizer_is_diagnosed_without(run: Run):
@@ -67,7 +68,38 @@ def test_a_model_that_knows_no_optimizer_is_diagnosed_without(run: Run):
     model = rg.load("iris.model")
     replace(model, settings={}).save("bare.model")
     result = run("doctor", "bare.model", "iris")
-    assert "updates too large" in result.lines[-3] and "not judged" in result.lines[-3]
+    assert result.line("not judged: updates too large; it needs the statistics of a training")
+
+
+def test_a_model_keeps_what_the_course_of_its_training_is_judged_by(run: Run):
+    run("train", "iris", "--hidden", "8", "--epochs", "25", "--picture", "none")
+    model = rg.load("iris.model")
+    recorded = model.settings["statistics"]
+    assert {len(x) for x in recorded["update_norm"].values()} == {model.settings["epochs"]}
+    assert "no-statistics" not in model.settings["command"]
+    result = run("doctor", "iris.model", "iris")
+    assert result.line("updates too small ").split()[3] == "ok"
+    assert [line for line in result.lines if line.startswith("not judged")] == [
+        "not judged: saturated units; it needs rows X and Y, and a layer of sigmoid, tanh or alike"
+    ]
+
+
+def test_without_statistics_the_model_is_the_same_and_less_is_judged(run: Run):
+    chosen = "iris", "--hidden", "8", "--epochs", "25", "--picture", "none"
+    run("train", *chosen)
+    run("train", *chosen, "--no-statistics", "--output", "bare.model")
+    full, bare = rg.load("iris.model"), rg.load("bare.model")
+    assert bare.settings["statistics"] == {}
+    assert "--no-statistics" in bare.settings["command"].split()
+    for name, W in full.network.parameters.items():
+        np.testing.assert_allclose(W, bare.network.parameters[name], rtol=1e-9, atol=1e-12)
+    assert run("doctor", "bare.model", "iris").line("not judged: updates too small; it needs the")
+
+
+def test_a_solvers_model_says_what_is_not_judged_and_why(run: Run):
+    run("train", "fin", "--hidden", "4", "--optimizer", "lbfgs", "--picture", "none")
+    result = run("doctor", "fin.model", "fin")
+    assert result.line("not judged: learning rate too low; it is of a learning rate; a solver of")
 
 
 def test_the_target_is_needed(run: Run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ import numpy as np
 import pytest
 
 import retrograd as rg
+from retrograd.cli.choices import Choices
+from retrograd.cli.data import read_data
+from retrograd.cli.fitting import fit, ready
+from retrograd.errors import DivergenceError
 
 Run = Callable[..., Any]
 
@@ -18,7 +23,7 @@ QUICK = ("--epochs", "3", "--hidden", "8", "--picture", "none")
 MISTAKES = {
     "an unknown command": (
         "trian",
-        "known: check, doctor, explain, lecture, predict, report",
+        "known: check, doctor, explain, lecture, plot, predict, report",
     ),
     "an unknown option": ("train iris --epoch 3", "did you mean '--epochs'?"),
     "an unknown option of the program": ("--verbose", "known: --help, --version"),
@@ -211,3 +216,23 @@ def test_scores_that_overflow_do_not_lose_the_model(run: Run, tmp_path: Path):
     result = run("train", "huge.csv", "--target", "y", "--epochs", 2, "--picture", "none")
     assert result.code == 0 and result.err == ""
     assert (tmp_path / "huge.model").exists()
+
+
+def test_a_divergence_names_the_row_of_the_table_from_1():
+    choices = Choices((4,), "tanh", "sgd", 0.0, seed=0, learning_rate=1e9, epochs=3)
+    held_out = {"validation": 0.3, "test": 0.3}
+    prepared, network, choices = ready(
+        read_data("fin"), choices, target=None, drop=None, task="auto", **held_out
+    )
+    X, Y = prepared.arrays(prepared.rows.train)
+    with pytest.raises(DivergenceError) as expected:
+        rg.train(
+            copy.deepcopy(network), X, Y, optimizer=choices.make_optimizer(), epochs=3,
+            batch_size=choices.batch_size, validation=prepared.arrays(prepared.rows.validation),
+        )  # fmt: skip
+    with pytest.raises(DivergenceError) as caught:
+        fit(prepared, network, choices, observe=False, statistics=False, progress=False)
+    rows, origin = prepared.rows.train, caught.value.origin
+    assert origin.row == rows[expected.value.origin.row] + 1 != expected.value.origin.row
+    np.testing.assert_array_equal(origin.rows, rows[expected.value.origin.rows] + 1)
+    assert f" at row {origin.row}, " in str(caught.value)

@@ -8,8 +8,6 @@ from sklearn.base import clone
 import retrograd as rg
 from retrograd.errors import DataError, OptionError
 from tests.estimators.members import (
-    ENSEMBLE,
-    MEMBER,
     alone,
     ensemble,
     of_members,
@@ -71,16 +69,19 @@ def test_a_member_with_an_option_is_bit_for_bit_a_fit_with_its_seed(tasks, kind,
         np.testing.assert_array_equal(of_members(model, task.X)[m], output(single, task.X))
 
 
-def test_an_ensemble_has_every_parameter_of_its_members_but_further_starts():
-    for kind, made in ENSEMBLE.items():
-        theirs = set(MEMBER[kind]().get_params())
-        own = {"n_estimators", "members", "bootstrap", "max_samples"}
-        assert set(made().get_params()) == theirs - {"random_starts"} | own
-        defaults = MEMBER[kind]().get_params()
-        found = made().get_params()
-        assert {k: found[k] for k in found if k not in own} == {
-            k: defaults[k] for k in defaults if k != "random_starts"
-        }
+PAIRS = [
+    (rg.MLPClassifier, rg.MLPEnsembleClassifier),
+    (rg.MLPRegressor, rg.MLPEnsembleRegressor),
+]
+
+
+@pytest.mark.parametrize("member, several", PAIRS)
+def test_an_ensemble_has_every_parameter_of_its_members_but_further_starts(member, several):
+    theirs, found = member().get_params(), several().get_params()
+    own = {"n_estimators", "members", "bootstrap", "max_samples"}
+    assert own == {name for name in found if name not in theirs}
+    assert {name for name in theirs if name not in found} == {"random_starts"}
+    assert all(found[name] == theirs[name] for name in found if name not in own)
 
 
 @pytest.mark.parametrize("params", [{}, {"early_stopping": True, "n_iter_no_change": 2}])

@@ -283,6 +283,15 @@ def test_a_member_that_diverges_is_named_and_all_keep_finite_weights(tasks):
         assert all(np.isfinite(W).all() for W in [*member.coefs_, *member.intercepts_])
 
 
+def test_shared_weights_that_diverge_are_the_last_finite_ones_and_the_gate_is_named(tasks):
+    task = tasks["one output"]
+    model = ensemble(task, members="shared", solver="sgd", learning_rate_init=1e30, max_iter=50)
+    with pytest.raises(FitDivergenceError, match="training diverged at epoch") as info:
+        model.fit(task.X, 1e6 * task.y)
+    assert info.value.origin.gate in str(info.value)
+    assert all(np.isfinite(value).all() for value in model.parameters_.values())
+
+
 def test_held_out_rows_let_the_others_go_on_where_a_member_diverges(tasks):
     task = tasks["one output"]
     model = ensemble(task, solver="sgd", learning_rate_init=1e30, max_iter=20, early_stopping=True)

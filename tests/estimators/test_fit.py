@@ -15,6 +15,8 @@ from sklearn.base import clone
 import retrograd as rg
 from retrograd.arrays import SparseRows
 from retrograd.errors import FitDivergenceError, RetrogradError
+from retrograd.estimators import descent
+from retrograd.training.session import TrainingSession
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -159,6 +161,24 @@ def test_ctrl_c_keeps_the_model(solver, monkeypatch, tasks):
         np.testing.assert_array_equal(kept, w)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
+@pytest.mark.parametrize("solver", ["adam", "lbfgs", "conjugate_gradient"])
+def test_ctrl_c_ends_all_starts(solver, monkeypatch, tasks):
+    lines = []
+
+    def press(line):
+        lines.append(line)
+        if len(lines) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("builtins.print", press)
+    task = tasks["binary"]
+    model = task.ours(solver=solver, random_starts=4, max_iter=5, tol=0.0, verbose=True)
+    with pytest.warns(UserWarning, match="Training interrupted by user."):
+        model.fit(task.X, task.y)
+    assert len(lines) == model.n_iter_ == 3
+
+
 def test_importing_retrograd_does_not_import_scikit_learn():
     code = "import sys, retrograd; print('sklearn' in sys.modules, 'scipy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -169,3 +189,78 @@ def test_the_package_knows_no_other_names():
     assert {"MLPClassifier", "MLPRegressor"} <= set(dir(rg))
     with pytest.raises(AttributeError, match="no attribute 'MLPTransformer'"):
         _ = rg.MLPTransformer
+
+
+AT_ONCE = {
+    "adam": {},
+    "several whole batches": {"batch_size": 26},
+    "stops": {"tol": 1e-2, "n_iter_no_change": 1, "learning_rate_init": 0.05, "max_iter": 60},
+    "adaptive": {
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "learning_rate_init": 0.2,
+        "tol": 0.02,
+        "n_iter_no_change": 1,
+        "max_iter": 60,
+    },
+    "a schedule": {"learning_rate": rg.schedules.Cosine(0.02, steps=20)},
+    "dropout": {"dropout": 0.3},
+    "without end": {"n_iter_no_change": np.inf},
+}
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """The rows of each native run of training."""
+    found = []
+    epoch = TrainingSession.epoch
+
+    def counted(self, order, *args, **params):
+        found.append(len(order))
+        return epoch(self, order, *args, **params)
+
+    monkeypatch.setattr(TrainingSession, "epoch", counted)
+    return found
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("params", AT_ONCE.values(), ids=AT_ONCE)
+def test_epochs_that_run_at_once_are_those_that_run_one_by_one(
+    params, weighted, runs, monkeypatch, tasks
+):
+    task = tasks["multi-class"]
+    weight = np.linspace(0.1, 2.0, 130) if weighted else None
+    params = {"max_iter": 20} | params
+    model = task.ours(**params).fit(task.X, task.y, weight)
+    assert len(runs) < 0.75 * model.n_iter_ and max(runs) > 130
+    del runs[:]
+    monkeypatch.setattr(descent, "AT_ONCE", 0)
+    other = task.ours(**params).fit(task.X, task.y, weight)
+    assert set(runs) == {130} and len(runs) == other.n_iter_
+    assert model.loss_curve_ == other.loss_curve_ and model.t_ == other.t_
+    assert model._no_improvement_count == other._no_improvement_count
+    for own, one in zip(model.coefs_, other.coefs_, strict=True):
+        np.testing.assert_array_equal(own, one)
+
+
+def test_where_epochs_run_at_once_divergence_is_named_as_where_they_run_one_by_one(
+    runs, monkeypatch, tasks
+):
+    task, found = tasks["one output"], []
+    for most in (descent.AT_ONCE, 0):
+        monkeypatch.setattr(descent, "AT_ONCE", most)
+        model = task.ours(solver="sgd", activation="identity", learning_rate_init=1.0)
+        with pytest.raises(FitDivergenceError) as info:
+            model.fit(task.X, 1e6 * task.y)
+        found.append((str(info.value), model.loss_curve_, [w.tolist() for w in model.coefs_]))
+    assert max(runs) > 130 and info.value.epoch > 1
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"verbose": True}, {"early_stopping": True}, {"callbacks": [lambda model: None]}],
+)
+def test_epochs_run_one_by_one_where_something_looks_between_them(params, runs, tasks):
+    model = tasks["binary"].ours(max_iter=10, **params).fit(tasks["binary"].X, tasks["binary"].y)
+    assert len(runs) == model.n_iter_ == 10

@@ -137,13 +137,13 @@ def test_ctrl_c_within_a_call_leaves_a_whole_model(monkeypatch, count):
     (X, y), (X2, y2), (X3, y3) = batches("regressor", 3)
     for each in (model, other):
         each.partial_fit(X, y).partial_fit(X2, y2)
-    note = Notes.epoch
+    note = Notes.epochs
 
     def press(self, loss):
-        monkeypatch.setattr(Notes, "epoch", note)
+        monkeypatch.setattr(Notes, "epochs", note)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Notes, "epoch", press)
+    monkeypatch.setattr(Notes, "epochs", press)
     with pytest.warns(UserWarning, match="interrupted by user"):
         model.partial_fit(X3, y3)
     other.partial_fit(X3, y3)

@@ -155,3 +155,12 @@ def test_an_argument_that_nothing_has_is_named_with_those_there_are():
             call()
         known = str(caught.value).partition("known: ")[2].split(", ")
         assert "seed" in known and not {"model", "X", "output", "compile"} & {*known}
+
+
+def test_numbers_that_overflow_float32_on_the_way_are_named_not_called_wrong():
+    net = rg.MLP([3, 4, 1], activation="relu")
+    x = np.linspace(-1.0, 1.0, 12).reshape(4, 3)
+    x[2] = 1e25
+    with pytest.raises(DataError, match="leaves the finite numbers in float32") as caught:
+        rg.check_gradient(net, x, x[:, 0], engine="cpu")
+    assert "the gate square in the forward pass of the loss at row 2" in str(caught.value)

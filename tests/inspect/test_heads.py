@@ -5,6 +5,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import DivergenceError, OptionError
+from retrograd.inspect.subject import subject_of
 from retrograd.plots.surface import _Surface
 
 RNG = np.random.default_rng(17)
@@ -76,7 +77,7 @@ def test_a_loss_surface_goes_by_all_heads():
     drawn = rg.plot_loss_surface(network, X, Y, loss=LOSS, points=5).axes[1].get_ylim()
     J = rg.trace(network, X, Y, loss=LOSS).J
     assert drawn[0] <= J <= drawn[1]
-    made = _Surface.of(network, X, Y, LOSS, 0.0)
+    made = _Surface.of(network, subject_of("test", network, X, Y, loss=LOSS))
     assert made.J(made.flat(network.parameters)) == pytest.approx(J, rel=1e-12)
 
 

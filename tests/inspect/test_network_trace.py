@@ -10,6 +10,9 @@ from rich.console import Console
 
 import retrograd as rg
 from retrograd.errors import DataError, OptionError, UnknownNameError
+from retrograd.inspect.passes import passes
+from retrograd.inspect.sweep import sweep
+from retrograd.pictures.scene import of_nodes
 
 RNG = np.random.default_rng(65)
 X = RNG.normal(size=(10, 3))
@@ -199,3 +202,26 @@ def test_wrong_arguments_are_errors():
         rg.Recorder(X, Y, every=1, criterion="mse")
     with pytest.raises(UnknownNameError, match=r"argument of check_gradient 'criterion'.*'loss'"):
         rg.check_gradient(net, X, Y, criterion="mse")
+
+
+@pytest.mark.parametrize("level", ["layers", "nodes"])
+def test_a_picture_shows_what_the_trace_found_and_computes_only_the_rest(level: str):
+    net = rg.MLP([3, 5, 2], activation="tanh", output="softmax")
+    x = np.linspace(-1, 1, 12).reshape(4, 3)
+    t = rg.trace(net, x, [0, 1, 1, 0], l2=0.1)
+    t.layer(1).a[...] = 7.5
+    for slope in (t.layer(2).delta, t.layer(2).e):  # of one node: its activation is none
+        slope[...] = -0.125
+    shown = t.picture(level=level).to_mermaid()
+    assert "all 7.5" in shown and "all −0.125" in shown
+
+
+def test_a_picture_of_a_pass_has_the_values_and_gradients_of_its_graph():
+    layers = [rg.Dense(3, 4, "relu"), rg.Dropout(0.3), rg.BatchNorm(4), rg.Dense(4, 1)]
+    net = rg.Network(layers)
+    x = np.linspace(-1, 1, 18).reshape(6, 3)
+    t = rg.trace(net, x, x[:, :1] ** 2, seed=3, sample_weight=np.arange(1.0, 7.0))
+    made = passes(t._subject)
+    _, values, gradients = sweep(made.objective.J, made.values(t._subject, seed=3))
+    shown = of_nodes([made.objective.J], values=values, gradients=gradients)
+    assert t.picture(level="nodes").scene.wires == shown.wires

@@ -11,6 +11,8 @@ import pytest
 import retrograd as rg
 from retrograd.datasets import load as dataset
 from retrograd.errors import DataError, OptionError
+from retrograd.inspect.evidence import Evidence
+from retrograd.inspect.subject import subject_of
 from retrograd.inspect.verdicts import AILMENTS
 
 RNG = np.random.default_rng(61)
@@ -321,3 +323,46 @@ def test_an_estimator_is_diagnosed_with_its_own_loss_curve():
     diagnosis = rg.diagnose(clf, X, LABELS)
     assert diagnosis.ok, str(diagnosis)
     assert diagnosis.verdict("plateau") is not None
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "levenberg_marquardt"])
+def test_a_solvers_course_is_judged_but_for_the_learning_rate_it_has_not(optimizer: str):
+    net = rg.MLP([4, 6, 4, 1], activation="tanh")
+    history = trained(net, X, Y, optimizer=optimizer, validation=0.2)
+    diagnosis = rg.diagnose(history=history)
+    judged = {verdict.ailment for verdict in diagnosis.verdicts}
+    assert judged >= {"vanishing gradients", "divergence", "overfitting"}
+    why = dict(diagnosis.not_judged)
+    for ailment in ("updates too large", "updates too small", "learning rate too high"):
+        assert why[ailment].startswith("is of a learning rate; a solver of full batches searches")
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_the_best_constant_guess_is_the_loss_of_a_network_without_weights(smoothing, output):
+    """Only biases are trained: J ends at the loss of the best constant."""
+    y = np.arange(40) % 4 == 0
+    n = 2 if output == "softmax" else 1
+    loss = rg.CrossEntropy(label_smoothing=smoothing)
+    net = rg.MLP([4, n], output=output)
+    net.parameters["W1"] *= 0.0
+    target = y.astype(int) if output == "softmax" else y.astype(float)
+    options = {"loss": loss, "optimizer": "lbfgs", "epochs": 50, "frozen": ["W1"]}
+    history = rg.train(net, X[:40], target, **options)
+    subject = subject_of("test", net, X[:40], target, loss=loss)
+    assert Evidence(subject).guess == pytest.approx(history.J[-1], rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("validation", "is_found"),
+    [
+        ([1.0, 0.5, 0.4, 0.5, 0.52, 0.55], True),
+        ([1.0, 0.5, 0.4, 0.41, 0.42, 0.42], False),
+        ([1.0, 0.1, 0.001, 0.01, 0.015, 0.015], False),  # 15 times the best, and next to nothing
+        ([1.0, 0.1, 0.001, 0.03, 0.04, 0.04], True),
+    ],
+)
+def test_a_figure_is_past_its_threshold_where_overfitting_is_found_alone(validation, is_found):
+    history = rg.History(J=[1.0, 0.5, 0.3, 0.2, 0.1, 0.05], validation_J=validation)
+    verdict = rg.diagnose(history=history).verdict("overfitting")
+    assert verdict.is_found == is_found == (verdict.figure > verdict.threshold)

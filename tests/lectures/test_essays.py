@@ -33,3 +33,13 @@ def test_every_link_of_the_essays_leads_to_a_file():
     for page in LECTURES.glob("*.md"):
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
             assert (LECTURES / link).exists(), (page.name, link)
+
+
+def test_an_essay_can_be_read_on_a_page_of_880_pixels():
+    """No picture is made smaller than its letters can be read, no line of code is cut."""
+    for picture in (LECTURES / "images").glob("*.svg"):
+        (width,) = re.findall(r'<svg [^>]*?width="([0-9.]+)"', picture.read_text("utf-8"))[:1]
+        assert float(width) <= 880, picture.name
+    for essay in essays():
+        for block in re.findall(r"```\w+\n(.*?)```", essay.read_text("utf-8"), re.DOTALL):
+            assert max(map(len, block.splitlines())) <= 100, essay.name

@@ -13,6 +13,7 @@ import scipy.stats
 import retrograd as rg
 from retrograd.errors import DataError, OptionError, ShapeError, UnknownNameError
 from retrograd.nn.activations import ACTIVATIONS
+from retrograd.nn.named import as_x
 
 RNG = np.random.default_rng(5)
 SELU = 1.0507009873554805, 1.6732632423543773
@@ -272,3 +273,11 @@ def test_a_network_that_is_not_finite_is_not_saved_over_a_good_one(tmp_path):
 def test_one_layer_that_is_no_list_is_a_clear_error():
     with pytest.raises(OptionError, match=r"write rg.Network\(\[layer\]\)"):
         rg.Network(rg.Dense(3, 4))
+
+
+def test_named_inputs_are_looked_through_once_and_where_they_are_used():
+    x = as_x({"a": [[1.0], [np.nan]]}, {"a": 1}, 1, check_finite=False)
+    assert np.isnan(x[1, 0])
+    net = rg.Network([rg.Inputs({"a": 2, "b": 1}), rg.Dense(3, 1)])
+    with pytest.raises(DataError, match=r"X\['b'\]: nan at row 1, column 0"):
+        net.predict({"a": np.zeros((2, 2)), "b": [[0.0], [np.nan]]})

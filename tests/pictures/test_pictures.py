@@ -384,3 +384,16 @@ def test_a_picture_goes_on_in_further_rows_where_it_would_be_wider(width: int):
                 assert top <= float(text.get("y") or 0) <= top + down
         assert y <= float(root.get("height") or 0) + 1
     assert len(root.findall(f"{SVG}svg")) > 5
+
+
+@pytest.mark.parametrize("name", ["a\x07b", "a\x00b", "a\ud800b", "a\ufffeb", "a\nb", "<a>&'\""])
+def test_a_name_with_signs_that_no_file_can_hold_is_drawn_without_them(name: str, tmp_path: Path):
+    w = rg.variable(name, 2.0)
+    picture = rg.trace(w * w).picture()
+    words = [element.text for element in ET.fromstring(picture.to_svg()).iter() if element.text]
+    kept = "".join(c if c in "\n<>&'\"" or c.isprintable() else "\ufffd" for c in name)
+    assert kept in words
+    for suffix in ("svg", "dot", "mmd"):
+        picture.save(tmp_path / f"graph.{suffix}")
+    assert "\ufffd" in picture.to_dot() or kept == name
+    assert "<a>" not in picture.to_mermaid()

@@ -14,6 +14,7 @@ from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
 import retrograd as rg
 from retrograd.errors import DataError, MissingDependencyError, OptionError
+from retrograd.inspect.subject import subject_of
 from retrograd.plots import canvas
 from retrograd.plots.classes import roc
 
@@ -195,13 +196,13 @@ def test_the_path_lies_in_the_plane_and_ends_at_the_network():
         atol=1e-12,
     )
     np.testing.assert_allclose(places[-1], 0, atol=1e-12)
-    assert "% of its variance" in axes.get_xlabel()
+    assert "% of its squared length" in axes.get_xlabel()
 
 
 def test_the_surface_at_the_middle_is_J_of_the_network():
     from retrograd.plots.surface import _Surface
 
-    made = _Surface.of(NET, X, LABELS, "auto", 0.1)
+    made = _Surface.of(NET, subject_of("test", NET, X, LABELS, l2=0.1))
     expected = rg.trace(NET, X, LABELS, l2=0.1).J
     assert made.J(made.flat(NET.parameters)) == pytest.approx(expected, rel=1e-12)
 

@@ -17,6 +17,7 @@ from retrograd.errors import DataError
 from retrograd.files.table import Table
 from retrograd.load import load
 from retrograd.nn.mlp import MLP
+from retrograd.plots.classes import worst_pairs
 from retrograd.report import html
 from retrograd.report.report import report
 from retrograd.tabular import fit_columns, fit_target
@@ -33,7 +34,8 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """The folder with a model and the report on it, written by the commands."""
     folder, data = tmp_path_factory.mktemp("report"), str(request.param)
     model, page = str(folder / "a.model"), str(folder / "a.html")
-    assert main(["train", data, "--epochs", "6", "--hidden", "8", "--output", model]) == 0
+    hidden = {"iris": "300", "fin": "8"}[data]
+    assert main(["train", data, "--epochs", "6", "--hidden", hidden, "--output", model]) == 0
     assert main(["report", model, data, "--output", page]) == 0
     return folder
 
@@ -83,7 +85,7 @@ def test_the_page_loads_nothing(written: Path):
 def test_the_page_has_the_command_that_trains_the_same_again(written: Path):
     model: Any = load(written / "a.model")
     command = model.settings["command"]
-    assert command.split()[:2] == ["retrograd", "train"] and "--hidden 8" in command
+    assert command.split()[:2] == ["retrograd", "train"] and "--hidden " in command
     page = (written / "a.html").read_text("utf-8")
     assert f">{command}</" in re.sub("</?span>", "", page).replace("&#x27;", "'")
     again = str(written / "again.model")
@@ -177,6 +179,32 @@ def model_of_classes(n: int) -> tuple[TableModel, Table]:
     columns = fit_columns(table, exclude=["y"])
     target = fit_target(table.column("y"), name="y")
     return TableModel(MLP([1, n], output="softmax"), columns, target, data="made up"), table
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_a_matrix_of_twenty_classes_can_be_read_on_any_screen(
+    width: int, browser: Any, tmp_path: Path
+):
+    model, table = model_of_classes(20)
+    (tmp_path / "a.html").write_text(report(model, table), "utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((tmp_path / "a.html").as_uri())
+    found = page.evaluate(LEGIBLE)
+    page.close()
+    assert found["page"] <= width and found["clipped"] == []
+    assert (found["sideways"], found["images"], found["narrow"]) == (0, 0, 0)
+
+
+def test_of_many_classes_the_pairs_that_are_mistaken_most_are_listed():
+    model, table = model_of_classes(20)
+    page = report(model, table)
+    assert "The classes that were mistaken for each other most often" in page
+    truth, answers = table.column("y"), model.predict(table)
+    (first, taken, n, share), *_ = worst_pairs(truth, answers)
+    assert n == np.sum((truth == first) & (answers == taken)) == 4
+    row = f'{first}</td><td class="word">{taken}</td><td class="number">{n}</td>'
+    assert row in page and f"{100 * share:.1f} %" in page
+    assert "mistaken for each other" not in report(*model_of_classes(5))
 
 
 def test_a_report_of_many_classes_says_which_are_drawn_and_what_is_left_out():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.errors import DivergenceError
+from retrograd.errors import DataError, DivergenceError
 
 RNG = np.random.default_rng(62)
 X = RNG.normal(size=(24, 3))
@@ -127,3 +127,40 @@ def test_an_estimators_error_has_the_origin_too():
     assert caught.value.origin is not None
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again.origin) == str(caught.value.origin)
+
+
+SOLVERS = ["lbfgs", "conjugate_gradient", "scaled_conjugate_gradient", "levenberg_marquardt"]
+
+
+@pytest.mark.parametrize("optimizer", SOLVERS)
+def test_solvers_of_full_batches_name_the_origin_at_their_start(optimizer: str):
+    net = rg.Network([rg.Dense(3, 4, rg.exp), rg.Dense(4, 1)])
+    net.parameters["W1"] = np.full((3, 4), 0.1)
+    x = X.copy()
+    x[15] = 1e4
+    error = diverged(net, x, optimizer=optimizer)
+    origin = error.origin
+    assert (origin.epoch, origin.step, origin.phase) == (1, 1, "forward")
+    assert (origin.layer, origin.gate, origin.row) == ("1", "exp", 15)
+    assert len(origin.rows) == 24 and origin.operand == "z of layer 1"
+    assert "look at the gate exp and what goes into it, z of layer 1" in str(error)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "conjugate_gradient"])
+def test_estimators_with_such_solvers_do_too(solver: str):
+    model = rg.MLPRegressor(hidden_layer_sizes=(4,), activation=rg.exp, solver=solver)
+    x = X.copy()
+    x[15] = 1e4
+    with pytest.raises(DivergenceError) as caught:
+        model.fit(x, Y[:, 0])
+    assert (caught.value.origin.gate, caught.value.origin.row) == ("exp", 15)
+
+
+def test_least_squares_names_the_gate_at_its_start():
+    x = rg.variable("x", shape=(rg.rows,))
+    a, k = rg.variable("a", shape=()), rg.variable("k", shape=())
+    t = np.array([1.0, 2.0, 300.0])
+    with pytest.raises(DataError, match="gate exp in the forward pass of the residuals at row 2"):
+        rg.least_squares(a * rg.exp(k * x) - 1.0, {a: 1.0, k: 5.0}, {x: t})
+    with pytest.raises(DataError, match="the gate square in the forward pass of the residuals"):
+        rg.least_squares(a * rg.exp(k * x), {a: 1.0, k: 1.5}, {x: t})

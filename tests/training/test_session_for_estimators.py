@@ -8,7 +8,8 @@ from scipy.sparse import csr_array
 
 import retrograd as rg
 from retrograd.arrays import SparseRows
-from retrograd.nn.losses import SquaredError, find_loss
+from retrograd.nn.losses import find_loss
+from retrograd.nn.losses.regression import SquaredError
 from retrograd.training.rows import Rows, check_rows
 from retrograd.training.session import TrainingSession
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from retrograd.frames import as_lines
 from retrograd.graph.shape import show
 
 TITLES = {
@@ -100,12 +101,7 @@ class GradientCheck:
             counts = str(x.entries), str(x.kinks)
             error = f"{x.max_relative_error:.1e}{mark}"
             rows.append((x.name, show(x.shape), *counts, f"{x.largest:.4g}", error))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            self.verdict,
-            *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
-            f"worst: {self.worst}",
-        ]
+        lines = [self.verdict, as_lines(rows), f"worst: {self.worst}"]
         return "\n".join([*lines, self.blame] if self.gates else lines)
 
     @property

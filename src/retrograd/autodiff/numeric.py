@@ -89,6 +89,9 @@ def central_differences(
     return [ladder.result(accuracy * largest) for ladder in ladders]
 
 
+METHODS = {"complex": complex_step, "central": central_differences}
+
+
 class _Ladder:
     """One entry at smaller and smaller steps: the slopes on its two sides, and where they lead."""
 

@@ -95,7 +95,7 @@ class Choices:
 def command_line(data: str, choices: Choices, given: Mapping[str, Any]) -> str:
     """The command that trains the same again, with every choice spelt out.
 
-    `given`: the other options by name; None and "auto" are left out.
+    `given`: the other options by name, True for a flag; None and "auto" are left out.
     """
     options = {**given, **asdict(choices)}
     hidden = choices.hidden
@@ -104,5 +104,6 @@ def command_line(data: str, choices: Choices, given: Mapping[str, Any]) -> str:
     for name, value in options.items():
         for one in value if isinstance(value, list) else [value]:
             if one not in (None, "auto"):
-                words += [f"--{name.replace('_', '-')}", str(one)]
+                words.append(f"--{name.replace('_', '-')}")
+                words += [] if one is True else [str(one)]
     return shlex.join(words)

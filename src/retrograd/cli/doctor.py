@@ -42,8 +42,9 @@ def doctor(
         if verdict.items:
             typer.echo(verdict.listed())
     if result.not_judged:
-        names = ", ".join(name for name, _ in result.not_judged)
-        typer.echo(f"\nnot judged, for want of what they need: {names}")
+        typer.echo()
+    for ailment, why in result.not_judged:
+        typer.echo(f"not judged: {ailment}; it {why}")
     many = len(result.found)
     typer.echo(f"\n{many} found" if many else "\nnothing wrong found")
     if not result.ok:

@@ -15,7 +15,7 @@ from retrograd.arrays import Array
 from retrograd.cli import scores
 from retrograd.cli.choices import Choices
 from retrograd.cli.data import Data
-from retrograd.errors import DataError, OptionError
+from retrograd.errors import DataError, DivergenceError, OptionError
 from retrograd.files.table import Table, is_text, missing, unknown_column
 from retrograd.graph.step import Step
 from retrograd.nn.losses import loss_for
@@ -36,6 +36,7 @@ from retrograd.training.step import descent_steps, least_squares_steps
 from retrograd.training.train import train
 
 OBSERVED_ROWS = 4096  # training rows, at most, whose loss is drawn
+DIGITS = 6  # of a statistic in the model file
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,9 +197,13 @@ def fit(
     choices: Choices,
     *,
     observe: bool,
+    statistics: bool,
     progress: bool,
 ) -> Fit:
-    """Train and score. `observe`: record the training rows' loss after each epoch."""
+    """Train and score.
+
+    `observe`: record the training rows' loss after each epoch. `statistics`: as in `rg.train`.
+    """
     X, Y = prepared.arrays(prepared.rows.train)
     held_out_X, held_out_Y = prepared.arrays(prepared.rows.validation)
     has_validation = len(held_out_X) > 0
@@ -211,7 +216,8 @@ def fit(
     def observer(network: Network, history: History) -> None:
         observed.append(J(0.0))
 
-    history = train(
+    history = _trained(
+        prepared,
         network,
         X,
         Y,
@@ -225,6 +231,7 @@ def fit(
         max_seconds=choices.max_seconds,
         seed=choices.seed,
         callbacks=[observer] if observe else [],
+        statistics=statistics,
         progress=progress,
         engine=choices.engine,
     )
@@ -239,6 +246,21 @@ def fit(
         scores={f"test {name}": value for name, value in test.items() if math.isfinite(value)},
     )
     return Fit(model, history, J_before, J(l2), observed, test, baseline, guess)
+
+
+def _trained(prepared: Prepared, network: Network, X: Array, Y: Array, **options: Any) -> History:
+    """`rg.train`; an error names rows as those of the table, from 1."""
+    try:
+        return train(network, X, Y, **options)
+    except DivergenceError as error:
+        if error.origin is None or error.origin.row is None:
+            raise
+        numbers = prepared.table.row_numbers[prepared.rows.train] + 1
+        origin = replace(
+            error.origin, row=int(numbers[error.origin.row]), rows=numbers[error.origin.rows]
+        )
+        message = str(error).replace(str(error.origin), str(origin))
+        raise DivergenceError(message, epoch=error.epoch, step=error.step, origin=origin) from None
 
 
 def training_step(prepared: Prepared, network: Network, choices: Choices) -> tuple[str, Step]:
@@ -290,6 +312,13 @@ def _settings(
 ) -> dict[str, Any]:
     rows = prepared.rows
     curves = {"J": losses or history.J, "validation_J": history.validation_J}
+    recorded = {
+        kind: {name: [float(f"{x:.{DIGITS}g}") for x in course] for name, course in own.items()}
+        for kind, own in history.statistics.items()
+    }
+    # A file holds finite numbers: of a training that diverged there are no curves.
+    told = [*curves.values(), *(course for own in recorded.values() for course in own.values())]
+    is_finite = all(map(math.isfinite, itertools.chain(*told)))
     return {
         "optimizer": choices.optimizer,
         "learning_rate": choices.learning_rate,
@@ -304,6 +333,6 @@ def _settings(
             "validation": len(rows.validation),
             "test": len(rows.test),
         },
-        # A file holds finite numbers: of a training that diverged there are no curves.
-        "curves": curves if all(map(math.isfinite, itertools.chain(*curves.values()))) else {},
+        "curves": curves if is_finite else {},
+        "statistics": recorded if is_finite else {},
     }

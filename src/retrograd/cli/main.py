@@ -21,6 +21,7 @@ from retrograd.cli.check import check
 from retrograd.cli.doctor import doctor
 from retrograd.cli.explain import explain
 from retrograd.cli.lecture import lecture
+from retrograd.cli.plot import plot
 from retrograd.cli.predict import predict
 from retrograd.cli.report import report
 from retrograd.cli.train import train
@@ -49,7 +50,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, predict, check, doctor, report, explain, lecture):
+for command in (train, predict, check, doctor, report, plot, explain, lecture):
     app.command()(command)
 
 

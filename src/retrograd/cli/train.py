@@ -85,6 +85,14 @@ def train(
     ] = None,
     seed: SeedOption = 0,
     engine: Annotated[str, typer.Option(help="auto, cpu or numpy.")] = "auto",
+    statistics: Annotated[
+        bool,
+        typer.Option(
+            "--statistics/--no-statistics",
+            help="Keep norms of weights, gradients and updates of each epoch in the model, for "
+            "`retrograd doctor`, `report` and `plot`.",
+        ),
+    ] = True,
 ) -> None:
     """Train a network on a table: tell the kind of task, train, test, write one model file.
 
@@ -127,11 +135,13 @@ def train(
         network,
         choices,
         observe=picture_path is not None,
+        statistics=statistics,
         progress=sys.stderr.isatty(),
     )
     given = {"target": target, "task": task, "drop": drop, "noise": noise}
     held_out = {"validation": validation, "test": test}
-    again = command_line(data, choices, given | held_out)
+    flags = {} if statistics else {"no_statistics": True}
+    again = command_line(data, choices, given | held_out | flags)
     model = replace(result.model, settings={**result.model.settings, "command": again})
     model.save(model_path)
     is_drawn = picture_path is not None and result.history.epochs > 0

@@ -264,7 +264,13 @@ class NumpyFunction:
         with self._lock:
             walk = self._walks(n_rows)
             walk.run(values)
-            return [np.array(walk.value(node)) for node in self._outputs]
+            return [_taken(walk, node) for node in self._outputs]
+
+
+def _taken(walk: Walk, node: Node) -> Array:
+    """A value of the last run that no other will write into: its buffer, or else a copy."""
+    value = walk.value(node)
+    return value if walk.trade(node, np.empty_like(value)) else value.copy()
 
 
 class NumpyEngine:

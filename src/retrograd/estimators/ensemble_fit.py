@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.callbacks import Calls
 from retrograd.estimators.course import Course
 from retrograd.estimators.form import named
-from retrograd.estimators.optimizers import is_stochastic, start
+from retrograd.estimators.optimizers import is_stochastic
 from retrograd.estimators.options import SHARED
 from retrograd.estimators.prepare import (
     Targets,
@@ -35,7 +35,7 @@ from retrograd.estimators.shared import (
     require_shareable,
     shared_steps,
 )
-from retrograd.estimators.starts import Problem, network_to_train, set_out, train
+from retrograd.estimators.starts import Problem, network_to_train, set_out, take_up, train
 from retrograd.estimators.together import Together
 from retrograd.estimators.validation import Given, append, held_out
 from retrograd.training.interrupt import Interrupt
@@ -127,10 +127,7 @@ def _has_stopped(member: BaseMLP, task: Task) -> bool:
 
 
 def _problem(
-    model: BaseMLPEnsemble,
-    member: BaseMLP,
-    task: Task,
-    first: tuple[BaseMLP, Problem] | None = None,
+    model: BaseMLPEnsemble, member: BaseMLP, task: Task, first: Fit | None = None
 ) -> Problem:
     """What a member's fit is about; where it has the rows of the first member, that's."""
     rng = generator(member.random_state)
@@ -142,10 +139,13 @@ def _problem(
             member._inputs, member._target_scale = first[0]._inputs, first[0]._target_scale
         elif task.is_first or member._inputs is not first[0]._inputs:
             common = None  # each learns from rows of its own what becomes of the columns
-    X = task.X if task.is_first else encoded(member, task.X) if common is None else None
+    if common is not None:
+        X = common[1].data.X
+    else:
+        X = task.X if task.is_first else encoded(member, task.X)
     X, order, test = set_out(
         member,
-        X if common is None else common[1].data.X,
+        X,
         task.targets,
         rng,
         is_first=task.is_first,
@@ -156,22 +156,19 @@ def _problem(
     )
     calls = Calls(member, None, None, {})
     if common is not None:
-        data, held = common[1].data, common[1].held
-        network, loss = common[1].network, common[1].loss
+        problem = replace(common[1], order=order, rng=rng, calls=calls)
     else:
-        data, held = (
-            rows_of(
-                member, X, task.y, task.targets, task.sample_weight, is_partial=task.is_partial
-            ),
-            None,
-        )
+        weights, is_partial = task.sample_weight, task.is_partial
+        data, held = rows_of(member, X, task.y, task.targets, weights, is_partial=is_partial), None
         network = network_to_train(member)
         loss = member._loss(network)
         if task.given is not None:
             data, held = append(member, data, task.given, score=member._score_by(loss))
-    if test is not None:
-        held = held_out(data, task.targets, test, member._score_by(loss))
-    return Problem(network, data, loss, order, held, rng, calls, task.is_partial)
+        problem = Problem(network, data, loss, order, held, rng, calls, is_partial)
+    if test is None:
+        return problem
+    score = member._score_by(problem.loss)
+    return replace(problem, held=held_out(problem.data, task.targets, test, score))
 
 
 def _drawn(model: BaseMLPEnsemble, member: BaseMLP, order: Array) -> Array:
@@ -194,7 +191,8 @@ def _are_copies(fits: Sequence[Fit]) -> bool:
     lead, first = fits[0]
     if not is_stochastic(lead.solver) or lead.callbacks:
         return False
-    reads_others = start(lead).optimizer.reads_others
+    take_up(lead, is_partial=first.is_partial)
+    reads_others = lead._optimizer.optimizer.reads_others
     return not reads_others and all(problem.data is first.data for _, problem in fits)
 
 
@@ -223,9 +221,8 @@ def _train_in_turn(model: BaseMLPEnsemble, fits: Sequence[Fit], task: Task) -> N
             problem.network.parameters.update(named(*member._weights()))
             is_over = train(member, problem) or interrupted()
             if say is not None:
-                figures = (
-                    f"{member.n_iter_} iterations, loss = {getattr(member, 'loss_', np.nan):.8f}"
-                )
+                loss = getattr(member, "loss_", np.nan)  # none where Ctrl-C came at once
+                figures = f"{member.n_iter_} iterations, loss = {loss:.8f}"
                 say(f"Member {m} of {len(fits)}: {figures}")
             if (is_over or interrupted()) and m < len(fits):
                 warnings.warn(f"{m} of {len(fits)} members were trained.", stacklevel=7)

@@ -10,7 +10,7 @@ import numpy as np
 from retrograd.arrays import Array
 from retrograd.estimators.inputs import Scale
 from retrograd.estimators.losses import is_gaussian, quantiles_of
-from retrograd.nn.losses import GaussianNLL
+from retrograd.nn.losses.likelihood import GaussianNLL
 
 
 @dataclass(frozen=True, eq=False)

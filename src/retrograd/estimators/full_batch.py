@@ -58,7 +58,7 @@ def solve(
             stopped = minimise(session, job, solver).history.stopped
         except DivergenceError as error:
             raise FitDivergenceError(
-                f"{DIVERGED} {error}", epoch=error.epoch, step=error.step
+                f"{DIVERGED} {error}", epoch=error.epoch, step=error.step, origin=error.origin
             ) from error
         except KeyboardInterrupt:  # a second one
             pass

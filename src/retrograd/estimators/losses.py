@@ -13,8 +13,11 @@ from retrograd.errors import DataError, OptionError
 from retrograd.graph.node import Node
 from retrograd.graph.shape import known
 from retrograd.nn.architecture import Forward
-from retrograd.nn.losses import CrossEntropy, GaussianNLL, Loss, Quantile, loss_for
+from retrograd.nn.losses import Loss, loss_for
 from retrograd.nn.losses.base import Output
+from retrograd.nn.losses.classes import CrossEntropy
+from retrograd.nn.losses.likelihood import GaussianNLL
+from retrograd.nn.losses.regression import Quantile
 
 LOG_LOSS, SQUARED_ERROR, POISSON = "log_loss", "squared_error", "poisson"
 OF_MEANS = ("gamma", "tweedie")  # beside poisson: predictions are exp of the last layer

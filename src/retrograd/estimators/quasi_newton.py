@@ -12,7 +12,9 @@ from retrograd.errors import FitDivergenceError
 from retrograd.estimators.descent import DIVERGED, INFINITE_LOSS
 from retrograd.estimators.form import listed
 from retrograd.estimators.notes import Notes
+from retrograd.training.divergence import at_the_start
 from retrograd.training.interrupt import Interrupt
+from retrograd.training.origin import find_origin
 from retrograd.training.session import TrainingSession
 from retrograd.training.solvers.flat import FlatObjective
 
@@ -36,7 +38,8 @@ def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Arra
     best, is_stopped, is_interrupted = f.point(), False, False
     model.n_iter_, model.loss_ = 0, f.accept(best)[0]
     if not np.isfinite(model.loss_):
-        raise FitDivergenceError(DIVERGED, epoch=1, step=1)
+        found = at_the_start(session, 1, find_origin(session.replayed(order), order, 1, 1))
+        raise FitDivergenceError(f"{DIVERGED} {found}", epoch=1, step=1, origin=found.origin)
 
     def after_iteration(intermediate_result: Any) -> None:
         nonlocal best, is_stopped

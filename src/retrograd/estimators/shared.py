@@ -29,8 +29,9 @@ from retrograd.graph.shape import Shape, known
 from retrograd.graph.step import Step
 from retrograd.nn.architecture import Architecture, Forward
 from retrograd.nn.layer import Training
-from retrograd.nn.losses import Target
+from retrograd.nn.losses import Loss, Target
 from retrograd.nn.network import Network
+from retrograd.nn.parameters import Parameters
 from retrograd.optim.base import Optimizer
 from retrograd.training.objective import objective
 from retrograd.training.step import in_general, training_steps
@@ -105,7 +106,9 @@ class SharedCourse(Course):
     """The course of all members as one: their parameters come back to `parameters`."""
 
     def __init__(self, model: BaseMLP, problem: Problem, parameters: Mapping[str, Array]) -> None:
-        super().__init__(model, problem, parameters)
+        network, loss = problem.network, mean_loss(model.loss, problem.network)
+        whole = SharedNetwork(network, parameters)
+        super().__init__(model, replace(problem, network=whole, loss=loss), parameters)
         if model._optimizer.optimizer.reads_others:
             raise OptionError(
                 "members='shared' needs a solver that trains the weights that it reads out, not "
@@ -159,6 +162,27 @@ class SharedArchitecture(Architecture):
         return replace(made, output=gates.mean(made.output, axis=0))
 
 
+class SharedNetwork(Network):
+    """The networks of all members as one, whose parameters these are: W, r, s and b."""
+
+    def __init__(self, network: Network, parameters: Mapping[str, Array]) -> None:
+        own = network.architecture
+        M = len(parameters["b1"])
+        self._form = SharedArchitecture(own.layers, own.output, own.dtype, n_members=M)
+        self._sizes, self._heads = network.sizes, tuple(network.heads)
+        self.parameters, self._predict = Parameters(parameters), {}
+
+
+def mean_loss(choice: str, network: Network) -> Loss:
+    """The mean of the members' losses, of the network of one of them."""
+    of_member = _LOSSES[choice](network)
+    return replace(
+        loss_of(choice, network),
+        per_row=lambda forward, y: gates.mean(of_member(forward.logits, y), axis=0),
+        reported=None,
+    )
+
+
 def _of_members(parameters: Mapping[str, Node]) -> dict[str, Node]:
     """The weights (M, I, O) and biases (M, 1, O) of all members, as nodes."""
     found: dict[str, Node] = {}
@@ -196,15 +220,11 @@ def _steps(
     network = form.network(dtype)
     own = network.architecture
     shared = SharedArchitecture(own.layers, own.output, dtype, n_members=n_members)
-    member_loss = _LOSSES[loss](network)
-    mean = replace(
-        loss_of(loss, network),
-        per_row=lambda forward, y: gates.mean(member_loss(forward.logits, y), axis=0),
-        reported=None,
-    )
     target = Target(np.empty(0), shape, target_dtype)
     weighted = ("",) if is_weighted else ()
-    return training_steps(objective(shared, mean, target, weighted=weighted), optimizer)
+    return training_steps(
+        objective(shared, mean_loss(loss, network), target, weighted=weighted), optimizer
+    )
 
 
 # The loss of each member and row (M, B) from logits z (M, B, O), as `losses` has them for one.

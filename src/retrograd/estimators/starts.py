@@ -29,7 +29,6 @@ from retrograd.estimators.quasi_newton import minimise
 from retrograd.estimators.validation import Held, split
 from retrograd.nn.losses import JointLoss, Loss
 from retrograd.nn.network import Network
-from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.training.rows import Rows
 from retrograd.training.session import TrainingSession
 from retrograd.training.train import MIXED
@@ -170,7 +169,7 @@ def train(model: BaseMLP, problem: Problem) -> bool:
         model,
         problem,
         seed=drawn_seed(model, problem),
-        is_least_squares=isinstance(full_batch, LevenbergMarquardt),
+        is_least_squares=full_batch is not None and full_batch.needs_residuals,
     )
     notes = notes_of(model, session, problem)
     if not is_stochastic(model.solver):

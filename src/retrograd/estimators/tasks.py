@@ -15,7 +15,6 @@ from retrograd.arrays import Array
 from retrograd.errors import DataError, OptionError, require_known
 from retrograd.estimators.border import require_unmasked
 from retrograd.estimators.losses import LOG_LOSS, OF_CLASSES, OF_NUMBERS, name_of
-from retrograd.nn.named import by_name
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
 KINDS = (CLASSIFICATION, REGRESSION)
@@ -63,17 +62,18 @@ def columns_of(y: Any) -> dict[str, Any] | None:
     >>> columns_of({"price": [1.5, 2.0]}), columns_of([1.5, 2.0])
     ({'price': [1.5, 2.0]}, None)
     """
-    names = getattr(y, "column_names", None)  # pyarrow's
-    if names is None and not isinstance(y, Mapping):
-        names = getattr(y, "columns", None)
-    if isinstance(y, np.ndarray):
+    if isinstance(y, Mapping):
+        names: Any = [*y]
+    elif isinstance(y, np.ndarray):
         names = y.dtype.names
-    found = by_name(y) if names is None else {name: y[name] for name in names}
-    if found is None:
+    else:
+        names = getattr(y, "column_names", getattr(y, "columns", None))  # the first are pyarrow's
+    if names is None:
         return None
+    found = {name: y[name] for name in names}
     if not found or not all(isinstance(name, str) and name for name in found):
         raise DataError(f"y: the targets need words as names, got {[*found]}")
-    if names is not None and len(found) < len(names):
+    if len(found) < len(names):
         raise DataError(f"y: two of its columns have one name, among {[*names]}")
     return found
 

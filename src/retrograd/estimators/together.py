@@ -218,7 +218,7 @@ class Together:
 
     def _not_finite(self) -> list[int]:
         """The active members whose weights are not."""
-        if self._session.not_finite(self.names) is None:
+        if self._session.not_finite() is None:
             return []
         values = [self._now[name] for name in self.names]
         return [m for m in self._active if not all(np.isfinite(value[m]).all() for value in values)]
@@ -229,8 +229,9 @@ class Together:
         self._stand(self._active)
         self._active = [i for i in self._active if i != m]
         found: DivergenceError = self.courses[m].diverged(self.state_of(m), order)
+        who = f"Member {m}: " if len(self.courses) > 1 else ""
         return FitDivergenceError(
-            f"{DIVERGED} Member {m}: {found}",
+            f"{DIVERGED} {who}{found}",
             epoch=found.epoch,
             step=found.step,
             origin=found.origin,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, is_finite
 from retrograd.autodiff.checked import CheckedEntry, CheckedVariable, GradientCheck
 from retrograd.autodiff.gradient import gradient
 from retrograd.engines.base import Engine
@@ -14,6 +14,7 @@ from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError
 from retrograd.inspect.passes import Passes, fresh_passes
 from retrograd.inspect.subject import Subject
+from retrograd.training.origin import find_origin, replayed
 
 NARROW = np.dtype(np.float32)
 
@@ -33,7 +34,8 @@ def compare_engine(
     or inputs [Higham & Mary 2019: rounding errors of n terms grow as sqrt(n)]; and where terms
     cancel, as near a minimum, up to 8 times what the reference engine itself is off in float32.
 
-    Raises DataError for rows or parameters that do not fit float32.
+    Raises DataError for rows or parameters that do not fit float32, and where a number on the way
+    does not, naming the gate.
     """
     _require_fitting(subject)
     data = replace(subject.rows, X=subject.X.astype(NARROW))
@@ -43,6 +45,8 @@ def compare_engine(
     wide = fresh_passes(subject, dtype=np.float64, is_still=is_still, frozen=frozen)
     found, usual = _slopes(narrow, subject, engine), _slopes(narrow, subject, NumpyEngine())
     truth = _slopes(wide, subject, NumpyEngine())
+    if not all(map(is_finite, usual.values())) and all(map(is_finite, truth.values())):
+        raise _overflow(narrow, subject)
     n = max(len(subject.rows), *(w.shape[0] for w in subject.parameters.values()))
     limit = 32.0 * float(np.finfo(NARROW).eps) / 2.0 * float(np.sqrt(n))
     if tolerance is not None:
@@ -62,6 +66,20 @@ def _require_fitting(subject: Subject) -> None:
         largest = float(np.abs(array).max(initial=0.0)) if array.dtype.kind == "f" else 0.0
         if largest > float(np.finfo(NARROW).max):
             raise DataError(f"{name} does not fit float32: its largest number is {largest:.3g}")
+
+
+def _overflow(made: Passes, subject: Subject) -> DataError:
+    """The error for a pass whose numbers float64 holds and float32 does not."""
+    values, n = made.values(subject), len(subject.rows)
+    layers = subject.network.architecture.layers
+    with np.errstate(over="ignore"):
+        given = {node: np.asarray(value, node.dtype) for node, value in values.items()}
+    numbers = np.arange(n) if subject.numbers is None else subject.numbers + 1  # as errors do
+    origin = find_origin(replayed(made.objective, layers, {}, given, n), numbers, 1, 1)
+    return DataError(
+        "check_gradient: the network leaves the finite numbers in float32, in float64 it does "
+        f"not{'' if origin is None else f'; {origin}'}"
+    )
 
 
 def _distance(a: Array, b: Array) -> float:

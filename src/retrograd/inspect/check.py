@@ -2,63 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, overload
+from typing import Any
 
 from numpy.typing import ArrayLike
 
-from retrograd.arguments import require_arguments
 from retrograd.autodiff import check
-from retrograd.autodiff.check import AUTO
+from retrograd.autodiff.asked import AUTO
 from retrograd.autodiff.checked import GradientCheck
-from retrograd.errors import require_known
+from retrograd.errors import OptionError, unknown_name
 from retrograd.graph.node import Like, Node
 from retrograd.inspect.against import compare_engine
-from retrograd.inspect.passes import MODES, fresh_passes
-from retrograd.inspect.subject import Inspectable, subject_of
-from retrograd.nn.losses import LossChoice
+from retrograd.inspect.options import Options
+from retrograd.inspect.passes import fresh_passes
 from retrograd.nn.network import Network
 from retrograd.nn.sharing import walk
 from retrograd.run import compile, find_engine
-from retrograd.tabular.model import TableModel
-from retrograd.training.frozen import find_frozen
 
 
-@overload
 def check_gradient(
-    output: Node,
-    wrt: Node | Sequence[Node] | None = None,
-    values: Mapping[Node, ArrayLike] | None = None,
+    output: Any,
+    wrt: Any = None,
+    values: Any = None,
     *,
     gradients: Mapping[Node, Like] | None = None,
     method: str = AUTO,
     entries: int | None = None,
     seed: int = 0,
     tolerance: float | None = None,
-) -> GradientCheck: ...
-@overload
-def check_gradient(
-    output: Any,
-    wrt: Any,
-    values: ArrayLike | None = None,
-    *,
-    loss: LossChoice = AUTO,
-    l2: float | None = None,
-    sample_weight: ArrayLike | None = None,
-    frozen: Sequence[str] = (),
-    mode: str = "train",
-    engine: str = "numpy",
-    method: str = AUTO,
-    entries: int | None = None,
-    seed: int = 0,
-    tolerance: float | None = None,
-) -> GradientCheck: ...
-
-
-def check_gradient(
-    output: Any, wrt: Any = None, values: Any = None, **options: Any
+    **options: Any,
 ) -> GradientCheck:
     """Compare a gradient with numbers from forward passes alone, entry by entry.
 
@@ -82,8 +56,8 @@ def check_gradient(
         seed: of that draw.
         tolerance: above 0. The largest relative error that passes; by default 1e-10 for the complex
             step, 1e-6 for central differences, and what rounding explains for an engine.
-        loss, l2, sample_weight, frozen, mode: of a model, as in `rg.trace`.
-        engine: of a model: "numpy" checks the gradient itself. "cpu" compares the compiled engine's
+        options: of a model. loss, l2, sample_weight, frozen, mode: as in `rg.trace`.
+            engine: "numpy" checks the gradient itself. "cpu" compares the compiled engine's
             gradient in float32 with the reference's in float64, every entry.
 
     Returns:
@@ -108,77 +82,34 @@ def check_gradient(
     >>> check_gradient(net, [[1.0, 2.0], [3.0, 4.0]], [[1.0], [0.0]]).worst.layer in ("1", "2")
     True
     """
-    checked = _of_model if not isinstance(output, Node) and _is_model(output) else _of_node
-    require_arguments("check_gradient", options, checked)
-    return checked(output, wrt, values, **options)
+    how: dict[str, Any] = {"method": method, "entries": entries, "seed": seed}
+    how["tolerance"] = tolerance
+    if isinstance(output, Node) or not hasattr(output, "predict"):
+        for name in options:
+            known = ["gradients", "values", "wrt", *how]
+            raise unknown_name("argument of check_gradient", name, known)
+        return _of_node(output, wrt, values, gradients=gradients, **how)
+    if gradients is not None:
+        raise OptionError("check_gradient: gradients are of a node; a model's are its own")
+    return _of_model(output, wrt, values, Options.of("check_gradient", options, *how), **how)
 
 
-def _is_model(thing: Any) -> bool:
-    return isinstance(thing, Network | TableModel | Inspectable)
-
-
-def _of_node(
-    output: Node,
-    wrt: Node | Sequence[Node] | None,
-    values: Mapping[Node, ArrayLike] | None,
-    /,
-    *,
-    gradients: Mapping[Node, Like] | None = None,
-    method: str = AUTO,
-    entries: int | None = None,
-    seed: int = 0,
-    tolerance: float | None = None,
-) -> GradientCheck:
-    return check.check_gradient(
-        output,
-        wrt,
-        values,
-        compile=partial(compile, engine="numpy"),
-        gradients=gradients,
-        method=method,
-        entries=entries,
-        seed=seed,
-        tolerance=tolerance,
-    )
+_of_node = partial(check.check_gradient, compile=partial(compile, engine="numpy"))
 
 
 def _of_model(
-    model: Any,
-    X: Any,
-    Y: ArrayLike | None = None,
-    /,
-    *,
-    loss: LossChoice = AUTO,
-    l2: float | None = None,
-    sample_weight: ArrayLike | None = None,
-    frozen: Sequence[str] = (),
-    mode: str = "train",
-    engine: str = "numpy",
-    method: str = AUTO,
-    entries: int | None = None,
-    seed: int = 0,
-    tolerance: float | None = None,
+    model: Any, X: Any, Y: ArrayLike | None, options: Options, **how: Any
 ) -> GradientCheck:
-    require_known("mode", mode, MODES)
-    subject = subject_of(
-        "check_gradient", model, X, Y, loss=loss, l2=l2, sample_weight=sample_weight
-    )
-    held = find_frozen(subject.network, frozen)
-    options: dict[str, Any] = {"is_still": mode == "predict", "frozen": held}
-    if find_engine(engine).name == "numpy":
+    subject = options.subject("check_gradient", model, X, Y)
+    engine, held = find_engine(options.engine), options.held(subject.network)
+    if engine.name == "numpy":
         # Built anew: a rule that was changed since must show.
-        made = fresh_passes(subject, **options)
-        found = _of_node(
-            made.objective.J,
-            [*made.objective.trained.values()],
-            made.values(subject),
-            method=method,
-            entries=entries,
-            seed=seed,
-            tolerance=tolerance,
-        )
+        made = fresh_passes(subject, is_still=options.is_still, frozen=held)
+        of = made.objective
+        found = _of_node(of.J, [*of.trained.values()], made.values(subject), **how)
     else:
-        found = compare_engine(subject, find_engine(engine), tolerance=tolerance, **options)
+        tolerance, is_still = how["tolerance"], options.is_still
+        found = compare_engine(subject, engine, tolerance=tolerance, is_still=is_still, frozen=held)
     return _with_layers(found, subject.network)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from retrograd.inspect.layers import LayerTrace, NetworkTrace
 from retrograd.inspect.subject import Subject
 from retrograd.nn.losses import JointLoss, Targets
+from retrograd.nn.losses.classes import BinaryCrossEntropy, CategoricalCrossEntropy
 from retrograd.training.history import History
 
 
@@ -34,6 +35,12 @@ class Evidence:
             function = None if layer.layer.parts else next(iter(layer.layer.functions), None)
             if isinstance(function, str) and function in kinds:
                 yield layer, function
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether a solver of full batches made the history, which has no learning rate."""
+        rates = [] if self.history is None else self.history.learning_rate
+        return bool(rates) and bool(np.isnan(rates).all())
 
     @property
     def delta_norms(self) -> dict[str, float]:
@@ -77,17 +84,22 @@ class Evidence:
         target, loss = self.subject.rows.target, self.subject.loss
         if isinstance(target, Targets) or isinstance(loss, JointLoss):
             return None
-        y, name = target.array, loss.name
-        if name in ("half_squared_error", "squared_error"):
+        y, formula = target.array, loss.per_row
+        if loss.name in ("half_squared_error", "squared_error"):
             variance = float(y.astype(np.float64).var(axis=0).sum())
-            return variance if name == "squared_error" else variance / 2
-        if name != "cross_entropy":
-            return None
-        if y.ndim == 1:
-            shares = np.bincount(y) / len(y)
-        elif y.shape[1] == 1 or loss.is_multilabel:
-            shares = np.concatenate([y.mean(axis=0), 1.0 - y.mean(axis=0)])
+            return variance if loss.name == "squared_error" else variance / 2
+        if isinstance(formula, BinaryCrossEntropy):
+            yes = y.astype(np.float64).mean(axis=0)
+            shares, n_classes = np.stack([yes, 1.0 - yes]), 2
+        elif isinstance(formula, CategoricalCrossEntropy):
+            n_classes = self.subject.network.n_outputs
+            if y.ndim == 1:
+                shares = np.bincount(y, minlength=n_classes) / len(y)
+            else:
+                shares = y.astype(np.float64).mean(axis=0)
         else:
-            shares = y.mean(axis=0)
+            return None
+        # What the targets are on average, smoothed as the loss does: its entropy.
+        shares = (1.0 - formula.label_smoothing) * shares + formula.label_smoothing / n_classes
         shares = shares[shares > 0]
         return float(-(shares * np.log(shares)).sum())

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from retrograd.arrays import Array, require_integer
 from retrograd.errors import OptionError, unknown_name
+from retrograd.frames import as_lines, as_rich, data_frame
 from retrograd.graph.shape import show
 from retrograd.inspect.drawing import drawn
 from retrograd.inspect.figures import Figures, figures
-from retrograd.inspect.frames import as_lines, as_rich, data_frame
-from retrograd.inspect.passes import DELTA, A, E, Z, passes, run
+from retrograd.inspect.passes import DELTA, LOSS, A, E, J, Z, passes, run
 from retrograd.inspect.subject import Subject
 from retrograd.nn.layer import Layer
 from retrograd.nn.normalisation import BatchNorm
@@ -166,7 +168,7 @@ class NetworkTrace:
         return rows
 
     def __repr__(self) -> str:
-        return f"<trace of {self._subject.network!r}, {len(self.X)} rows, J {self.J:.4g}>"
+        return f"<trace of {self._subject.network!r}, {self._rows()}, J {self.J:.4g}>"
 
     def __str__(self) -> str:
         return f"{self._title()}\n{as_lines(self.table(), right=4)}"
@@ -177,13 +179,21 @@ class NetworkTrace:
 
     def picture(self, *, level: str = AUTO) -> Picture:
         """The layers, or with level="nodes" the gates, with values and gradients; `rg.picture`."""
-        return drawn(self._subject, level=level, **self._options)
+        options, subject = self._options, self._subject
+        made = passes(subject, is_still=options["is_still"], frozen=options["frozen"])
+        known = made.values(subject, seed=options["seed"], first_row=options["first_row"])
+        named = {**self.arrays(), J: np.asarray(self.J), LOSS: self.losses}
+        known |= {made.outputs[name]: x for name, x in named.items() if name in made.outputs}
+        return drawn(made, subject, known, level=level)
 
     def _repr_svg_(self) -> str | None:
         return self.picture()._repr_svg_()
 
+    def _rows(self) -> str:
+        return f"{len(self.X)} row{'' if len(self.X) == 1 else 's'}"
+
     def _title(self) -> str:
-        return f"{len(self.X)} rows, {self._subject.loss.name}, J {self.J:.6g}"
+        return f"{self._rows()}, {self._subject.loss.name}, J {self.J:.6g}"
 
 
 def traced(

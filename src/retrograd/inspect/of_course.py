@@ -101,16 +101,16 @@ def overfitting(evidence: Evidence) -> Verdict | None:
     J, valid = np.array(history.J), np.array(history.validation_J)
     best = int(np.argmin(valid))
     tail = valid[-max(3, len(valid) // 10) :]
-    rise = float(np.median(tail))
-    ratio = rise / float(valid[best]) if valid[best] > 0 else 1.0
-    is_worth = rise - valid[best] > 0.02 * valid[0]
+    lowest = float(valid[best])
+    base = max(lowest, 0.1 * float(valid[0]))  # next to nothing, a rise is large and matters little
+    ratio = 1.0 + (float(np.median(tail)) - lowest) / base if base > 0 else 1.0
     return Verdict(
         "overfitting",
-        bool(ratio > 1.2 and is_worth and J[-1] < J[best]),
+        bool(ratio > 1.2 and J[-1] < J[best]),
         f"the epochs after {best + 1}",
         ratio,
         1.2,
-        "the validation loss of the last epochs over its best",
+        "the validation loss of the last epochs over its best (or a tenth of the first)",
         "Prechelt 1998, sec. 2",
         "more data, l2 or weight decay, rg.Dropout, fewer units, patience",
     )

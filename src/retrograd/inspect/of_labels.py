@@ -43,17 +43,19 @@ def suspect(evidence: Evidence) -> Verdict | None:
     rows = np.flatnonzero(is_out)
     rows = rows[np.argsort(-figures[rows], kind="stable")]
     numbers = evidence.subject.numbers
+    first = 0 if numbers is None else 1
     items = tuple(map(int, rows if numbers is None else numbers[rows]))
     return Verdict(
         "suspect labels",
         bool(items),
-        f"row {items[0]}" if items else "",
+        f"row {first + items[0]}" if items else "",
         float(figures.max()),
         limit,
         meaning,
         "Northcutt, Jiang & Chuang 2021",
         "look at these rows in the data: mend or drop the wrong ones",
         items[:MOST_ITEMS],
+        first=first,
     )
 
 

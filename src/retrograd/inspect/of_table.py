@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from retrograd.arrays import Array
@@ -15,16 +17,35 @@ from retrograd.training.history import History
 MOST_ROWS = 1000  # that a diagnosis looks at
 
 
+def history_in(thing: Any) -> History | None:
+    """The history that is one, or that a table model or a fitted estimator has; None without."""
+    if isinstance(thing, History):
+        return thing
+    if isinstance(thing, TableModel):
+        return history_of(thing)
+    J = getattr(thing, "loss_curve_", None)
+    if not J:
+        return None
+    held_out = getattr(thing, "validation_loss_curve_", None) or []
+    return History(J=[float(x) for x in J], validation_J=[float(x) for x in held_out])
+
+
 def history_of(model: TableModel) -> History | None:
-    """The curves of the training, where the file has them; of one that diverged it has none."""
-    curves = model.settings.get("curves") or {}
+    """The curves of the training, where the file has them; of one that diverged it has none.
+
+    With the statistics of its epochs, where those were recorded.
+    """
+    curves, recorded = (model.settings.get(x) or {} for x in ("curves", "statistics"))
     if not curves.get("J"):
         return None
+    rate = model.settings.get("learning_rate")
     return History(
         J=list(curves["J"]),
         validation_J=list(curves.get("validation_J", [])),
+        learning_rate=[float("nan") if rate is None else float(rate)] * len(curves["J"]),
         best_epoch=int(model.settings.get("best_epoch", 0)),
         stopped=str(model.settings.get("stopped", "epochs")),
+        statistics={kind: {k: [*v] for k, v in own.items()} for kind, own in recorded.items()},
     )
 
 

@@ -25,7 +25,6 @@ from retrograd.training.statistics import places_of, slopes_of
 from retrograd.training.step import is_own_problem
 
 Z, A, DELTA, E = "z", "a", "delta", "e"
-MODES = ("train", "predict")
 J, LOSS, OUTPUT = "J", "loss", "output"
 
 
@@ -35,11 +34,13 @@ class Passes:
 
     - `places`: each layer with its place, "1", "2", "2.1", ..., and its nodes.
     - `outputs`: by name: J, loss, output; z1, a1, delta1, e1, z2, ...; dW1, db1, ...
+    - `slopes`: of each z, a and parameter that is trained: dJ/d(it).
     """
 
     objective: Objective
     places: tuple[tuple[str, Layer, LayerNodes], ...]
     outputs: Mapping[str, Node]
+    slopes: Mapping[Node, Node]
 
     def values(self, subject: Subject, *, seed: int = 0, first_row: int = 0) -> dict[Node, Array]:
         """The values of the variables: the rows, the parameters, and what noise is drawn from.
@@ -119,7 +120,7 @@ def _passes(
         own = {Z: nodes.z, A: nodes.a, DELTA: slopes[nodes.z], E: slopes[nodes.a]}
         outputs |= {f"{kind}{place}": node for kind, node in own.items()}
     outputs |= {f"d{name}": slopes[w] for name, w in made.trained.items()}
-    return Passes(made, places, outputs)
+    return Passes(made, places, outputs, slopes)
 
 
 KEPT = 16  # networks whose passes are kept

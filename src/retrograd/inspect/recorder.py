@@ -7,10 +7,10 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from retrograd.arguments import require_arguments
 from retrograd.arrays import require_integer
 from retrograd.errors import OptionError
 from retrograd.inspect.layers import NetworkTrace
+from retrograd.inspect.options import TraceOptions
 from retrograd.inspect.trace import of_model
 from retrograd.nn.network import Network
 from retrograd.training.history import History
@@ -51,8 +51,8 @@ class Recorder:
             raise OptionError("Recorder: give epochs, such as [1, 10, 100], or every=10")
         for epoch in epochs:
             require_integer("Recorder", "an epoch", epoch)
-        require_arguments("Recorder", options, of_model)
-        self._X, self._Y, self._options = X, Y, options
+        self._X, self._Y = X, Y
+        self._options = TraceOptions.of("Recorder", options)
         self._epochs, self._every = frozenset(map(int, epochs)), every
         self.traces: dict[int, NetworkTrace] = {}
 
@@ -60,4 +60,4 @@ class Recorder:
         """Trace the network, if this epoch is one of those asked for."""
         epoch = history.epochs
         if epoch in self._epochs or (self._every is not None and epoch % self._every == 0):
-            self.traces[epoch] = of_model(network, self._X, self._Y, **self._options)
+            self.traces[epoch] = of_model(network, self._X, self._Y, self._options)

@@ -19,11 +19,11 @@ from retrograd.arrays import (
 )
 from retrograd.autodiff.gradient import gradient
 from retrograd.errors import DataError, GraphError, OptionError, ShapeError
+from retrograd.frames import as_lines, as_rich, data_frame
 from retrograd.gates import sum as total
 from retrograd.graph.node import VARIABLE, Node, constant, describe, variable
 from retrograd.graph.order import variables
 from retrograd.graph.shape import rows
-from retrograd.inspect.frames import as_lines, as_rich, data_frame
 from retrograd.inspect.subject import network_of, rows_of
 from retrograd.nn.named import Named, as_x, require_names
 from retrograd.nn.network import Network

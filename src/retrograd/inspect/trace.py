@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retrograd.arguments import require_arguments
-from retrograd.arrays import require_integer
-from retrograd.errors import GraphError, ShapeError, require_known
+from retrograd.errors import GraphError, ShapeError
+from retrograd.frames import as_lines, as_rich, data_frame
 from retrograd.graph.node import CONSTANT, VARIABLE, Node, describe
 from retrograd.graph.shape import show
 from retrograd.graph.text import label
-from retrograd.inspect.frames import as_lines, as_rich, data_frame
 from retrograd.inspect.layers import NetworkTrace, traced
-from retrograd.inspect.passes import MODES
-from retrograd.inspect.subject import subject_of
+from retrograd.inspect.options import TraceOptions
 from retrograd.inspect.sweep import shares, sweep
-from retrograd.nn.losses import LossChoice
 from retrograd.pictures.picture import AUTO, MOST_NODES, Picture, draw
-from retrograd.training.frozen import find_frozen
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -121,20 +116,7 @@ class Trace:
 @overload
 def trace(output: Node, values: Mapping[Node, ArrayLike] | None = None, /) -> Trace: ...
 @overload
-def trace(
-    model: Any,
-    X: Any,
-    Y: ArrayLike | None = None,
-    /,
-    *,
-    loss: LossChoice = "auto",
-    l2: float | None = None,
-    sample_weight: ArrayLike | None = None,
-    frozen: Sequence[str] = (),
-    mode: str = "train",
-    seed: int = 0,
-    engine: str = "numpy",
-) -> NetworkTrace: ...
+def trace(model: Any, X: Any, Y: ArrayLike | None = None, /, **options: Any) -> NetworkTrace: ...
 
 
 def trace(subject: Any, X: Any = None, Y: ArrayLike | None = None, /, **options: Any) -> Any:
@@ -145,14 +127,14 @@ def trace(subject: Any, X: Any = None, Y: ArrayLike | None = None, /, **options:
         X: of a node, values for variables in place of their own. Of a model its rows, (B, I); of a
             table model a table with its target.
         Y: the targets of the rows, as `rg.train` or the estimator's fit takes them.
-        loss: of a network, as in `rg.train`; other models have their own.
-        l2: the penalty's; by default 0 for a network, else the model's own.
-        sample_weight: (B,), >= 0.
-        frozen: parameters without a gradient, as in `rg.train`.
-        mode: "train": `rg.Dropout` draws and `rg.BatchNorm` takes the batch's mean and variance;
-            "predict": as in predictions.
-        seed: of what random layers draw, below 2**53.
-        engine: "numpy" or "cpu".
+        options: of a model. loss: of a network, as in `rg.train`; other models have their own.
+            l2: the penalty's; by default 0 for a network, else the model's own.
+            sample_weight: (B,), >= 0.
+            frozen: parameters without a gradient, as in `rg.train`.
+            mode: "train": `rg.Dropout` draws and `rg.BatchNorm` takes the batch's mean and
+            variance; "predict": as in predictions.
+            seed: of what random layers draw, below 2**53.
+            engine: "numpy" or "cpu".
 
     Returns:
         Of a node a trace `t`: `t.value(node)` and `t.gradient(node)` for every node that `output`
@@ -181,30 +163,19 @@ def trace(subject: Any, X: Any = None, Y: ArrayLike | None = None, /, **options:
         if Y is not None or options:
             raise GraphError("trace: of a node, give values for variables and nothing else")
         return _of_node(subject, X)
-    require_arguments("trace", options, of_model)
-    return of_model(subject, X, Y, **options)
+    return of_model(subject, X, Y, TraceOptions.of("trace", options))
 
 
-def of_model(
-    model: Any,
-    X: Any,
-    Y: ArrayLike | None = None,
-    /,
-    *,
-    loss: LossChoice = "auto",
-    l2: float | None = None,
-    sample_weight: ArrayLike | None = None,
-    frozen: Sequence[str] = (),
-    mode: str = "train",
-    seed: int = 0,
-    engine: str = "numpy",
-) -> NetworkTrace:
+def of_model(model: Any, X: Any, Y: ArrayLike | None, options: TraceOptions) -> NetworkTrace:
     """`trace` of a model; see there."""
-    require_known("mode", mode, MODES)
-    require_integer("trace", "seed", seed, low=0)
-    found = subject_of("trace", model, X, Y, loss=loss, l2=l2, sample_weight=sample_weight)
-    held = find_frozen(found.network, frozen)
-    return traced(found, is_still=mode == "predict", frozen=held, seed=seed, engine=engine)
+    found = options.subject("trace", model, X, Y)
+    return traced(
+        found,
+        is_still=options.is_still,
+        frozen=options.held(found.network),
+        seed=options.seed,
+        engine=options.engine,
+    )
 
 
 def _of_node(output: Node, values: Mapping[Node, ArrayLike] | None = None) -> Trace:

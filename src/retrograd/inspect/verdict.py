@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from retrograd.inspect.frames import as_rich, data_frame
+from retrograd.frames import as_rich, data_frame
 
 # What the items are, where they are no units.
-ITEMS = {"unscaled inputs": "columns", "suspect labels": "rows, counted from 0"}
+ITEMS = {"unscaled inputs": "columns", "suspect labels": "rows"}
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,9 @@ class Verdict:
     - `ailment`: its name, one of `AILMENTS`. `is_found`: whether the figure is past the threshold.
     - `where`: the layer, parameter or column; empty where it is the whole.
     - `figure`, `threshold`: the numbers compared; `meaning`: what the figure is, in words.
-    - `items`: the numbers of units, columns or rows that are meant, the worst first; of a table
-      model rows of the table. `names`: of columns, where the data have names for them.
+    - `items`: the units, columns or rows that are meant, the worst first, by their index: from 0;
+      of a table model rows of the table. `names`: of columns, where the data have names for them.
+    - `first`: the number of the first item in words: 0, but 1 for rows of a table, as in errors.
     - `source`: where the rule comes from. `remedy`: what to try.
     """
 
@@ -33,13 +34,15 @@ class Verdict:
     remedy: str
     items: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
+    first: int = 0
 
     def listed(self, most: int = 10) -> str:
         """The items in words: "rows, counted from 0: 50, 7"; at most so many."""
-        shown = (self.names or tuple(map(str, self.items)))[:most]
+        shown = (self.names or tuple(str(self.first + item) for item in self.items))[:most]
         rest = len(self.items) - len(shown)
         more = f" and {rest} more" if rest else ""
-        return f"{ITEMS.get(self.ailment, 'units')}: {', '.join(shown)}{more}"
+        counted = "" if self.names else f", counted from {self.first}"
+        return f"{ITEMS.get(self.ailment, 'units')}{counted}: {', '.join(shown)}{more}"
 
     def __str__(self) -> str:
         sign = "past" if self.is_found else "within"

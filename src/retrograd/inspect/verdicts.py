@@ -14,7 +14,7 @@ from retrograd.errors import OptionError
 from retrograd.inspect import of_batch, of_course, of_labels
 from retrograd.inspect.evidence import Evidence
 from retrograd.inspect.layers import traced
-from retrograd.inspect.of_table import history_of, optimizer_of
+from retrograd.inspect.of_table import history_in, optimizer_of
 from retrograd.inspect.subject import AUTO, Subject, subject_of
 from retrograd.inspect.verdict import Diagnosis, Verdict
 from retrograd.nn.losses import LossChoice
@@ -28,7 +28,8 @@ from retrograd.training.session import TrainingSession
 Judge = Callable[[Evidence], Verdict | None]
 
 ROWS = "needs rows X and Y"
-STATISTICS = "needs the history of a training with statistics=True"
+STATISTICS = "needs the statistics of a training (rg.train with statistics=True)"
+SEARCHED = "is of a learning rate; a solver of full batches searches for the length of its steps"
 
 # Each ailment: who judges it, and what is missing where nobody can.
 AILMENTS: dict[str, tuple[Judge, str]] = {
@@ -49,6 +50,11 @@ AILMENTS: dict[str, tuple[Judge, str]] = {
         f"{ROWS}, 16 at least, and of classes their probabilities",
     ),
 }
+
+
+OF_A_RATE = (
+    "updates too large", "updates too small", "learning rate too high", "learning rate too low",
+)  # fmt: skip
 
 
 def diagnose(
@@ -98,11 +104,9 @@ def diagnose(
     subject = None
     if X is not None or Y is not None:
         subject = subject_of("diagnose", model, X, Y, loss=loss, l2=l2, sample_weight=sample_weight)
+    history = history or history_in(model)
     if isinstance(model, TableModel):
-        history = history or history_of(model)
         optimizer = optimizer or optimizer_of(model)
-    elif history is None and getattr(model, "loss_curve_", None):
-        history = History(J=[float(J) for J in model.loss_curve_])
     if subject is None and history is None:
         raise OptionError("diagnose: give rows X and Y, or a history=, or both")
     return judge(_evidence(subject, history, optimizer, seed=seed, engine=engine))
@@ -113,6 +117,9 @@ def judge(evidence: Evidence) -> Diagnosis:
     verdicts: list[Verdict] = []
     missing: list[tuple[str, str]] = []
     for ailment, (judged, needs) in AILMENTS.items():
+        if evidence.is_searched and ailment in OF_A_RATE:
+            missing.append((ailment, SEARCHED))
+            continue
         verdict = judged(evidence)
         if verdict is None:
             missing.append((ailment, needs))

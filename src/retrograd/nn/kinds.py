@@ -5,24 +5,35 @@ from __future__ import annotations
 from typing import Any
 
 from retrograd.errors import unknown_name
-from retrograd.nn.embeddings import Embedding, Periodic, PiecewiseLinear, Select
-from retrograd.nn.ends import Heads, Inputs
-from retrograd.nn.joins import Concatenate, Join, Residual
+from retrograd.nn.joins import Join
 from retrograd.nn.layer import Layer
-from retrograd.nn.layers import Dense, Dropout
-from retrograd.nn.normalisation import BatchNorm, LayerNorm
-from retrograd.nn.unit_wise import PReLU, Scale
+from retrograd.registry import Registry
 
-KINDS = (
-    *(BatchNorm, Concatenate, Dense, Dropout, Embedding, Heads, Inputs, LayerNorm),
-    *(Periodic, PiecewiseLinear, PReLU, Residual, Scale, Select),
+DENSE = "dense"  # where a file names no kind
+LAYERS: Registry[type[Layer]] = Registry(
+    "retrograd.nn",
+    {
+        "batch_norm": "normalisation:BatchNorm",
+        "concatenate": "joins:Concatenate",
+        "dense": "layers:Dense",
+        "dropout": "layers:Dropout",
+        "embedding": "embeddings:Embedding",
+        "heads": "ends:Heads",
+        "inputs": "ends:Inputs",
+        "layer_norm": "normalisation:LayerNorm",
+        "periodic": "embeddings:Periodic",
+        "piecewise_linear": "embeddings:PiecewiseLinear",
+        "prelu": "unit_wise:PReLU",
+        "residual": "joins:Residual",
+        "scale": "unit_wise:Scale",
+        "select": "embeddings:Select",
+    },
 )
-LAYERS: dict[str, type[Layer]] = {kind.kind: kind for kind in KINDS}
 
 
 def layer_from_json(value: Any) -> Layer:
     """The layer that `to_json` wrote."""
-    kind = value.get("kind", Dense.kind)
+    kind = value.get("kind", DENSE)
     if kind not in LAYERS:
         raise unknown_name("layer", kind, LAYERS)
     made = LAYERS[kind]

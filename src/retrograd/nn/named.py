@@ -74,10 +74,11 @@ def as_x(
             "with names let rg.Inputs be its first layer"
         )
     require_names("X", parts, inputs, "input")
-    if dtype is None:
-        dtype = widest(as_numbers(parts[name], f"X[{name!r}]").dtype for name in inputs)
+    given = {name: as_numbers(parts[name], f"X[{name!r}]") for name in inputs}
+    options: dict[str, Any] = {"min_rows": min_rows, "check_finite": check_finite}
+    options["dtype"] = widest(x.dtype for x in given.values()) if dtype is None else dtype
     found = {
-        name: as_matrix(parts[name], f"X[{name!r}]", n_columns=n, dtype=dtype, min_rows=min_rows)
+        name: as_matrix(given[name], f"X[{name!r}]", n_columns=n, **options)
         for name, n in inputs.items()
     }
     (first, x), *others = found.items()

@@ -197,7 +197,7 @@ class Network:
             piece = np.ascontiguousarray(x[start : start + ROWS_AT_ONCE])
             *outputs, zeros = function([piece, *parameters])
             if zeros.any():
-                require_finite(x, "X")
+                as_x(X, self.inputs, self.n_inputs, dtype=dtype, min_rows=0)  # tells where
             pieces.append(outputs)
         joined = [x[0] if len(x) == 1 else np.concatenate(x) for x in zip(*pieces, strict=True)]
         return dict(zip(self._heads, joined, strict=True)) if self._heads else joined[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from retrograd.frames import as_lines
 from retrograd.graph.node import Node, variable
 from retrograd.graph.order import flops, rebuild
 from retrograd.graph.shape import Shape, show, size_of
@@ -49,13 +50,8 @@ class Summary:
         for line in self.lines:
             numbers = line.n_parameters, line.flops, line.bytes
             table.append((line.name, line.kind, show(line.shape), *(f"{n:,}" for n in numbers)))
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        text = [
-            "  ".join([*map(str.ljust, row[:3], widths[:3]), *map(str.rjust, row[3:], widths[3:])])
-            for row in table
-        ]
-        n = self.lines[-1].n_statistics
-        return "\n".join([*text, f"{n:,} of the parameters are running estimates"] if n else text)
+        text, n = as_lines(table, right=3), self.lines[-1].n_statistics
+        return f"{text}\n{n:,} of the parameters are running estimates" if n else text
 
 
 def line(

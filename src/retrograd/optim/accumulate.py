@@ -10,12 +10,10 @@ from retrograd.errors import OptionError
 from retrograd.gates import greater_equal, where
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
-from retrograd.optim.base import Nodes, Point, Slot, slot_name
+from retrograd.optim.base import BATCHES, STEPS, Nodes, Point, Slot, slot_name
 from retrograd.optim.wrapper import Wrapper
 
-SUM, BATCHES, STEPS = "sum", "n_batches", "n_steps"
-WAITING = f"accumulate: {BATCHES}"
-"""What the state variable ends in that counts the batches of a step to come."""
+SUM = "sum"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
 
 RATE = "learning_rate"
+BATCHES, STEPS = "n_batches", "n_steps"  # of state that counts batches until a step, and steps
+WAITING = f"accumulate: {BATCHES}"
+"""What the state variable ends in that counts the batches of a step to come."""
 
 Rate = float | Callable[[int], float]
 """A learning rate, or a function of the step, counted from 0, that gives it."""

@@ -6,22 +6,13 @@ from dataclasses import dataclass, replace
 
 from retrograd.arrays import require_number
 from retrograd.errors import OptionError
-from retrograd.gates import maximum, minimum, sqrt, square
-from retrograd.gates import sum as total
-from retrograd.graph.node import Node, constant
+from retrograd.gates import maximum, minimum
+from retrograd.graph.node import Node
 from retrograd.optim.base import RATE, Nodes, Point
-from retrograd.optim.norms import norm
+from retrograd.optim.lengths import joint_norm, norm
 from retrograd.optim.wrapper import Wrapper
 
 TINY = 1e-6  # added to a norm before it divides, as in PyTorch
-
-
-def joint_norm(gradients: Nodes) -> Node:
-    """The Euclidean norm of all gradients together."""
-    squares: Node = constant(0.0)
-    for g in gradients.values():
-        squares = squares + total(square(g))
-    return sqrt(squares)
 
 
 @dataclass(frozen=True)

@@ -16,3 +16,4 @@ class FullBatch(Choices):
     """
 
     name: ClassVar[str]
+    needs_residuals: ClassVar[bool] = False  # each row's own, not J and its gradient alone

@@ -40,6 +40,7 @@ class LevenbergMarquardt(FullBatch):
     """
 
     name = "levenberg_marquardt"
+    needs_residuals = True
 
     damping: float = 1e-3
     bayesian: bool = False

@@ -22,7 +22,7 @@ from retrograd.optim.base import (
     structure,
 )
 from retrograd.optim.groups import Divided, require_optimizer
-from retrograd.optim.norms import norm
+from retrograd.optim.lengths import norm
 
 COEFFICIENTS = 3.4445, -4.7750, 2.0315  # steep at 0, so that few iterations do   [Jordan 2024]
 OTHERS = "others: "  # before the names of the fallback's numbers and state

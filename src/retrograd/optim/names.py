@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-from retrograd.errors import OptionError, unknown_name
-from retrograd.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
-from retrograd.optim.base import Optimizer
-from retrograd.optim.conjugate_gradient import ConjugateGradient, ScaledConjugateGradient
-from retrograd.optim.full_batch import FullBatch
-from retrograd.optim.lbfgs import LBFGS
-from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
-from retrograd.optim.muon import Muon
-from retrograd.optim.norms import LAMB, Adafactor
-from retrograd.optim.rms import Adadelta, Adagrad, RMSprop
-from retrograd.optim.schedule_free import ScheduleFreeAdamW
-from retrograd.optim.sgd import SGD
-from retrograd.optim.signs import Lion, Rprop
+from dataclasses import replace
+from typing import Any
 
-OPTIMIZERS: dict[str, type[Optimizer | FullBatch]] = {
-    "sgd": SGD,
-    "rmsprop": RMSprop,
-    "adagrad": Adagrad,
-    "adadelta": Adadelta,
-    "adam": Adam,
-    "adamw": AdamW,
-    "adamax": Adamax,
-    "nadam": NAdam,
-    "radam": RAdam,
-    "lion": Lion,
-    "lamb": LAMB,
-    "adafactor": Adafactor,
-    "muon": Muon,
-    "rprop": Rprop,
-    "schedule_free_adamw": ScheduleFreeAdamW,
-    "lbfgs": LBFGS,
-    "conjugate_gradient": ConjugateGradient,
-    "scaled_conjugate_gradient": ScaledConjugateGradient,
-    "levenberg_marquardt": LevenbergMarquardt,
-}
+from retrograd.errors import OptionError, unknown_name
+from retrograd.optim.base import Optimizer
+from retrograd.optim.full_batch import FullBatch
+from retrograd.registry import Registry
+
+OPTIMIZERS: Registry[type[Optimizer | FullBatch]] = Registry(
+    "retrograd.optim",
+    {
+        "sgd": "sgd:SGD",
+        "rmsprop": "rms:RMSprop",
+        "adagrad": "rms:Adagrad",
+        "adadelta": "rms:Adadelta",
+        "adam": "adam:Adam",
+        "adamw": "adam:AdamW",
+        "adamax": "adam_variants:Adamax",
+        "nadam": "adam_variants:NAdam",
+        "radam": "adam_variants:RAdam",
+        "lion": "signs:Lion",
+        "lamb": "norms:LAMB",
+        "adafactor": "norms:Adafactor",
+        "muon": "muon:Muon",
+        "rprop": "signs:Rprop",
+        "schedule_free_adamw": "schedule_free:ScheduleFreeAdamW",
+        "lbfgs": "lbfgs:LBFGS",
+        "conjugate_gradient": "conjugate_gradient:ConjugateGradient",
+        "scaled_conjugate_gradient": "conjugate_gradient:ScaledConjugateGradient",
+        "levenberg_marquardt": "levenberg_marquardt:LevenbergMarquardt",
+    },
+)
 
 
 def find_optimizer(optimizer: Optimizer | FullBatch | str) -> Optimizer | FullBatch:
@@ -59,6 +56,5 @@ def with_usual_momentum(name: str, learning_rate: float | None) -> Optimizer | F
     made = find_optimizer(name)
     if isinstance(made, FullBatch) or learning_rate is None:
         return made
-    if isinstance(made, SGD):
-        return SGD(learning_rate, momentum=0.9)
-    return made.with_rate(learning_rate)
+    usual: dict[str, Any] = {"momentum": 0.9} if name == "sgd" else {}
+    return replace(made.with_rate(learning_rate), **usual)

@@ -9,16 +9,11 @@ import numpy as np
 
 from retrograd.arrays import require_number
 from retrograd.gates import greater, maximum, mean, minimum, sqrt, square, where
-from retrograd.gates import sum as total
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape, size_of
 from retrograd.optim.adam import Moments, averages
 from retrograd.optim.base import Nodes, PerParameter, Rate, Slot, Update, require_rate
-
-
-def norm(x: Node) -> Node:
-    """The Euclidean norm of all entries."""
-    return sqrt(total(square(x)))
+from retrograd.optim.lengths import norm
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from retrograd.arrays import require_number
 from retrograd.gates import maximum
 from retrograd.graph.node import Node
 from retrograd.optim.base import Point
-from retrograd.optim.clip import joint_norm
+from retrograd.optim.lengths import joint_norm
 from retrograd.optim.wrapper import Wrapper
 
 TINY = 1e-12  # a gradient of 0 has no direction

@@ -53,8 +53,11 @@ class Picture:
     def _repr_svg_(self) -> str | None:
         return self.to_svg() if layout.is_available() else None
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, width: float = WIDE) -> None:
         """Write the picture to a file, whole or not at all: .svg, .dot, .gv or .mmd.
+
+        `width`: of SVG, as in `to_svg`: of a page of text about 880 pixels, lest it be made smaller
+        there than can be read.
 
         Raises OptionError for another suffix, FileError for a path that cannot be written.
         """
@@ -64,7 +67,8 @@ class Picture:
         if suffix not in _WRITERS:
             known = ", ".join(_WRITERS)
             raise OptionError(f"{path}: a picture's suffix is one of {known}")
-        replace_file(path, [(getattr(self, _WRITERS[suffix])() + "\n").encode()])
+        text = self.to_svg(width=width) if suffix == ".svg" else getattr(self, _WRITERS[suffix])()
+        replace_file(path, [f"{text}\n".encode()])
 
 
 def draw(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -93,6 +94,19 @@ class Scene:
     title: str
     boxes: tuple[Box, ...]
     wires: tuple[Wire, ...]
+
+
+# What no XML document may hold: control characters, halves of surrogate pairs.
+_NO_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def written(text: str) -> str:
+    r"""A text as it can stand in a file: a sign that cannot becomes U+FFFD.
+
+    >>> written("price in \u20ac"), written("a\x07b") == "a\ufffdb"
+    ('price in €', True)
+    """
+    return _NO_TEXT.sub("\ufffd", text)
 
 
 def number(value: float, digits: int = 4) -> str:

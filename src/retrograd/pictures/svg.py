@@ -21,7 +21,7 @@ from retrograd.pictures.layout import (
     place,
     text_width,
 )
-from retrograd.pictures.scene import GATE, LAYER, NUMBER, VALUE, Scene
+from retrograd.pictures.scene import GATE, LAYER, NUMBER, VALUE, Scene, written
 
 FONT = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 INK = "#222222"
@@ -61,7 +61,7 @@ def as_svg(scene: Scene, *, width: float = WIDE) -> str:
             "font-size": _n(NORMAL),
         },
     )
-    ET.SubElement(root, "title").text = scene.title
+    ET.SubElement(root, "title").text = written(scene.title)
     ET.SubElement(root, "rect", {"width": "100%", "height": "100%", "fill": "#FFFFFF"})
     y = 0.0
     for part in parts:
@@ -160,7 +160,7 @@ def _draw_shape(root: ET.Element, shape: Shape) -> None:
     box = shape.box
     group = ET.SubElement(root, "g")
     if box.hint:
-        ET.SubElement(group, "title").text = box.hint
+        ET.SubElement(group, "title").text = written(box.hint)
     radius = {GATE: shape.height / 2, LAYER: 8.0}.get(box.kind, 3.0)
     left, top = shape.x - shape.width / 2, shape.y - shape.height / 2
     outline = {
@@ -217,4 +217,4 @@ def _write(
         given["text-anchor"] = anchor
     if weight != "normal":
         given["font-weight"] = weight
-    ET.SubElement(parent, "text", given).text = text
+    ET.SubElement(parent, "text", given).text = written(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retrograd.pictures.scene import GATE, LAYER, Box, Scene, Wire
+from retrograd.pictures.scene import GATE, LAYER, Box, Scene, Wire, written
 
 _DOT_SHAPES = {GATE: "ellipse", LAYER: "box style=rounded"}
 _MERMAID_SHAPES = {GATE: '(("{}"))', LAYER: '("{}")'}
@@ -28,7 +28,8 @@ def as_mermaid(scene: Scene) -> str:
     lines = ["flowchart LR"]
     for i, box in enumerate(scene.boxes):
         shape = _MERMAID_SHAPES.get(box.kind, '["{}"]')
-        lines.append(f"  n{i}{shape.format(_marked('<br/>'.join(_words(box))))}")
+        words = _marked("\n".join(_words(box)))
+        lines.append(f"  n{i}{shape.format(words)}")
     for source, target, words in _edges(scene):
         to = f'out{source}[" "]' if target is None else f"n{target}"
         label = f'|"{_marked(words)}"|' if words else ""
@@ -58,8 +59,8 @@ def _label(wire: Wire) -> str:
 
 
 def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return written(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _marked(text: str) -> str:
-    return text.replace('"', "#quot;").replace("\n", "<br/>")
+    return written(text).replace('"', "#quot;").replace("<", "#lt;").replace("\n", "<br/>")

@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from retrograd.arrays import as_numbers, require_finite
 from retrograd.errors import DataError, OptionError
+from retrograd.files.table import Table
 from retrograd.nn.network import Network
 from retrograd.plots.canvas import COLOURS, MARKERS, blank, dress, legend, require_same_length
+from retrograd.tabular.model import TableModel
+from retrograd.tabular.target import ClassTarget
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,18 +26,19 @@ MOST_CLASSES = len(COLOURS)
 
 def plot_boundary(
     model: Any,
-    X: ArrayLike,
+    X: Any,
     y: ArrayLike,
     *,
-    names: Sequence[str] = ("feature 1", "feature 2"),
+    names: Sequence[str] | None = None,
     title: str = "",
 ) -> Figure:
     """The regions in which a model answers each class, and the rows; or the number that it answers.
 
     Args:
-        model: a network of two inputs, or a fitted estimator of two features.
+        model: a network of two inputs, a fitted estimator of two features, or a table model of two
+            columns of numbers.
         X: the rows, (n, 2). y: their classes or numbers, (n,).
-        names: of the two features, with their units.
+        names: of the two features, with their units; by default those of a data frame's columns.
         title: a line over the picture.
 
     Returns:
@@ -49,6 +53,7 @@ def plot_boundary(
     'feature 2'
     """
     rows, truth = as_numbers(X, "X").astype(np.float64), np.asarray(y)
+    names = names or tuple(map(str, getattr(X, "columns", ("feature 1", "feature 2"))))
     if rows.ndim != 2 or rows.shape[1] != 2 or not len(rows):
         raise DataError(f"plot_boundary: X is (n, 2), got {rows.shape}")
     require_finite(rows, "X")
@@ -58,7 +63,9 @@ def plot_boundary(
     edge = np.where(high > low, 0.08 * (high - low), 1.0)
     sides = [np.linspace(low[i] - edge[i], high[i] + edge[i], POINTS) for i in range(2)]
     grid = np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
-    answers, is_classes = _answers(model, grid)
+    # An estimator that was fitted to a data frame wants one again.
+    is_framed = hasattr(X, "columns") and hasattr(model, "feature_names_in_")
+    answers, is_classes = _answers(model, type(X)(grid, columns=X.columns) if is_framed else grid)
     figure, [axes] = blank(width=7.0, height=5.6)
     if is_classes:
         _draw_classes(axes, sides, answers, rows, truth)
@@ -69,11 +76,14 @@ def plot_boundary(
     return figure
 
 
-def _answers(model: Any, grid: NDArray[np.float64]) -> tuple[NDArray[Any], bool]:
+def _answers(model: Any, grid: Any) -> tuple[NDArray[Any], bool]:
     if not hasattr(model, "predict"):
         raise OptionError(f"plot_boundary: {type(model).__name__} has no predict(X)")
     if isinstance(model, Network) and model.heads:
         raise OptionError(f"plot_boundary: takes a network of one output; this one is {model!r}")
+    if isinstance(model, TableModel):
+        columns = dict(zip(model.columns.names, grid.T, strict=True))
+        return model.predict(Table.of(columns)), isinstance(model.target, ClassTarget)
     found = np.asarray(model.predict(grid))
     if isinstance(model, Network):
         if model.output not in ("softmax", "sigmoid"):

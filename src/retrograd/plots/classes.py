@@ -14,6 +14,7 @@ from retrograd.plots.canvas import (
     COLOURS,
     DASHES,
     GREY,
+    NARROW,
     ONE_WAY,
     blank,
     dress,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CURVES = 12  # of more classes, those with the most rows
+MOST_NAMES = 15  # at a side of a matrix without counts
 
 
 def plot_confusion(
@@ -32,6 +34,7 @@ def plot_confusion(
     predicted: ArrayLike,
     *,
     classes: Sequence[Any] | None = None,
+    with_counts: bool = True,
     title: str = "",
 ) -> Figure:
     """How many rows of each class were taken for which; the diagonal is right.
@@ -39,6 +42,8 @@ def plot_confusion(
     Args:
         y: the true classes, (n,). predicted: as many answers.
         classes: all classes in their order; by default those that occur, sorted.
+        with_counts: write the number of rows into each cell; without, the picture is small however
+            many classes there are, and names some of them at its sides.
         title: a line over the picture.
 
     Returns:
@@ -54,26 +59,42 @@ def plot_confusion(
     require_same_length("plot_confusion", y=truth, predicted=answer)
     counts, known = _count(truth, answer, classes)
     n = len(known)
-    figure, [axes] = blank(width=3.4 + 0.45 * max(n, 4), height=2.6 + 0.45 * max(n, 4))
+    side = 0.45 * max(n, 4) if with_counts else NARROW - 1.2
+    figure, [axes] = blank(width=side + (3.4 if with_counts else 1.2), height=side + 2.6)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     drawn = axes.imshow(100 * share, cmap=ONE_WAY, vmin=0, vmax=100, aspect="auto")
     for i, j in np.ndindex(n, n):
-        if counts[i, j]:
+        if counts[i, j] and with_counts:
             colour = "white" if share[i, j] > 0.55 else "black"
-            size = 11 if n <= 12 else 7
+            size = 11 if n <= 12 else 9
             axes.text(
                 j, i, str(counts[i, j]), ha="center", va="center", color=colour, fontsize=size
             )
-    words = [str(name) for name in known]
+    apart = 1 if with_counts else -(-n // MOST_NAMES)
+    words = [str(name) for name in known[::apart]]
     turned = 45 if max(map(len, words)) > 4 else 0
-    axes.set_xticks(range(n), words, rotation=turned, ha="right" if turned else "center")
-    axes.set_yticks(range(n), words)
+    axes.set_xticks(range(0, n, apart), words, rotation=turned, ha="right" if turned else "center")
+    axes.set_yticks(range(0, n, apart), words)
     right = f"{np.trace(counts)} of {len(truth)} rows right"
     dress(axes, x="predicted class", y="true class", title=f"{title}: {right}" if title else right)
     axes.grid(False)
     bar = figure.colorbar(drawn, ax=axes, shrink=0.8)
     bar.set_label("share of the true class (%)", fontsize=11)
     return figure
+
+
+def worst_pairs(y: ArrayLike, predicted: ArrayLike) -> list[tuple[Any, Any, int, float]]:
+    """What is mistaken most: true class, what it was taken for, rows, their share of the class.
+
+    >>> worst_pairs(["a", "b", "b", "b"], ["a", "a", "b", "a"])
+    [('b', 'a', 2, 0.6666666666666666)]
+    """
+    truth = np.asarray(y).tolist()
+    mistaken = Counter(
+        pair for pair in zip(truth, np.asarray(predicted).tolist(), strict=True) if len({*pair}) > 1
+    )
+    sizes = Counter(truth)
+    return [(a, b, n, n / sizes[a]) for (a, b), n in mistaken.most_common()]
 
 
 def _count(

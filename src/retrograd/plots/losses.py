@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from retrograd.errors import DataError, OptionError
 from retrograd.files.atomic import replace_file
+from retrograd.inspect.of_table import history_in
 from retrograd.plots.canvas import (
     BLUE,
     GREY,
@@ -29,11 +30,12 @@ LOG_FROM = 10.0  # a loss that falls by more than this factor is drawn on a loga
 FEW = 30  # up to so many epochs each is marked with a dot
 
 
-def plot_history(history: History, *, title: str = "", label: str = "loss J") -> Figure:
+def plot_history(history: Any, *, title: str = "", label: str = "loss J") -> Figure:
     """J of training and of validation against the epoch, and the epoch whose weights were kept.
 
     Args:
-        history: what `rg.train` returned, of one epoch at least.
+        history: what `rg.train` returned, of one epoch at least; or a fitted estimator or a table
+            model, which have one.
         title: a line over the picture.
         label: of the vertical axis.
 
@@ -44,17 +46,19 @@ def plot_history(history: History, *, title: str = "", label: str = "loss J") ->
     >>> rg.plot_history(history).axes[0].get_ylabel()
     'loss J'
     """
-    require_history("plot_history", history)
+    history = require_history("plot_history", history)
     best = history.best_epoch if history.validation_J else 0
     return loss_curves(
         history.J, history.validation_J, best_epoch=best or None, title=title, label=label
     )
 
 
-def require_history(owner: str, history: object) -> None:
-    """Raise OptionError for what is no history."""
-    if not isinstance(history, History):
-        raise OptionError(f"{owner}: history is what rg.train returned, got {history!r}")
+def require_history(owner: str, thing: object) -> History:
+    """The history that something is or has; OptionError where there is none."""
+    history = history_in(thing)
+    if history is None:
+        raise OptionError(f"{owner}: history is what rg.train returned, got {thing!r}")
+    return history
 
 
 def loss_curves(

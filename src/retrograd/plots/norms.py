@@ -10,7 +10,6 @@ import numpy as np
 from retrograd.errors import DataError
 from retrograd.plots.canvas import COLOURS, DASHES, blank, dress, legend
 from retrograd.plots.losses import count_epochs, require_history
-from retrograd.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,14 +22,15 @@ PANELS = {
 MOST = 14  # lines of a panel: of more parameters only the matrices are drawn, then every other
 
 
-def plot_norms(history: History, *, title: str = "") -> Figure:
+def plot_norms(history: Any, *, title: str = "") -> Figure:
     """Norms of each layer's gradient, update and delta in the last step of each epoch.
 
     Lines that fall apart by orders of magnitude from layer to layer are gradients that vanish or
     explode on their way back.
 
     Args:
-        history: of `rg.train(..., statistics=True)`, of one epoch at least.
+        history: of `rg.train(..., statistics=True)`, of one epoch at least; or a table model that
+            `retrograd train` wrote.
         title: a line over the picture.
 
     Returns:
@@ -43,8 +43,8 @@ def plot_norms(history: History, *, title: str = "") -> Figure:
     >>> [axes.get_ylabel() for axes in rg.plot_norms(history).axes][0]
     'norm of dJ/d(parameter)'
     """
-    require_history("plot_norms", history)
-    found = {name: own for name, own in history.statistics.items() if name in PANELS}
+    history = require_history("plot_norms", history)
+    found = {name: history.statistics[name] for name in PANELS if name in history.statistics}
     if not found or not history.epochs:
         raise DataError(
             "plot_norms: the history has no statistics; train with rg.train(..., statistics=True)"

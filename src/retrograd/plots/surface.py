@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retrograd.arrays import Array, require_integer, require_number
-from retrograd.errors import DataError, OptionError
-from retrograd.inspect.subject import subject_of
+from retrograd.errors import DataError
+from retrograd.inspect.subject import Subject, network_of, subject_of
 from retrograd.nn.losses import LossChoice
 from retrograd.nn.network import Network
 from retrograd.plots.canvas import ORANGE, blank, dress
@@ -26,13 +26,13 @@ LEVELS = 18
 
 
 def plot_loss_surface(
-    network: Network,
-    X: ArrayLike,
-    Y: ArrayLike,
+    model: Any,
+    X: Any,
+    Y: ArrayLike | None = None,
     *,
     path: Sequence[Mapping[str, ArrayLike]] = (),
     loss: LossChoice = "auto",
-    l2: float = 0.0,
+    l2: float | None = None,
     points: int = 41,
     span: float = 1.0,
     seed: int = 0,
@@ -40,14 +40,16 @@ def plot_loss_surface(
 ) -> Figure:
     """J over the plane of two directions through the network's parameters, as lines of equal J.
 
-    With a path the plane is the one that holds most of it: its two first principal components. It
-    is drawn with a margin, and the share of the path's variance along each side is told. Without,
+    With a path the plane is the one through its end that holds most of it: the squared distances of
+    its points from the end are the largest along its two directions, and their share along each is
+    told   [Li, Xu, Taylor, Studer & Goldstein 2018, sec. 7]. It is drawn with a margin. Without,
     the directions are random, each unit's part as long as its own weights, so that a step of 1 is
-    as far as the weights are long [Li, Xu, Taylor, Studer & Goldstein 2018].
+    as far as the weights are long [the same, sec. 4].
 
     Args:
-        network: at the middle of the plane, or at the end of the path.
-        X, Y: the rows that J is of. loss, l2: as in `rg.train`.
+        model: a network, a fitted estimator or a table model: at the middle of the plane, or at
+            the end of the path.
+        X, Y: the rows that J is of; of a table model a table. loss, l2: as in `rg.trace`.
         path: copies of the parameters, two at least, as a callback of `rg.train` takes them:
             `path.append({name: W.copy() for name, W in network.parameters.items()})`.
         points: of the grid along each side, at least 5. J is computed at the square of it.
@@ -68,11 +70,10 @@ def plot_loss_surface(
     >>> figure.axes[0].get_ylabel().startswith('second direction')
     True
     """
-    if not isinstance(network, Network):
-        raise OptionError(f"plot_loss_surface: expected a network, got {type(network).__name__}")
+    network = network_of("plot_loss_surface", model)
     require_integer("plot_loss_surface", "points", points, low=5)
     require_number("plot_loss_surface", "span", span, open_low=True)
-    made = _Surface.of(network, X, Y, loss, l2)
+    made = _Surface.of(network, subject_of("plot_loss_surface", model, X, Y, loss=loss, l2=l2))
     end = made.flat(network.parameters)
     if end.size < 2:
         raise DataError("plot_loss_surface: a plane needs two parameters; the network has one")
@@ -131,10 +132,7 @@ class _Surface:
     fixed: Sequence[Array]
 
     @classmethod
-    def of(
-        cls, network: Network, X: ArrayLike, Y: ArrayLike, loss: LossChoice, l2: float
-    ) -> _Surface:
-        found = subject_of("plot_loss_surface", network, X, Y, loss=loss, l2=l2)
+    def of(cls, network: Network, found: Subject) -> _Surface:
         made = objective(network, found.loss, found.rows.target, is_still=True)
         values = found.values(made)
         function = compile([made.J], [*values, *made.parameters.values()])
@@ -196,7 +194,7 @@ def _plane_of_path(path: Flat) -> _Plane:
     share = sizes**2 / max(float((sizes**2).sum()), np.finfo(float).tiny)
     percent = [100 * float(share[k]) if k < len(share) else 0.0 for k in range(2)]
     labels = tuple(
-        f"{name} direction of the path ({part:.0f} % of its variance)"
+        f"{name} direction of the path ({part:.0f} % of its squared length)"
         for name, part in zip(("first", "second"), percent, strict=True)
     )
     return _Plane(end, first, second, (bounds[0], bounds[1]), (labels[0], labels[1]), places)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DPI = 150  # of plots
 MOST_DOTS = 60_000  # of a plot's height: as many as can be drawn
 PIXELS = 78  # on the screen, of an inch of a plot: letters of 10 points are 11 pixels high
+PANEL = 2.6  # inches, of one panel of several below each other
 LINE = 42  # letters of a title or a label on a telephone's screen
 TIGHT = 1040  # pixels of the screen, below which what is wide is drawn again, below each other
 
@@ -140,31 +141,29 @@ def plots(*drawn: tuple[Figure, str]) -> str:
 
 
 def _narrow(figure: Figure) -> None:
-    """Make a figure of one panel as wide as a telephone's screen, long titles in more lines."""
+    """Make a figure as wide as a telephone's screen, long titles in more lines.
+
+    Panels below each other stay as high as their labels are long.
+    """
     width, height = figure.get_size_inches()
+    place = figure.axes[0].get_subplotspec()
+    n_panels = 1 if place is None else place.get_gridspec().nrows
     if width > NARROW:
-        figure.set_size_inches(NARROW, max(height * NARROW / width, 0.7 * NARROW))
+        least = max(0.7 * NARROW, PANEL * n_panels)
+        figure.set_size_inches(NARROW, max(height * NARROW / width, least))
     for axes in figure.axes:
         for words in (axes.title, axes.xaxis.label, axes.yaxis.label):
             words.set_text(fill(words.get_text(), LINE))
             words.set_fontsize(11)
 
 
-def large_plot(wide: Figure, narrow: Figure | None, caption: str) -> str:
-    """A figure as wide as the page, and another in its place where the screen is narrow.
-
-    Without another it is as large as its letters need, in a frame that scrolls.
-    """
+def large_plot(wide: Figure, narrow: Figure, caption: str) -> str:
+    """A figure as wide as the page, and another in its place where the screen is narrow."""
     words = escape(caption)
     width = PIXELS * wide.get_figwidth()
-    if narrow is None:
-        image = f'<img alt="{words}" style="width: {width:.0f}px" src="{_png(wide)}">'
-        hint = '<span class="tight">Wider than a narrow screen: it scrolls sideways.</span>'
-        inside = f'{hint}<div class="wide">{image}</div>'
-    else:
-        source = f'<source media="(max-width: {TIGHT}px)" srcset="{_png(narrow)}">'
-        image = f'<img alt="{words}" style="max-width: {width:.0f}px" src="{_png(wide)}">'
-        inside = f"<picture>{source}{image}</picture>"
+    source = f'<source media="(max-width: {TIGHT}px)" srcset="{_png(narrow)}">'
+    image = f'<img alt="{words}" style="max-width: {width:.0f}px" src="{_png(wide)}">'
+    inside = f"<picture>{source}{image}</picture>"
     return f'<figure class="large">{inside}<figcaption>{words}</figcaption></figure>'
 
 

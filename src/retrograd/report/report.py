@@ -20,9 +20,10 @@ from retrograd.pictures import layout
 from retrograd.pictures.scene import number
 from retrograd.plots.canvas import with_unit
 from retrograd.plots.checks import plot_gradient_check
-from retrograd.plots.classes import most_rows, plot_confusion, plot_roc
+from retrograd.plots.classes import most_rows, plot_confusion, plot_roc, worst_pairs
 from retrograd.plots.layers import plot_distributions, plot_weights
 from retrograd.plots.losses import loss_curves
+from retrograd.plots.norms import plot_norms
 from retrograd.plots.regression import plot_errors, plot_regression
 from retrograd.report import html
 from retrograd.tabular.model import TableModel
@@ -32,9 +33,11 @@ from retrograd.training.scores import r2
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LONG = ("curves", "statistics", "command")  # settings that are shown elsewhere
 MOST_COLUMNS = 40  # of the data that are listed
 MOST_CLASSES = 30  # with a confusion matrix that can be read
 FEW_CLASSES = 12  # with one that can be read on any screen
+MOST_PAIRS = 10  # of classes that are mistaken, in a list
 ROOMY, TIGHT = 1000, 360  # pixels of the picture of the network, on a wide and a narrow screen
 TRACED, CHECKED, ENTRIES = 256, 32, 40  # rows, and entries of each parameter
 
@@ -125,6 +128,8 @@ def _of_classes(
     """Confusion matrix and ROC; where one is left out, the reason."""
     drawn: list[tuple[Figure, str]] = []
     parts, n = [], len(classes)
+    if n > FEW_CLASSES:
+        parts.append(_pairs(truth, answers))
     if n > MOST_CLASSES:
         why = f"with more than {MOST_CLASSES} classes it cannot be read"
         parts.append(html.text(f"No confusion matrix: there are {n} classes, and {why}."))
@@ -132,7 +137,8 @@ def _of_classes(
         matrix = plot_confusion(truth, answers, classes=classes)
         caption = "Confusion matrix: each true class, and what it was taken for."
         if n > FEW_CLASSES:
-            parts.append(html.large_plot(matrix, None, caption))
+            small = plot_confusion(truth, answers, classes=classes, with_counts=False)
+            parts.append(html.large_plot(matrix, small, caption))
         else:
             drawn.append((matrix, caption))
     absent = [name for name in classes if name not in set(truth.tolist())]
@@ -143,6 +149,22 @@ def _of_classes(
         curve = plot_roc(truth, outputs, classes=classes)
         drawn.append((curve, _roc_caption(len(most_rows(truth, classes)), classes)))
     return [html.plots(*drawn), *parts]
+
+
+def _pairs(truth: np.ndarray, answers: np.ndarray) -> str:
+    """The classes that are taken for others most often."""
+    found = worst_pairs(truth, answers)
+    if not found:
+        return html.text("No row of a class was taken for another.")
+    lines = [(a, b, n, f"{100 * share:.1f} %") for a, b, n, share in found[:MOST_PAIRS]]
+    rest = sum(n for *_, n, _ in found[MOST_PAIRS:])
+    return "".join(
+        [
+            html.text("The classes that were mistaken for each other most often:"),
+            html.table(("class", "taken for", "rows", "share"), lines, left=(0, 1)),
+            html.text(f"and {_count(rest, 'more row')} in other pairs") if rest else "",
+        ]
+    )
 
 
 def _roc_caption(n_drawn: int, classes: Sequence[Any]) -> str:
@@ -189,14 +211,12 @@ def _column(name: str, rows: Table, model: TableModel) -> tuple[str, ...]:
 
 def _network(model: TableModel, found: NetworkTrace) -> str:
     lines = [
-        (x.name, x.kind, _shape(x.shape), f"{x.n_parameters:,}", f"{x.flops:,}", f"{x.bytes:,}")
+        (x.name, x.kind, _shape(x.shape), f"{x.n_parameters:,}", f"{x.flops:,}")
         for x in model.network.summary().lines
     ]
     return html.section(
         "Network",
-        html.table(
-            ("layer", "kind", "shape", "parameters", "flops a row", "bytes"), lines, left=(0, 1, 2)
-        ),
+        html.table(("layer", "kind", "shape", "parameters", "flops a row"), lines, left=(0, 1, 2)),
         html.picture(
             found.picture().to_svg(width=ROOMY),
             found.picture().to_svg(width=TIGHT),
@@ -218,10 +238,11 @@ def _training(model: TableModel) -> str:
         return html.section("Training", html.text("The model file has no curves of its training."))
     kept = history.best_epoch if 1 <= history.best_epoch <= history.epochs else None
     curve = loss_curves(history.J, history.validation_J, best_epoch=kept)
-    return html.section(
-        "Training",
-        html.plots((curve, "Loss of training and of validation rows after each epoch.")),
-    )
+    drawn = [(curve, "Loss of training and of validation rows after each epoch.")]
+    if history.statistics:
+        words = "Gradients, updates and deltas by layer, in the last step of each epoch."
+        drawn.append((plot_norms(history), words))
+    return html.section("Training", html.plots(*drawn))
 
 
 def _verdicts(model: TableModel, data: Table) -> str:
@@ -274,9 +295,7 @@ def _gradients(model: TableModel, rows: Table) -> str:
 
 
 def _again(model: TableModel, program: str) -> str:
-    settings = {
-        name: value for name, value in model.settings.items() if name not in ("curves", "command")
-    }
+    settings = {name: value for name, value in model.settings.items() if name not in LONG}
     lines = [(name, _said(value)) for name, value in settings.items()]
     versions = {each: version(each) for each in ("numpy", "scipy", "llvmlite")}
     lines += [("written by", program), ("Python", platform.python_version())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from retrograd.errors import DivergenceError
-from retrograd.optim.clip import Clip
+from retrograd.optim.base import Optimizer
 from retrograd.training.origin import UPDATE, Origin
 from retrograd.training.session import TrainingSession
 
@@ -43,6 +43,18 @@ def at_the_edge(session: TrainingSession, epoch: int, step: int, J: float) -> Di
     return _error(session, epoch, step, f"training diverged in epoch {epoch}", what)
 
 
+def at_the_start(session: TrainingSession, epoch: int, origin: Origin | None) -> DivergenceError:
+    """The error for J or a gradient that is not finite before a solver's first step."""
+    what = "J or its gradient is not finite at the initial weights"
+    if origin is not None:
+        what += f"; {origin}"
+    return _error(session, epoch, 1, f"training diverged at epoch {epoch}, step 1", what, origin)
+
+
+def _clips(optimizer: Optimizer) -> bool:
+    return optimizer.name == "clip" or any(map(_clips, optimizer.parts().values()))
+
+
 def _error(
     session: TrainingSession,
     epoch: int,
@@ -75,8 +87,9 @@ def _advice(session: TrainingSession, origin: Origin | None) -> str:
         what = f"look at the gate {origin.gate} and what goes into it, {origin.operand}"
         rest = f"; or try {', or '.join(scaled)}" if scaled else ""
         return f"No weight was updated yet: {what}{rest}"
-    hints = [*([] if session.optimizer is None else ["a smaller learning_rate"]), *scaled]
-    if len(hints) < 2 and session.optimizer is not None and Clip not in session.optimizer.kinds():
+    usual = "smaller initial weights" if session.optimizer is None else "a smaller learning_rate"
+    hints = [usual, *scaled]
+    if len(hints) < 2 and session.optimizer is not None and not _clips(session.optimizer):
         hints.append("gradients that are clipped, rg.Clip(optimizer, global_norm=1.0)")
     return f"Try {', or '.join(hints)}"
 

@@ -67,7 +67,8 @@ class History:
       empty. `statistics["gradient_norm"]["W1"]` is a list with one entry for each epoch; so are
       "norm" and "update_norm" of each parameter, "delta_norm" of each layer by its place ("1",
       "2.1"), "dead_share" of layers of relu, and "saturated_share" of bounded activations. NaN for
-      epochs before a resumed run in which nobody asked for them.
+      epochs before a resumed run in which nobody asked for them. A solver of full batches tells
+      them of where it is after the epoch, and "update_norm" of its way there.
     """
 
     J: list[float] = field(default_factory=list)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from retrograd import gates
 from retrograd.arrays import Array, require_finite, require_integer, require_number
+from retrograd.autodiff.gradient import gradient
 from retrograd.engines.checks import count_rows
 from retrograd.errors import DataError, DtypeError, GraphError, OptionError, ShapeError
 from retrograd.graph.node import FLOATS, VARIABLE, Node, describe, variable
@@ -18,6 +19,7 @@ from retrograd.graph.shape import Rows, has_rows, rows, size_of
 from retrograd.run import as_value, find_engine
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.least_squares_fit import LeastSquaresFit
+from retrograd.training.origin import BACKWARD, FORWARD, origin_in
 from retrograd.training.residual_steps import residual_steps
 from retrograd.training.solvers.damped import Descent
 from retrograd.training.solvers.flat import Halt, never, unflatten
@@ -285,8 +287,18 @@ def _open(residuals: Node, start: Values, given: Values, engine: str) -> Residua
     )
     problem = Residuals(session, np.arange(n_rows), shapes, columns)
     if not problem.is_finite(problem.point()):
-        raise DataError(
-            "least_squares: the residuals or their derivatives are not finite at the start"
-        )
+        raise _broken(residuals, {**start, **given}, n_rows)
     require_own_rows("least_squares", problem, problem.point())
     return problem
+
+
+def _broken(residuals: Node, values: Values, n_rows: int) -> DataError:
+    """The error for a start where something is not finite; it names the gate that made it so."""
+    S = gates.sum(gates.square(residuals))
+    slopes = gradient(gates.sum(residuals), [v for v in values if v.dtype in FLOATS])
+    results = {FORWARD: [residuals, S], BACKWARD: slopes}
+    origin = origin_in(results, values, n_rows, "residuals")
+    return DataError(
+        "least_squares: the residuals or their derivatives are not finite at the start"
+        + ("" if origin is None else f"; {origin}")
+    )

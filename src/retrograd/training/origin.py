@@ -94,11 +94,6 @@ def replayed(
     slopes = slopes_of(objective.J, places, objective.trained.values())
     results = {FORWARD: [objective.J, objective.reported], BACKWARD: [*slopes.values()]}
     results[UPDATE] = [*updates.values()]
-    nodes: dict[str, set[Node]] = {}
-    seen: set[Node] = set()
-    for phase, wanted in results.items():
-        nodes[phase] = set(order(wanted)) - seen
-        seen |= nodes[phase]
     found: dict[Node, str] = {}
 
     def claim(wanted: Iterable[Node], place: str) -> None:
@@ -118,12 +113,39 @@ def replayed(
     claim(slopes.values(), above)
     for name, node in updates.items():
         claim([node], name)
-    walk = Walk({node: node for node in sorted(seen, key=lambda x: x.id)}, [*values], n_rows)
-    walk.run([*values.values()])
     names = {x.a: f"a of layer {place}" for place, _, x in places}
     names |= {x.z: f"z of layer {place}" for place, _, x in places}
-    names |= {node: str(node.name) for node in values}
-    return Replay(walk, results, nodes, found, names)
+    return _run(results, values, n_rows, found, names)
+
+
+def origin_in(
+    results: Mapping[str, Sequence[Node]], values: Mapping[Node, Array], n_rows: int, place: str
+) -> Origin | None:
+    """The origin in any graph, whose nodes are all of one place; None where all is finite.
+
+    `results`: phase by phase. `values`: of every variable.
+    """
+    places = dict.fromkeys(order([node for wanted in results.values() for node in wanted]), place)
+    replay = _run(results, values, n_rows, places, {})
+    return find_origin(replay, np.arange(n_rows), epoch=1, step=1)
+
+
+def _run(
+    results: Mapping[str, Sequence[Node]],
+    values: Mapping[Node, Array],
+    n_rows: int,
+    places: Mapping[Node, str],
+    names: Mapping[Node, str],
+) -> Replay:
+    nodes: dict[str, set[Node]] = {}
+    seen: set[Node] = set()
+    for phase, wanted in results.items():
+        nodes[phase] = set(order(wanted)) - seen
+        seen |= nodes[phase]
+    walk = Walk({node: node for node in sorted(seen, key=lambda x: x.id)}, [*values], n_rows)
+    walk.run([*values.values()])
+    own = {node: str(node.name) for node in values}
+    return Replay(walk, results, nodes, places, {**names, **own})
 
 
 def find_origin(replay: Replay, rows: Array, epoch: int, step: int) -> Origin | None:

@@ -60,7 +60,7 @@ class TrainingSession:
     The weight of a batch is its number of rows, or the sum of their sample weights.
     `is_mixed`: products in bfloat16, all else in float32. `is_least_squares`: without an optimizer,
     the steps of the residuals in place of J's gradient. `is_recorded`: an epoch's last step tells
-    statistics of parameters and layers.
+    statistics of parameters and layers; without an optimizer `observe` those of layers.
     `seed`: of the random layers, below 2**53. `frozen`: parameters that stay as they are.
     `names`: of all parameters; `trained`: of those that follow the gradient.
     `rows`: those that it runs over.
@@ -98,7 +98,7 @@ class TrainingSession:
         seen = {} if noise is None else {SEEN: np.zeros(())}
         self.heads = tuple(loss.weights)
         self._weights = {of(WEIGHT, head): weight for head, weight in loss.weights.items()}
-        self.optimizer, self.rows = optimizer, rows
+        self.optimizer, self.rows, self.is_recorded = optimizer, rows, is_recorded
         self._l2 = l2 if callable(l2) else float(l2)
         steps = steps_of(
             network,
@@ -186,17 +186,21 @@ class TrainingSession:
         return numbers
 
     def replayed(self, order: Array) -> Replay:
-        """The next step over these rows with every value kept; the session stays where it is."""
-        assert self.optimizer is not None
-        made = self._make_objective()
+        """The next step over these rows with every value kept; the session stays where it is.
+
+        Without an optimizer it ends at the gradient.
+        """
+        made, n = self._make_objective(), len(order)
         steps = descent_steps(made, self.optimizer)
-        step, scalars = steps["train"], self._scalars(order, len(order))
+        step = steps["gradient" if self.optimizer is None else "train"]
+        numbers = self._numbers_of_J if self.optimizer is None else self._scalars
+        scalars = numbers(order, n)
         given = {name: value.take(order, axis=0) for name, value in self.rows.named().items()}
         given |= {name: np.asarray(value).ravel()[0] for name, value in scalars.items()}
         given |= self.engine.snapshot()
         named = {**step.inputs, **step.scalars, **step.state}
         values = {node: np.asarray(given[name], node.dtype) for name, node in named.items()}
-        return replayed(made, self._layers, step.updates, values, len(order))
+        return replayed(made, self._layers, step.updates, values, n)
 
     def means(self, epoch: Epoch, order: Array, batch_size: int) -> Means:
         """The means over rows: each batch counts by its rows, or by their sample weights."""
@@ -264,6 +268,11 @@ class TrainingSession:
         numbers = self._numbers_of_J(order, len(order))
         found = self.engine.run("gradient", order, numbers)
         return float(found["J"][0]), {name: found[name][0] for name in self.trained}
+
+    def observe(self, order: Array) -> dict[str, float]:
+        """The statistics of the layers over these rows in one batch, for a solver."""
+        found = self.engine.run("observe", order, self._numbers_of_J(order, len(order)))
+        return {name: float(value[0]) for name, value in found.items()}
 
     def score(self, order: Array, batch_size: int = 4096) -> tuple[Array, Any]:
         """The loss of each row (n,), without penalties, and the outputs (n, O); of heads a dict."""

@@ -19,7 +19,6 @@ from retrograd.training.history import Checkpoint, History
 from retrograd.training.loop import Descent, Job, Past, Run, descend
 from retrograd.training.rows import Rows
 from retrograd.training.session import TrainingSession
-from retrograd.training.solvers.minimise import minimise
 
 SPLIT, SHUFFLE, WEIGHTS, NOISE = 0, 1, 2, 3
 """What a stream of random numbers is for: the split must not depend on the shuffling."""
@@ -102,7 +101,8 @@ LOOKED_AT = 1000  # rows, spread evenly
 
 def checksum(data: Rows) -> int:
     """A number that differs where the rows do: of how many there are, and of some of them."""
-    rows = np.unique(np.linspace(0, len(data) - 1, LOOKED_AT).astype(np.int64))
+    rows = np.linspace(0, len(data) - 1, LOOKED_AT).astype(np.int64)
+    rows = rows[np.diff(rows, prepend=-1) > 0]  # each once; np.unique would load numpy.ma
     total = zlib.crc32(str(len(data)).encode())
     for array in (data.X, *(part.array for part in data.target.parts.values())):
         # Rounded: the precision of a training may change.
@@ -168,6 +168,8 @@ def _run(
     descent: Descent,
 ) -> Run:
     if isinstance(optimizer, FullBatch):
+        from retrograd.training.solvers.minimise import minimise  # with all solvers: few need them
+
         return minimise(session, job, optimizer, past)
     session.optimizer = optimizer  # the last start may have left a reduced rate
     return descent(session, job, rng, past)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
+
 from retrograd import gates
+from retrograd.arrays import Array
 from retrograd.autodiff.gradient import gradient
 from retrograd.graph.node import Node
 from retrograd.nn.activations import BOUNDS, HALF_LINEAR
-from retrograd.nn.architecture import Forward
 from retrograd.nn.ends import Heads
 from retrograd.nn.layer import Layer, LayerNodes
+from retrograd.training.objective import Objective
 
 BETWEEN = " of "  # a statistic and what it is of, in the name of a step's output
 SATURATED = 0.01  # of the range of an activation: as near as this to a bound
@@ -45,28 +48,48 @@ def slopes_of(
     return found
 
 
-def statistics(
-    layers: Sequence[Layer],
-    forward: Forward,
-    deltas: Mapping[Node, Node],
-    parameters: Mapping[str, Node],
-    slopes: Mapping[str, Node],
-    updates: Mapping[str, Node],
+def of_parameters(
+    parameters: Mapping[str, Node], slopes: Mapping[str, Node], updates: Mapping[str, Node]
 ) -> dict[str, Node]:
-    """The statistics of a step, 0-d, by name: "gradient_norm of W1", "delta_norm of 2".
+    """The statistics of a step's parameters, 0-d, by name: "gradient_norm of W1".
 
-    - `norm`, `gradient_norm`, `update_norm` of each parameter that is trained: Euclidean, of the
-      array before the step, of dJ/d(it), and of what the step adds to it.
-    - `delta_norm` of each layer: of dJ/dz. `dead_share`: of a layer of relu or alike, the share of
-      units whose activation is 0 or less, and the same, for every row of the batch.
-      `saturated_share`: of a bounded activation, the share of entries near a bound.
+    `norm`, `gradient_norm`, `update_norm` of each that is trained: Euclidean, of the array before
+    the step, of dJ/d(it), and of what the step adds to it.
     """
     found = {}
     for name, w in parameters.items():
         found[f"norm{BETWEEN}{name}"] = _norm(w)
         found[f"gradient_norm{BETWEEN}{name}"] = _norm(slopes[name])
         found[f"update_norm{BETWEEN}{name}"] = _norm(updates[name] - w)
-    for place, layer, nodes in places_of(layers, forward.layers):
+    return found
+
+
+def norms_of(
+    parameters: Mapping[str, Array], slopes: Mapping[str, Array], updates: Mapping[str, Array]
+) -> dict[str, float]:
+    """The same of arrays.
+
+    >>> norms_of({"W1": np.ones(4)}, {"W1": np.zeros(4)}, {"W1": np.array([3.0, 4.0])})
+    {'norm of W1': 2.0, 'gradient_norm of W1': 0.0, 'update_norm of W1': 5.0}
+    """
+    kinds = {"norm": parameters, "gradient_norm": slopes, "update_norm": updates}
+    return {
+        f"{kind}{BETWEEN}{name}": float(np.linalg.norm(arrays[name]))
+        for name in parameters
+        for kind, arrays in kinds.items()
+    }
+
+
+def of_layers(objective: Objective, layers: Sequence[Layer]) -> dict[str, Node]:
+    """The statistics of a step's layers, 0-d, by name: "delta_norm of 2".
+
+    `delta_norm` of each: of dJ/dz. `dead_share`: of a layer of relu or alike, the share of units
+    whose activation is 0 or less, and the same, for every row of the batch. `saturated_share`: of a
+    bounded activation, the share of entries near a bound.
+    """
+    places = [*places_of(layers, objective.noisy.layers)]
+    deltas, found = slopes_of(objective.J, places), {}
+    for place, layer, nodes in places:
         found[f"delta_norm{BETWEEN}{place}"] = _norm(deltas[nodes.z])
         function = None if layer.parts or not layer.functions else layer.functions[0]
         if function in HALF_LINEAR:

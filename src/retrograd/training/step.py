@@ -24,7 +24,7 @@ from retrograd.nn.losses.targets import Form
 from retrograd.nn.network import Network
 from retrograd.nn.noise import Noise
 from retrograd.optim.base import Nodes, Optimizer, Point, Slot, require_normal
-from retrograd.optim.clip import joint_norm
+from retrograd.optim.lengths import joint_norm
 from retrograd.plan.precision import in_bfloat16
 from retrograd.training.objective import (
     SAMPLE_WEIGHT,
@@ -36,7 +36,7 @@ from retrograd.training.objective import (
     of,
 )
 from retrograd.training.residual_steps import residual_steps
-from retrograd.training.statistics import places_of, slopes_of, statistics
+from retrograd.training.statistics import of_layers, of_parameters
 
 COUNT = "t"  # the state variable that counts steps
 
@@ -79,8 +79,7 @@ def training_steps(
         J |= {of("J", head): node for head, node in objective.J_of.items()}
     observed = {**J, "gradient_norm": joint_norm(slopes)}
     if layers is not None:
-        deltas = slopes_of(objective.J, places_of(layers, objective.noisy.layers))
-        observed |= statistics(layers, objective.noisy, deltas, parameters, slopes, updates)
+        observed |= of_parameters(parameters, slopes, updates) | of_layers(objective, layers)
     steps = {
         "train": Step(outputs=J, **common),
         "observe": Step(outputs=observed, **common),
@@ -134,6 +133,7 @@ def descent_steps(
         )
     else:
         steps = {"gradient": gradient_step(objective), "score": score_step(objective)}
+        steps |= {} if layers is None else {"observe": observing_step(objective, layers)}
     if objective.noise is None:
         return steps
     return {name: keyed(step, objective.noise) for name, step in steps.items()}
@@ -154,8 +154,10 @@ def keyed(step: Step, noise: Noise) -> Step:
     )
 
 
-def least_squares_steps(objective: Objective, loss: Loss | JointLoss) -> dict[str, Step]:
-    """The steps that Levenberg-Marquardt opens.
+def least_squares_steps(
+    objective: Objective, loss: Loss | JointLoss, layers: Sequence[Layer] | None = None
+) -> dict[str, Step]:
+    """The steps that Levenberg-Marquardt opens; with `layers` "observe" too.
 
     OptionError where the loss is no sum of squares, or the network draws: a Jacobian is put
     together from single rows, and there is but one of residuals that stay as they are.
@@ -180,6 +182,7 @@ def least_squares_steps(objective: Objective, loss: Loss | JointLoss) -> dict[st
     inputs = {name: objective.inputs[name] for name in ("x", TARGET)}
     kept = {k: w for k, w in objective.parameters.items() if k not in objective.trained}
     steps = residual_steps(residuals, inputs, objective.trained, kept)
+    steps |= {} if layers is None else {"observe": observing_step(objective, layers)}
     return {**steps, "score": score_step(objective)}
 
 
@@ -248,10 +251,11 @@ def _steps(
     # Of their variables; the numbers are the session's.
     parts = Targets({head: Target(np.empty(0), shape, dtype) for head, shape, dtype in targets})
     made = objective(form, losses, parts, **options)
+    layers = form.layers if is_recorded else None
     if is_least_squares:
-        steps = least_squares_steps(made, losses)
+        steps = least_squares_steps(made, losses, layers)
     else:
-        steps = descent_steps(made, optimizer, form.layers if is_recorded else None)
+        steps = descent_steps(made, optimizer, layers)
     if not is_mixed:
         return steps
     return {name: s if name == "score" else in_bfloat16(s) for name, s in steps.items()}
@@ -304,6 +308,12 @@ def score_step(objective: Objective) -> Step:
 def gradient_step(objective: Objective) -> Step:
     """The step "gradient": J and dJ/d(parameter) under the parameter's name, without an update."""
     outputs = {"J": objective.reported, **gradients(objective)}
+    return Step(objective.inputs, objective.parameters, outputs, objective.scalars)
+
+
+def observing_step(objective: Objective, layers: Sequence[Layer]) -> Step:
+    """The step "observe" of a solver: the statistics of the layers, without an update."""
+    outputs = of_layers(objective, layers)
     return Step(objective.inputs, objective.parameters, outputs, objective.scalars)
 
 

@@ -23,10 +23,8 @@ from retrograd.errors import OptionError, require_known
 from retrograd.nn.losses import LossChoice, find_loss, require_two_classes
 from retrograd.nn.named import Named
 from retrograd.nn.network import Network
-from retrograd.optim.accumulate import BATCHES, STEPS, WAITING
-from retrograd.optim.base import Optimizer
+from retrograd.optim.base import BATCHES, STEPS, WAITING, Optimizer
 from retrograd.optim.full_batch import FullBatch
-from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.optim.names import find_optimizer
 from retrograd.training.class_weights import ClassWeight, weigh_classes
 from retrograd.training.frozen import find_frozen
@@ -145,7 +143,8 @@ def train(
         callbacks: each is called as `callback(network, history)` between epochs, with the network
             up to date, and may assign parameters; the run stops if one returns True.
         statistics: record norms of parameters, gradients and updates, and of each layer's delta, in
-            the last step of each epoch: see `History.statistics`, and `rg.diagnose`.
+            the last step of each epoch, or where an iteration of a solver of full batches ended:
+            see `History.statistics`, and `rg.diagnose`.
         progress: show a progress bar on standard error.
         resume: the history of a former call with the same rows, optimizer, seed and split:
             training goes on where it stopped, and the history returned has the epochs of both. 5
@@ -193,14 +192,12 @@ def train(
         raise OptionError("train: patience needs validation rows, or a tolerance in J")
     chosen_loss, chosen_optimizer = find_loss(loss, network), find_optimizer(optimizer)
     score_name, score_function = find_score(score, chosen_loss)
-    if statistics and isinstance(chosen_optimizer, FullBatch):
-        raise OptionError(f"train: {chosen_optimizer.name} has no statistics of steps to record")
     beginning = begin(
         resume, chosen_optimizer, random_starts, seed, validates=validation is not None
     )
 
     is_mixed = precision == MIXED
-    is_least_squares = isinstance(chosen_optimizer, LevenbergMarquardt)
+    is_least_squares = isinstance(chosen_optimizer, FullBatch) and chosen_optimizer.needs_residuals
     if is_mixed and is_least_squares:
         raise OptionError("train: LevenbergMarquardt needs the precision float32 or float64")
     dtype = None if precision == "auto" else "float32" if is_mixed else precision

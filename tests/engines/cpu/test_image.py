@@ -168,7 +168,7 @@ def test_llvm_is_asked_for_the_processor_once_and_again_when_it_is_another(
     assert first == again == llvm.this_machine()
     assert len(asked) == 2  # once by the first, once here
     other = tmp_path / "cpuinfo"
-    other.write_text(host.CPUINFO.read_text().replace("flags\t\t: ", "flags\t\t: another "))
+    other.write_text(Path(host.CPUINFO).read_text().replace("flags\t\t: ", "flags\t\t: another "))
     monkeypatch.setattr(host, "CPUINFO", other)
     host.this_machine.__wrapped__()
     assert len(asked) == 3

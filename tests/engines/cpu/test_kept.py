@@ -350,9 +350,9 @@ def test_a_cache_folder_may_be_named_from_the_users_home(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("RETROGRAD_CACHE", "~/kept")
-    assert cache.folder() == tmp_path / "kept"
+    assert Path(cache.folder()) == tmp_path / "kept"
 
 
 def test_code_is_made_anew_after_a_change_anywhere_in_plan_or_generator():
     modules = (emit, product, exponential, lanes, schedule, target, executable)
-    assert {Path(module.__file__) for module in modules} <= set(cache.sources())
+    assert {Path(module.__file__) for module in modules} <= {*map(Path, cache.sources())}

@@ -11,47 +11,20 @@ outputs, where theirs is J / O again.
 """
 
 from retrograd.nn.losses.base import Formula, Loss, LossSpec
-from retrograd.nn.losses.classes import CrossEntropy, Focal, Hinge, KLDivergence, SquaredHinge
 from retrograd.nn.losses.joint import JointLoss, Losses
-from retrograd.nn.losses.likelihood import Gamma, GaussianNLL, Poisson, Tweedie
 from retrograd.nn.losses.names import LOSSES, LossChoice, find_loss, loss_for, require_two_classes
-from retrograd.nn.losses.regression import (
-    AbsoluteError,
-    Cosine,
-    HalfSquaredError,
-    Huber,
-    LogCosh,
-    Quantile,
-    SquaredError,
-)
 from retrograd.nn.losses.targets import Target, Targets
 
 __all__ = [
     "LOSSES",
-    "AbsoluteError",
-    "Cosine",
-    "CrossEntropy",
-    "Focal",
     "Formula",
-    "Gamma",
-    "GaussianNLL",
-    "HalfSquaredError",
-    "Hinge",
-    "Huber",
     "JointLoss",
-    "KLDivergence",
-    "LogCosh",
     "Loss",
     "LossChoice",
     "LossSpec",
     "Losses",
-    "Poisson",
-    "Quantile",
-    "SquaredError",
-    "SquaredHinge",
     "Target",
     "Targets",
-    "Tweedie",
     "find_loss",
     "loss_for",
     "require_two_classes",

@@ -13,44 +13,37 @@ from retrograd.graph.node import Node
 from retrograd.graph.shape import rows, show
 from retrograd.nn.architecture import Forward
 from retrograd.nn.losses.base import Loss, LossSpec, Output
-from retrograd.nn.losses.classes import CrossEntropy, Focal, Hinge, KLDivergence, SquaredHinge
 from retrograd.nn.losses.joint import JointLoss, Losses
-from retrograd.nn.losses.likelihood import Gamma, GaussianNLL, Poisson, Tweedie
-from retrograd.nn.losses.regression import (
-    AbsoluteError,
-    Cosine,
-    HalfSquaredError,
-    Huber,
-    LogCosh,
-    Quantile,
-    SquaredError,
-)
 from retrograd.nn.losses.targets import Target, Targets, any_target, of_head
 from retrograd.nn.network import Network
+from retrograd.registry import Registry
 
 LossFunction = Callable[[Node, Node], Node]
 LossChoice = str | LossSpec | LossFunction | Losses | Mapping[str, Any]
 
 AUTO = "auto"
 
-LOSSES: dict[str, type[LossSpec]] = {
-    "absolute_error": AbsoluteError,
-    "cosine": Cosine,
-    "cross_entropy": CrossEntropy,
-    "focal": Focal,
-    "gamma": Gamma,
-    "gaussian_nll": GaussianNLL,
-    "half_squared_error": HalfSquaredError,
-    "hinge": Hinge,
-    "huber": Huber,
-    "kl_divergence": KLDivergence,
-    "log_cosh": LogCosh,
-    "poisson": Poisson,
-    "quantile": Quantile,
-    "squared_error": SquaredError,
-    "squared_hinge": SquaredHinge,
-    "tweedie": Tweedie,
-}
+LOSSES: Registry[type[LossSpec]] = Registry(
+    "retrograd.nn.losses",
+    {
+        "absolute_error": "regression:AbsoluteError",
+        "cosine": "regression:Cosine",
+        "cross_entropy": "classes:CrossEntropy",
+        "focal": "focal:Focal",
+        "gamma": "likelihood:Gamma",
+        "gaussian_nll": "likelihood:GaussianNLL",
+        "half_squared_error": "regression:HalfSquaredError",
+        "hinge": "hinge:Hinge",
+        "huber": "regression:Huber",
+        "kl_divergence": "classes:KLDivergence",
+        "log_cosh": "regression:LogCosh",
+        "poisson": "likelihood:Poisson",
+        "quantile": "regression:Quantile",
+        "squared_error": "regression:SquaredError",
+        "squared_hinge": "hinge:SquaredHinge",
+        "tweedie": "likelihood:Tweedie",
+    },
+)
 
 
 def find_loss(loss: LossChoice, network: Network) -> Loss | JointLoss:

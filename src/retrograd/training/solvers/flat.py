@@ -27,8 +27,8 @@ class Accept(Protocol):
     Raises Halt where the search is to end. `figures`: more entries of the history, by name.
     """
 
-    def __call__(self, point: Array, J: float, gradient_norm: float, **figures: float) -> None:
-        """End an epoch at this point."""
+    def __call__(self, point: Array, J: float, gradient: Array, **figures: float) -> None:
+        """End an epoch at this point, where J has this gradient."""
         ...
 
 

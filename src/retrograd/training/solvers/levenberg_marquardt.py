@@ -48,7 +48,7 @@ def search_damped(
         _search_bayesian(descent, accept)
         return
     while descent.step():
-        accept(descent.point, descent.S, float(np.linalg.norm(descent.g)))
+        accept(descent.point, descent.S, descent.g)
 
 
 def _search_bayesian(descent: Descent, accept: Accept) -> None:
@@ -73,7 +73,7 @@ def _search_bayesian(descent: Descent, accept: Accept) -> None:
         accept(
             descent.point,
             descent.S,
-            float(np.linalg.norm(descent.g)),
+            descent.g,
             l2=before,
             effective_parameters=gamma,
         )

@@ -50,7 +50,7 @@ def _search(
         nonlocal point
         point = intermediate_result.x.copy()
         J, g = f.accept(point)
-        accept(point, J, float(np.linalg.norm(g)))
+        accept(point, J, g)
 
     f.accept(point)
     minimize(f, point, jac=True, method=method, callback=after_iteration, options=dict(options))

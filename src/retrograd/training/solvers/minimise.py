@@ -9,18 +9,20 @@ from typing import Any
 import numpy as np
 
 from retrograd.arrays import Array
-from retrograd.errors import DivergenceError
 from retrograd.optim.conjugate_gradient import ConjugateGradient, ScaledConjugateGradient
 from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.lbfgs import LBFGS
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
+from retrograd.training.divergence import at_the_start
 from retrograd.training.loop import Job, Past, Run
+from retrograd.training.origin import find_origin
 from retrograd.training.session import Epoch, Means, TrainingSession
-from retrograd.training.solvers.flat import Accept, FlatObjective, Halt
+from retrograd.training.solvers.flat import Accept, FlatObjective, Halt, unflatten
 from retrograd.training.solvers.levenberg_marquardt import residuals_of, search_damped
 from retrograd.training.solvers.line_search import search_lbfgs, search_lines
 from retrograd.training.solvers.residuals import Residuals
 from retrograd.training.solvers.scaled import search_scaled
+from retrograd.training.statistics import norms_of
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,17 @@ def _search(
     """One search from the session's parameters: why it stopped, None if a callback moved them."""
     reached = seen.point()
 
-    def accept(point: Array, J: float, gradient_norm: float, **figures: float) -> None:
+    def accept(point: Array, J: float, gradient: Array, **figures: float) -> None:
         nonlocal reached
-        reached = point.copy()
+        update, reached = point - reached, point.copy()
         seen.move_to(reached)
         before = seen.point()
         for name, value in figures.items():
             getattr(run.history, name).append(value)
         means = Means(J, run.session.J_of(run.job.train_rows))
-        reason = run.end_epoch(Epoch(np.array([J]), gradient_norm, np.nan, 0), means)
+        norm = float(np.linalg.norm(gradient))
+        statistics = _statistics(run, reached, gradient, update)
+        reason = run.end_epoch(Epoch(np.array([J]), norm, np.nan, 0, statistics=statistics), means)
         if reason is None and run.history.epochs >= n_epochs:
             reason = "epochs"
         after = seen.point()
@@ -92,15 +96,23 @@ def _search(
 
     try:
         if not seen.is_finite(reached):
-            raise DivergenceError(
-                "J or its gradient is not finite at the initial weights; scale the inputs, or "
-                "begin from smaller weights",
-                epoch=run.history.epochs + 1,
-                step=1,
-            )
+            epoch, rows = run.history.epochs + 1, run.job.train_rows
+            origin = find_origin(run.session.replayed(rows), rows, epoch, 1)
+            raise at_the_start(run.session, epoch, origin)
         solver.search(seen, reached, options, accept)
     except Halt as halt:
         return halt.reason
     finally:
         seen.move_to(reached)
     return "converged"
+
+
+def _statistics(run: Run, point: Array, gradient: Array, update: Array) -> dict[str, float]:
+    """What is recorded of a point that was reached by an update; nothing where nobody asked."""
+    session = run.session
+    if not session.is_recorded:
+        return {}
+    parameters = session.parameters()
+    shapes = {name: parameters[name].shape for name in session.trained}
+    arrays = (unflatten(flat, shapes) for flat in (point, gradient, update))
+    return {**norms_of(*arrays), **session.observe(run.job.train_rows)}

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import os
-import tempfile
 import time
-from pathlib import Path
+from importlib.machinery import PathFinder
+
+# pathlib and tempfile take longer to load than kept code to run.
 
 LIMIT = 256 << 20  # bytes that are kept; the entries used longest ago go first
 ABANDONED = 3600.0  # seconds after which an unfinished file is nobody's
@@ -25,15 +25,13 @@ MAGIC = b"retrograd code 1\n"
 _written: list[int] = []  # bytes, of each entry of this process
 
 
-def folder() -> Path | None:
+def folder() -> str | None:
     """Where entries are kept; None where nothing is."""
     named = os.environ.get("RETROGRAD_CACHE", "")
     if named.lower() == "off":
         return None
-    try:
-        return Path(named or _users_own()).expanduser()
-    except RuntimeError:  # there is no home folder
-        return None
+    where = os.path.expanduser(named or _users_own())
+    return None if where.startswith("~") else where  # there is no home folder
 
 
 def _users_own() -> str:
@@ -44,35 +42,47 @@ def _users_own() -> str:
 
 def _llvm_version() -> bytes:
     """What the version of llvmlite follows from, which to import takes longer than to run code."""
-    found = importlib.util.find_spec("llvmlite")
+    found = PathFinder.find_spec("llvmlite")
     if found is None or found.origin is None:
         return b""
-    return Path(found.origin).with_name("_version.py").read_bytes()
+    return _bytes_of(os.path.join(os.path.dirname(found.origin), "_version.py"))
 
 
-def sources() -> list[Path]:
+def sources() -> list[str]:
     """The files that say what code a graph becomes."""
-    package = Path(__file__).parents[3]
-    return sorted([*package.glob("plan/*.py"), *package.glob("engines/cpu/**/*.py")])
+    engine = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    plan = os.path.join(os.path.dirname(os.path.dirname(engine)), "plan")
+    return sorted(
+        os.path.join(place, name)
+        for root in (plan, engine)
+        for place, _, names in os.walk(root)
+        for name in names
+        if name.endswith(".py")
+    )
+
+
+def _bytes_of(file: str) -> bytes:
+    with open(file, "rb") as content:
+        return content.read()
 
 
 def _generator() -> bytes:
     """A hash of the code generator itself: code of another version is another entry."""
     total = hashlib.sha256(_llvm_version())
     for file in sources():
-        total.update(file.read_bytes())
+        total.update(_bytes_of(file))
     return total.digest()
 
 
 GENERATOR = _generator()  # now: a file may be changed after it was imported
 
 
-def entry(key: str) -> Path | None:
+def entry(key: str) -> str | None:
     """The file of an entry."""
     where = folder()
     if where is None:
         return None
-    return where / f"{hashlib.sha256(GENERATOR + key.encode()).hexdigest()}.o"
+    return os.path.join(where, f"{hashlib.sha256(GENERATOR + key.encode()).hexdigest()}.o")
 
 
 def read(key: str) -> bytes | None:
@@ -81,7 +91,7 @@ def read(key: str) -> bytes | None:
     if file is None:
         return None
     try:
-        data = file.read_bytes()
+        data = _bytes_of(file)
     except OSError:
         return None
     start = len(MAGIC) + 32
@@ -98,9 +108,12 @@ def write(key: str, code: bytes) -> None:
     file = entry(key)
     if file is None:
         return
+    import tempfile
+
+    where = os.path.dirname(file)
     with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".new")
+        os.makedirs(where, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=where, suffix=".new")
         try:
             with os.fdopen(handle, "wb") as out:
                 out.write(MAGIC + hashlib.sha256(code).digest() + code)
@@ -111,24 +124,25 @@ def write(key: str, code: bytes) -> None:
             raise
         _written.append(len(code))
         if len(_written) % TRIM_EVERY == 1:
-            _trim(file.parent)
+            _trim(where)
 
 
-def _trim(where: Path) -> None:
+def _trim(where: str) -> None:
     """Delete the entries used longest ago until the rest is within the limit."""
     found = []
-    for file in where.glob("*.new"):  # of a process that was ended while it wrote
-        with contextlib.suppress(OSError):
-            if file.stat().st_mtime < time.time() - ABANDONED:
-                file.unlink()
-    for file in where.glob("*.o"):
-        with contextlib.suppress(OSError):
-            stat = file.stat()
-            found.append((stat.st_mtime, stat.st_size, file))
+    with os.scandir(where) as files:
+        for file in files:
+            with contextlib.suppress(OSError):
+                stat = file.stat()
+                if file.name.endswith(".o"):
+                    found.append((stat.st_mtime, stat.st_size, file.path))
+                # Of a process that was ended while it wrote.
+                elif file.name.endswith(".new") and stat.st_mtime < time.time() - ABANDONED:
+                    os.unlink(file.path)
     total = sum(size for _, size, _ in found)
-    for _, size, file in sorted(found):
+    for _, size, path in sorted(found):
         if total <= LIMIT:
             return
         with contextlib.suppress(OSError):
-            file.unlink()
+            os.unlink(path)
         total -= size

@@ -6,16 +6,14 @@ processor: kept code then runs without LLVM.
 
 from __future__ import annotations
 
-import json
 import sys
 from functools import cache
-from pathlib import Path
 
 from retrograd.engines.cpu.machine import cache as kept
 from retrograd.engines.cpu.machine.target import TARGETS, Machine, Target
 from retrograd.errors import OptionError
 
-CPUINFO = Path("/proc/cpuinfo")
+CPUINFO = "/proc/cpuinfo"
 TELLS = ("vendor_id", "cpu family", "model", "stepping", "flags")  # what features follow from
 
 
@@ -65,14 +63,14 @@ def this_machine() -> Machine:
     if known is not None:
         found = kept.read(known)
         if found is not None:
-            triple, cpu, features, has = json.loads(found)
+            triple, cpu, features, *has = found.decode().split("\n")
             return Machine(triple, cpu, features, frozenset(has))
     from retrograd.engines.cpu.machine import llvm  # takes 50 ms
 
     machine = llvm.this_machine()
     if known is not None:
-        facts = (machine.triple, machine.cpu, machine.features, sorted(machine.has))
-        kept.write(known, json.dumps(facts).encode())
+        facts = [machine.triple, machine.cpu, machine.features, *sorted(machine.has)]
+        kept.write(known, "\n".join(facts).encode())
     return machine
 
 
@@ -81,7 +79,8 @@ def _description() -> str | None:
     if sys.platform != "linux":
         return None
     try:
-        first = CPUINFO.read_text().split("\n\n")[0]
+        with open(CPUINFO) as file:
+            first = file.read().split("\n\n")[0]
     except OSError:
         return None
     said = dict(part for line in first.splitlines() if len(part := line.split("\t: ", 1)) == 2)
