@@ -53,7 +53,10 @@ REFUSED = {
     "complex numbers": (lambda: frame(c=NUMBERS + 1j), "column 'c' holds complex"),
     "lists": (lambda: frame(c=[[1]] * N), "column 'c' holds list"),
     "bytes": (lambda: frame(c=[b"a"] * N), "column 'c' holds bytes"),
-    "an integer beyond floats": (lambda: frame(c=[10**400] * N), "column 'c' has an integer beyond"),
+    "an integer beyond floats": (
+        lambda: frame(c=[10**400] * N),
+        "column 'c' has an integer beyond",
+    ),
     "a vector": (lambda: NUMBERS, "Expected 2D array, got 1D array instead"),
     "a series": (lambda: pd.Series(NUMBERS), "Expected 2D array, got 1D array instead"),
     "None": (lambda: None, "Expected 2D array, got 0D array instead"),
@@ -65,7 +68,7 @@ REFUSED = {
         lambda: np.zeros(N, [("a", "f8"), ("b", "f8")]),
         "X: is a structured array",
     ),
-    "an empty list": (lambda: [], "Expected 2D array, got 1D array instead"),
+    "an empty list": (list, "Expected 2D array, got 1D array instead"),
     "rows of unequal length": (lambda: [[1.0], [1.0, 2.0]] * 20, "got 1D array instead"),
     "no rows": (lambda: frame().iloc[:0], "Found array with 0 sample(s) (shape=(0, 2))"),
     "no columns": (lambda: frame()[[]], "Found array with 0 feature(s) (shape=(40, 0))"),
@@ -87,7 +90,7 @@ def test_what_is_neither_numbers_nor_words_is_refused(name):
     assert words in str(caught.value) and "--drop" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [n for n in REFUSED if n not in ("a column without entries",)])
+@pytest.mark.parametrize("name", [n for n in REFUSED if n != "a column without entries"])
 def test_it_is_refused_in_prediction_too(name):
     make, _ = REFUSED[name]
     model = rg.MLPClassifier(**FEW).fit(frame(c=WORDS), y)

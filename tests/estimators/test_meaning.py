@@ -1,4 +1,4 @@
-"""What fit is told it means: odd targets, weights, validation rows and warm starts, none ignored."""
+"""What fit is told it means: odd targets, weights, validation rows and warm starts."""
 
 import warnings
 

@@ -23,6 +23,9 @@ PLAIN = {  # words of NumPy and Python, and what they mean for the data
     "of unequal length",
     "could not be promoted by": "mixes dates with numbers; turn dates to numbers first",
     "Cannot cast array data": "is a structured array; give its fields as columns of one dtype",
+    "boolean value of NA is ambiguous": "has missing entries; remove or fill them first",
+    "dtype argument must be a NumPy dtype": "is text of any width or a record array; give numbers, "
+    "or words as y.astype(object)",
     "not supported between instances of": "holds labels of several types, which have no order; "
     "give all of them one type",
 }
@@ -74,6 +77,14 @@ def require_unmasked(value: Any, name: str) -> None:
         raise DataError(f"{name}: has masked entries; remove or fill them first")
 
 
+def require_dense(y: Any) -> None:
+    """Raise DataError for a sparse matrix of targets that are numbers."""
+    if hasattr(y, "toarray"):
+        raise DataError(
+            "y: Sparse data was passed for y, but dense data is required; give y.toarray()"
+        )
+
+
 def require_collected(value: Any, name: str) -> None:
     """Raise DataError for a query that has not been run, such as a LazyFrame of polars."""
     if hasattr(value, "collect") and not hasattr(value, "__len__"):
@@ -86,14 +97,25 @@ def require_numbers(array: Any, name: str) -> None:
         raise DataError(f"{name}: expected numbers, got {array.dtype}")
 
 
-def require_finite_outputs(output: Array) -> None:
-    """Raise DataError for a prediction (n, O) that is infinite or NaN."""
+def require_finite_outputs(output: Array, what: str = "output") -> None:
+    """Raise DataError for what a network gives for rows (n, ...) where it is infinite or NaN."""
     if not is_finite(output):
-        row = int(np.argmin(np.isfinite(output).all(axis=1)))
+        by_row = output.reshape(len(output), -1)
+        row = int(np.argmin(np.isfinite(by_row).all(axis=1)))
         raise DataError(
-            f"the network's output for row {row} of X is {output[row][:4]}: the row, or coefs_ and "
+            f"the network's {what} for row {row} of X is {by_row[row][:4]}: the row, or coefs_ and "
             "intercepts_, hold numbers too large"
         )
+
+
+def dtype_in(weights: Sequence[Any]) -> np.dtype[Any]:
+    """The float type of weights that a user assigned: float32 where all of them are, else float64.
+
+    >>> dtype_in([np.ones(2, np.float32)]), dtype_in([[1, 2], np.ones(2, np.float32)])
+    (dtype('float32'), dtype('float64'))
+    """
+    is_single = all(getattr(value, "dtype", None) == np.float32 for value in weights)
+    return np.dtype(np.float32 if is_single else np.float64)
 
 
 def weights_in(

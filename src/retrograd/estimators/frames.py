@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.arrays import Array
 from retrograd.errors import DataError, OptionError
 from retrograd.estimators.border import plainly, require_collected, require_unmasked
 from retrograd.files.table import Table
@@ -55,8 +54,10 @@ def as_frame(X: Any, owner: str) -> Any:
 
 def float_type(X: Any) -> np.dtype[Any]:
     """The float type of a frame: float32 where that is what all its numbers are, else float64."""
-    dtypes = [column.dtype for _, column in columns_of(X)] if _is_frame(X) else [X.dtype]
-    names = [name for name in (str(dtype).lower() for dtype in dtypes) if name.startswith(NUMBERS)]
+    columns = [column for _, column in columns_of(X)] if _is_frame(X) else [X]
+    # pyarrow says type where others say dtype.
+    dtypes = (str(getattr(column, "dtype", None) or column.type).lower() for column in columns)
+    names = [name for name in dtypes if name.startswith(NUMBERS)]
     return np.dtype(np.float32 if names and set(names) <= set(SINGLE) else np.float64)
 
 
@@ -73,21 +74,9 @@ def columns_of(X: Any) -> Iterator[tuple[Any, Any]]:
     """The name and the entries of each column; the name in an array is its number."""
     if _is_frame(X):
         for name in _names(X):
-            column = X[name]
-            # pyarrow says type where others say dtype.
-            yield name, column if hasattr(column, "dtype") else _Typed(column)
+            yield name, X[name]
     else:
         yield from enumerate(X.T)
-
-
-class _Typed:
-    """A column of pyarrow's, its type under the name that others have for it."""
-
-    def __init__(self, column: Any) -> None:
-        self.dtype, self._column = column.type, column
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self._column, dtype)
 
 
 def _is_frame(X: Any) -> bool:

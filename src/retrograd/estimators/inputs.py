@@ -95,9 +95,7 @@ class Inputs:
         return np.stack(found, axis=-1)
 
 
-def learn(
-    X: Any, names: list[str], rows: Array, weights: Array | None, *, encode: bool
-) -> Inputs:
+def learn(X: Any, names: list[str], rows: Array, weights: Array | None, *, encode: bool) -> Inputs:
     """What becomes of columns like these in these rows.
 
     `weights`: of all rows, (n,), >= 0. A row counts by its own, as if it were there so often.

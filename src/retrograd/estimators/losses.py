@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from retrograd import gates
+from retrograd.arrays import Array
 from retrograd.errors import DataError, OptionError
 from retrograd.graph.node import Node
 from retrograd.graph.shape import known

@@ -54,6 +54,7 @@ class Notes:
         Only one at a time where something looks at them: held-out rows, or `verbose`.
         """
         model, n = self.model, len(losses)
+        losses = list(map(np.float64, losses))  # as scikit-learn's are
         model.n_iter_ += n
         model.t_ += n * self.rows_of_epoch
         model.loss_ = losses[-1]

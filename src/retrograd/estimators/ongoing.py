@@ -86,6 +86,7 @@ class Ongoing:
         if not self._has_weights(model):
             session.assign(named(*model._weights()))
             run.mark()
+        session.optimizer = model._optimizer.optimizer  # whose rate may have been assigned
         session.feed(rows)
         self._order(model, len(rows))
         # One batch is soon over: Ctrl-C then comes as it may. A handler of signals costs more.

@@ -16,7 +16,7 @@ from retrograd.arrays import Array, cast, is_finite, require_finite
 from retrograd.errors import OptionError
 from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
-from retrograd.estimators.border import require_numbers
+from retrograd.estimators.border import require_dense, require_numbers
 from retrograd.estimators.estimates import Estimates, squeezed
 from retrograd.estimators.losses import (
     POISSON,
@@ -242,6 +242,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         return found[:, 0] if found.shape[1] == 1 else found
 
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
+        require_dense(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         require_numbers(y, "y")

@@ -34,6 +34,7 @@ FIGURES = (
     "is_stopped_",
     "_no_improvement_count",
 )
+LOSSES = ("loss_", "best_loss_", "loss_curve_")  # scikit-learn has them as NumPy's numbers
 CURVES = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
 PARAMETER = re.compile(r"[Wb]\d+")
 TRAINED = re.compile(r"[Wbrs]\d+")  # the factors of members that share their weights, too
@@ -100,7 +101,9 @@ def restored(
     for name, value in header["fitted"].items():
         if name not in FIGURES:
             raise ModelFileError(f"has the attribute {name!r}, which this version does not know")
-        setattr(model, name, from_json(value))
+        figure = from_json(value)
+        is_loss = name in LOSSES and figure is not None
+        setattr(model, name, np.float64(figure) if is_loss else figure)
     weights = {name: value for name, value in arrays.items() if PARAMETER.fullmatch(name)}
     network = Network.from_json(header["network"], weights)
     model.coefs_, model.intercepts_ = listed({name: weights[name] for name in network.parameters})
@@ -124,7 +127,7 @@ def restored(
         model.validation_scores_ = None
     for name in CURVES:
         if name in arrays:
-            setattr(model, name, arrays[name].tolist())
+            setattr(model, name, list(arrays[name]) if name in LOSSES else arrays[name].tolist())
     return model
 
 

@@ -13,7 +13,7 @@ from retrograd.errors import DivergenceError, OptionError, ShapeError
 from retrograd.estimators import options
 from retrograd.estimators.callbacks import Calls
 from retrograd.estimators.descent import descend
-from retrograd.estimators.form import Form, activations_of, initial, named
+from retrograd.estimators.form import Form, activations_of, initial, named, require_rows_apart
 from retrograd.estimators.full_batch import solve
 from retrograd.estimators.losses import require_output
 from retrograd.estimators.notes import Notes
@@ -29,6 +29,7 @@ from retrograd.estimators.quasi_newton import minimise
 from retrograd.estimators.validation import Held, split
 from retrograd.nn.losses import JointLoss, Loss
 from retrograd.nn.network import Network
+from retrograd.training.interrupt import Interrupt
 from retrograd.training.rows import Rows
 from retrograd.training.session import TrainingSession
 from retrograd.training.train import MIXED
@@ -123,6 +124,9 @@ def set_out(
             f"the weights are for the sizes {model._form().sizes}, the parameters and data ask for "
             f"{sizes}; fit with warm_start=False to begin again"
         )
+    for activation, units in zip(model._form().activations, hidden, strict=True):
+        if callable(activation):
+            require_rows_apart(activation, units)
     require_output(model.loss, model.out_activation_, model._output_activation())
     return X, order, test
 
@@ -139,22 +143,23 @@ def best_of(model: BaseMLP, problem: Problem, n_starts: int) -> None:
     """Train from each start in turn; the model is left as the best of them left it."""
     best: tuple[float, dict[str, Any]] | None = None
     failed: DivergenceError | None = None
-    for number in range(n_starts):
-        if number:
-            begin(model, model._form().sizes, problem.rng)
-            problem.network.parameters.update(named(*model._weights()))
-        try:
-            is_interrupted = train(model, problem)
-        except DivergenceError as error:
-            if n_starts == 1:
-                raise
-            failed = error
-            continue
-        figure = -model.loss_ if problem.held is None else model.best_validation_score_
-        if best is None or figure > best[0]:
-            best = figure, dict(model.__dict__)
-        if is_interrupted:
-            break
+    with Interrupt() as interrupted:  # Ctrl-C between two starts ends them too
+        for number in range(n_starts):
+            if number:
+                begin(model, model._form().sizes, problem.rng)
+                problem.network.parameters.update(named(*model._weights()))
+            try:
+                is_over = train(model, problem)
+            except DivergenceError as error:
+                if n_starts == 1:
+                    raise
+                failed, is_over = error, False
+            else:
+                figure = -model.loss_ if problem.held is None else model.best_validation_score_
+                if best is None or figure > best[0]:
+                    best = figure, dict(model.__dict__)
+            if is_over or interrupted():
+                break
     if best is None:
         assert failed is not None
         raise failed

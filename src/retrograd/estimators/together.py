@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, rows_at_once
 from retrograd.engines.base import Session
 from retrograd.errors import DivergenceError, FitDivergenceError
 from retrograd.estimators.course import Copy, Course
@@ -189,7 +189,11 @@ class Together:
         orders = [one.order for one in held if one is not None]
         if orders:
             found = self._session.run(
-                "score", np.stack(orders), {}, batch_size=4096, only=self._active
+                "score",
+                np.stack(orders),
+                {},
+                batch_size=rows_at_once(self._data.X),
+                only=self._active,
             )
             both = zip(found["loss"], found["output"], strict=True)
             self.scores = dict(zip(self._active, both, strict=True))

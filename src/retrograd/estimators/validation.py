@@ -106,8 +106,9 @@ def append(model: BaseMLP, data: Rows, given: Given, *, score: Score | None) -> 
         # As in partial_fit, they may lack a class.
         targets = checked_targets(model, y, dtype, is_first=False, is_partial=True)
         weights = model._given_weights(X, given.sample_weight)
-    except DataError as error:
-        raise DataError(f"validation data: {error}") from error
+    except (ValueError, TypeError) as error:
+        kind = OptionError if isinstance(error, OptionError) else DataError
+        raise kind(f"validation data: {error}") from error
     if targets.target.form != data.target.form:
         raise DataError(
             f"validation data: y_val is {targets.target}, y is {data.target}; they must have the "
