@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -366,6 +367,9 @@ FRAMES = {
         lambda a: polars({"a": a[:, 0], "b": ["abc"] * 40}),
         says="could not convert string to float: 'abc'",
     ),
+    "decimals of polars": inputs(
+        lambda a: polars({"a": [Decimal(str(i)) for i in a[:, 0]], "b": [Decimal(2)] * 40})
+    ),
     "a query of polars": inputs(
         lambda a: polars({"a": a[:, 0]}).lazy(), says="X: is a query without rows yet; give X."
     ),
@@ -438,9 +442,7 @@ TARGETS = {
         lambda y: np.rec.fromarrays([y, y], names="a, b"),
         says="y: is text of any width or a record array",
     ),
-    "text of pyarrow as targets of a regression": targets(
-        lambda y: pa.array([str(i) for i in y]), R, says="y: expected numbers, got"
-    ),
+    "numbers as text of pyarrow": targets(lambda y: pa.array([str(i) for i in y]), R),
     "text as targets of a regression": targets(
         lambda y: np.where(y > 0, "b", "a"), R, says="y: expected numbers, got <U1"
     ),

@@ -1,5 +1,6 @@
 """What fit is told it means: odd targets, weights, validation rows and warm starts."""
 
+import signal
 import warnings
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils.estimator_checks import check_sample_weight_equivalence_on_de
 
 import retrograd as rg
 from retrograd.errors import DataError, OptionError
+from retrograd.estimators import starts
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -223,3 +225,20 @@ def test_dates_are_no_weights():
     masked = np.ma.masked_array(np.ones(9), np.arange(9) < 2)
     with pytest.raises(DataError, match="validation data: sample_weight: has masked"):
         rg.MLPRegressor(**FEW).fit(X, y, X_val=X[:9], y_val=y[:9], sample_weight_val=masked)
+
+
+def test_ctrl_c_between_two_starts_ends_them_and_keeps_the_first(monkeypatch):
+    begin, begun = starts.begin, []
+
+    def pressed(*args):
+        begun.append(1)
+        if len(begun) == 2:
+            signal.raise_signal(signal.SIGINT)
+        begin(*args)
+
+    monkeypatch.setattr(starts, "begin", pressed)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model = rg.MLPRegressor(random_starts=5, **FEW).fit(X, y)
+    assert len(begun) == 2
+    first = rg.MLPRegressor(**FEW).fit(X, y)
+    np.testing.assert_array_equal(model.coefs_[0], first.coefs_[0])

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from retrograd.arrays import Array, as_numbers, cast, is_finite
+from retrograd.arrays import Array, as_numbers, cast, is_finite, require_finite
 from retrograd.errors import DataError, ShapeError
 
 INPUTS = "csr"  # the sparse form that is taken as it is; others are brought to it
@@ -56,7 +56,13 @@ def checked(model: BaseEstimator, X: Any, y: Any = "no_validation", **options: A
     # The checks add up the largest numbers, and cast what is beyond them.
     with plainly(X), np.errstate(over="ignore", invalid="ignore"):
         found = validate_data(model, X, y, accept_sparse=INPUTS, **options)
-    require_numbers(found[0] if isinstance(found, tuple) else found, "X")
+    if isinstance(found, tuple):
+        require_numbers(found[0], "X")
+        return found
+    if found.dtype == object:  # as decimals of polars stay where no float type is asked for
+        found = as_numbers(found, "X")
+        require_finite(found, "X")
+    require_numbers(found, "X")
     return found
 
 

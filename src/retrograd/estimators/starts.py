@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -148,6 +149,9 @@ def best_of(model: BaseMLP, problem: Problem, n_starts: int) -> None:
             if number:
                 begin(model, model._form().sizes, problem.rng)
                 problem.network.parameters.update(named(*model._weights()))
+                if interrupted():
+                    warnings.warn("Training interrupted by user.", stacklevel=6)
+                    break
             try:
                 is_over = train(model, problem)
             except DivergenceError as error:
