@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +50,18 @@ def load(code: bytes, symbol: str) -> Code:
     return Code(KIND(address), address, memory)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for garbage in cycles: a module is some 100,000 objects that all stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def compiled(key: str, symbol: str, target: Target, make: Callable[[], str]) -> Code:
     """The function `symbol` of the code of a key. `make()`: its module as LLVM's text."""
     key = f"{made_for(target)} {key}"
@@ -60,7 +74,8 @@ def compiled(key: str, symbol: str, target: Target, make: Callable[[], str]) -> 
             from retrograd.engines.cpu.machine import llvm  # takes 50 ms
 
             machine = machine_of(target)
-            kept = llvm.assemble(llvm.optimize(make(), machine), machine)
+            with _uncollected():
+                kept = llvm.assemble(llvm.optimize(make(), machine), machine)
             cache.write(key, kept)
         code = _COMPILED[key, symbol] = load(kept, symbol)
         if len(_COMPILED) > KEPT:

@@ -40,7 +40,8 @@ def optimize(text: str, machine: Machine) -> Any:
     """The module of a text, checked and optimised.
 
     A few passes are enough: the code has its vectors, blocks and loops already, and the full list
-    of level 2 takes five times as long for code that is no faster.
+    of level 2 takes five times as long for code that is no faster. Combined instructions, too, take
+    long, and double precision is slower with them.
     """
     made_for = _machine(machine)
     module = llvm.parse_assembly(text)
@@ -48,8 +49,6 @@ def optimize(text: str, machine: Machine) -> Any:
     module.data_layout = str(made_for.target_data)
     module.verify()
     passes = llvm.create_new_module_pass_manager()
-    passes.add_instruction_combine_pass()
-    passes.add_simplify_cfg_pass()
     passes.add_loop_rotate_pass()
     passes.add_new_gvn_pass()
     passes.add_simplify_cfg_pass()
