@@ -14,7 +14,12 @@ from sklearn.callback import CallbackSupportMixin
 from retrograd.arrays import Array
 from retrograd.errors import OptionError
 from retrograd.estimators import look, options, serial
-from retrograd.estimators.border import checked_weights, require_finite_outputs, weights_in
+from retrograd.estimators.border import (
+    checked_weights,
+    dtype_in,
+    require_finite_outputs,
+    weights_in,
+)
 from retrograd.estimators.callbacks import Calls
 from retrograd.estimators.form import Form, Place, activations_of, outputs
 from retrograd.estimators.inputs import Inputs, Scale
@@ -100,7 +105,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     validation_loss_curve_: Any
     is_stopped_: bool
     _no_improvement_count: int
-    _dtype: np.dtype[Any]
+    _fitted_dtype: np.dtype[Any]
     _optimizer: OptimizerState
     _best_weights: Mapping[str, Array] | None = None
     _inputs: Inputs | None = None
@@ -154,6 +159,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
             return {}
         return {"": checked_weights(X, sample_weight, self._dtype)}
 
+    def _weights_of_rows(self, given: Mapping[str, Array]) -> Array | None:
+        """How much each row counts by the weights that were given; None where all count alike."""
+        return given.get("")
+
     def _weighed(self, y: Any, given: Mapping[str, Array], *, is_partial: bool) -> dict[str, Array]:
         """The weights given by head, with those of the classes."""
         weights = self._row_weights(y, given.get(""), is_partial=is_partial)
@@ -170,6 +179,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _score_by(self, loss: Any) -> Score | None:
         """How validation rows are scored; None for the negative of their loss."""
         return self._score_of
+
+    def _tells_apart(self, truth: Any, weights: Mapping[str, Array]) -> bool:
+        """Whether the score of such validation rows tells good models from bad ones."""
+        return True
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, given: Given | None = None, *, is_partial: bool
@@ -225,6 +238,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _weights(self) -> tuple[list[Array], list[Array]]:
         """The weights that are there now, assigned ones too, in the precision of the fit."""
         return weights_in(self.coefs_, self.intercepts_, self._dtype)
+
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        """The float type of the fit; of a model put together by hand that of its weights."""
+        own: np.dtype[Any] | None = self.__dict__.get("_fitted_dtype")
+        return dtype_in((*self.coefs_, *self.intercepts_)) if own is None else own
+
+    @_dtype.setter
+    def _dtype(self, dtype: np.dtype[Any]) -> None:
+        self._fitted_dtype = dtype
 
     def _place(self) -> Place:
         return Place(self.engine, self.n_threads)

@@ -12,7 +12,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, is_finite
 from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.labels import be_told, require_known, weights_of_classes
@@ -149,7 +149,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
 
         Args:
             X: (n, n_features) numbers, finite, or a sparse matrix of them. float32 stays float32.
-            y: (n,) labels, or (n, n_labels) of 0 and 1 for several labels at once.
+            y: (n,) labels, or (n, n_labels) of 0 and 1 for several labels at once; as in
+                scikit-learn, what is not 0 counts as 1 there.
             sample_weight: (n,), >= 0.
             X_val, y_val: rows to validate with, of the same form: the weights with the best
                 accuracy on them are kept; with `early_stopping` training stops by it.
@@ -229,7 +230,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         truth = encoded.argmax(axis=1) if is_multiclass else encoded.astype(bool)
         if is_multiclass and name_of(self.loss) in LABELLED:
             return Targets(Target(truth, (rows,), truth.dtype), n_outputs, truth)
-        target = Target(encoded.astype(dtype), (rows, n_outputs), dtype)
+        target = Target(encoded.astype(bool).astype(dtype), (rows, n_outputs), dtype)
         return Targets(target, n_outputs, truth, truth if n_outputs == 1 else None)
 
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
@@ -268,7 +269,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         )
 
     def _score_of(self, truth: Any, output: Array, sample_weight: Array | None) -> float:
-        """The accuracy, as `score` has it; `truth`: (n,) places of labels, or 0 and 1."""
+        """The accuracy, as `score` has it, or NaN; `truth`: (n,) places of labels, or 0 and 1."""
+        if not is_finite(output):
+            return float("nan")
         if truth.ndim == 1:
             is_right = output.argmax(axis=1) == truth
         elif len(self.classes_) == 1:  # where there is one class, nothing else is predicted

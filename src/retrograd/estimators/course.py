@@ -63,7 +63,7 @@ class Course(Run):
     def __init__(self, model: BaseMLP, problem: Problem, parameters: Mapping[str, Array]) -> None:
         self.model, self.problem, self.parameters = model, problem, parameters
         self.goes_on = take_up(model, is_partial=problem.is_partial)
-        self.seed = drawn_seed(problem)
+        self.seed = drawn_seed(model, problem)
         noise = problem.network.noise()
         self.key = {} if noise is None else {**noise.numbers(), SEED: float(self.seed)}
         self.n_steps = 0

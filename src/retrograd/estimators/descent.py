@@ -220,7 +220,10 @@ class Run:
 
     def require_finite_loss(self) -> None:
         """Raise FitDivergenceError if J left the finite numbers in the last epoch."""
-        if self.notes.held is None and not is_finite(self.J):
+        model = self.model
+        # After a warm start from another loss it may be that of means below 0: NaN in scikit-learn.
+        is_foreign = model.out_activation_ != model._output_activation()
+        if self.notes.held is None and not is_foreign and not is_finite(self.J):
             step = int(np.argmin(np.isfinite(self.J))) + 1
             epoch = self.model.n_iter_
             raise FitDivergenceError(

@@ -80,7 +80,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
 
     def _fresh_members(self) -> list[BaseMLP]:
         rng = check_random_state(self.random_state)
-        seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_estimators)
+        seeds = rng.randint(np.iinfo(np.int32).max, size=int(self.n_estimators))
         return self._new_members(seeds)
 
     def _known_members(self) -> list[BaseMLP]:

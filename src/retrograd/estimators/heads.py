@@ -244,12 +244,20 @@ class ManyHeads(BaseMLP):
                 w = head._row_weights(y[name], given.get(name), is_partial=is_partial)
             if w is not None:
                 found[name] = w
-        if not found:
-            return {}
-        # The penalty counts a row by what it counts on average.
-        n = len(next(iter(found.values())))
-        mean = np.mean([found.get(name, np.ones(n)) for name in self._heads], axis=0)
-        return {"": mean.astype(np.result_type(*found.values())), **found}
+        mean = self._weights_of_rows(found)  # the penalty counts a row by it
+        return {} if mean is None else {"": mean.astype(np.result_type(*found.values())), **found}
+
+    def _weights_of_rows(self, given: Mapping[str, Array]) -> Array | None:
+        if not given:
+            return None
+        n = len(next(iter(given.values())))
+        return np.asarray(np.mean([given.get(name, np.ones(n)) for name in self._heads], axis=0))
+
+    def _tells_apart(self, truth: Truth, weights: Mapping[str, Array]) -> bool:
+        return all(
+            head._tells_apart(truth.parts[n], {"": weights[n]} if n in weights else {})
+            for n, head in self._heads.items()
+        )
 
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
         for name, head in self._heads.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,9 @@ from retrograd.errors import DivergenceError, OptionError, ShapeError
 from retrograd.estimators import options
 from retrograd.estimators.callbacks import Calls
 from retrograd.estimators.descent import descend
-from retrograd.estimators.form import Form, activations_of, initial, named
+from retrograd.estimators.form import Form, activations_of, initial, named, require_rows_apart
 from retrograd.estimators.full_batch import solve
+from retrograd.estimators.losses import require_output
 from retrograd.estimators.notes import Notes
 from retrograd.estimators.ongoing import Ongoing
 from retrograd.estimators.optimizers import (
@@ -28,6 +30,7 @@ from retrograd.estimators.quasi_newton import minimise
 from retrograd.estimators.validation import Held, split
 from retrograd.nn.losses import JointLoss, Loss
 from retrograd.nn.network import Network
+from retrograd.training.interrupt import Interrupt
 from retrograd.training.rows import Rows
 from retrograd.training.session import TrainingSession
 from retrograd.training.train import MIXED
@@ -122,6 +125,10 @@ def set_out(
             f"the weights are for the sizes {model._form().sizes}, the parameters and data ask for "
             f"{sizes}; fit with warm_start=False to begin again"
         )
+    for activation, units in zip(model._form().activations, hidden, strict=True):
+        if callable(activation):
+            require_rows_apart(activation, units)
+    require_output(model.loss, model.out_activation_, model._output_activation())
     return X, order, test
 
 
@@ -137,22 +144,26 @@ def best_of(model: BaseMLP, problem: Problem, n_starts: int) -> None:
     """Train from each start in turn; the model is left as the best of them left it."""
     best: tuple[float, dict[str, Any]] | None = None
     failed: DivergenceError | None = None
-    for number in range(n_starts):
-        if number:
-            begin(model, model._form().sizes, problem.rng)
-            problem.network.parameters.update(named(*model._weights()))
-        try:
-            is_interrupted = train(model, problem)
-        except DivergenceError as error:
-            if n_starts == 1:
-                raise
-            failed = error
-            continue
-        figure = -model.loss_ if problem.held is None else model.best_validation_score_
-        if best is None or figure > best[0]:
-            best = figure, dict(model.__dict__)
-        if is_interrupted:
-            break
+    with Interrupt() as interrupted:  # Ctrl-C between two starts ends them too
+        for number in range(n_starts):
+            if number:
+                begin(model, model._form().sizes, problem.rng)
+                problem.network.parameters.update(named(*model._weights()))
+                if interrupted():
+                    warnings.warn("Training interrupted by user.", stacklevel=6)
+                    break
+            try:
+                is_over = train(model, problem)
+            except DivergenceError as error:
+                if n_starts == 1:
+                    raise
+                failed, is_over = error, False
+            else:
+                figure = -model.loss_ if problem.held is None else model.best_validation_score_
+                if best is None or figure > best[0]:
+                    best = figure, dict(model.__dict__)
+            if is_over or interrupted():
+                break
     if best is None:
         assert failed is not None
         raise failed
@@ -166,14 +177,17 @@ def train(model: BaseMLP, problem: Problem) -> bool:
     session = open_session(
         model,
         problem,
-        seed=drawn_seed(problem),
+        seed=drawn_seed(model, problem),
         is_least_squares=full_batch is not None and full_batch.needs_residuals,
     )
     notes = notes_of(model, session, problem)
     if not is_stochastic(model.solver):
         if full_batch is None:
-            return minimise(model, session, notes, problem.order)
-        return solve(model, session, notes, problem.order, full_batch)
+            is_over = minimise(model, session, notes, problem.order)
+        else:
+            is_over = solve(model, session, notes, problem.order, full_batch)
+        notes.require_judged()
+        return is_over
     if goes_on:
         own = session.engine.snapshot()
         state = {name: x for name, x in model._optimizer.state.items() if name in own}
@@ -187,6 +201,8 @@ def train(model: BaseMLP, problem: Problem) -> bool:
         rng=problem.rng,
         is_partial=problem.is_partial,
     )
+    if not problem.is_partial:
+        notes.require_judged()
     is_plain = problem.held is None and not notes.calls_back and model._inputs is None
     is_plain = is_plain and not problem.data.weights and not session.heads
     if problem.is_partial and is_plain and problem.network.noise() is None:
@@ -204,9 +220,18 @@ def take_up(model: BaseMLP, *, is_partial: bool) -> bool:
     return goes_on
 
 
-def drawn_seed(problem: Problem) -> int:
-    """The seed of the network's random layers; 0 where it has none."""
-    return 0 if problem.network.noise() is None else int(problem.rng.randint(2**31 - 1))
+def drawn_seed(model: BaseMLP, problem: Problem) -> int:
+    """The seed of the network's random layers; 0 where it has none.
+
+    An integer `random_state` draws the same in each warm start, which shall not see the same noise
+    again: the rows that the model has seen count too.
+    """
+    if problem.network.noise() is None:
+        return 0
+    drawn = int(problem.rng.randint(2**31 - 1))
+    if problem.is_partial or not model.t_:
+        return drawn
+    return int(np.random.default_rng([drawn, model.t_]).integers(2**31 - 1))
 
 
 def open_session(
@@ -247,9 +272,23 @@ def notes_of(model: BaseMLP, session: TrainingSession, problem: Problem) -> Note
     ):
         model.loss_curves_ = {head: [] for head in problem.network.heads}
     best = model._best_weights if problem.is_partial else None
-    if best is None and held is not None and model.best_validation_score_ == -np.inf:
+    if held is not None and is_judged_first(model, problem):
+        score = held.judge(session)[1]
+        model.best_validation_score_ = -np.inf if np.isnan(score) else score
+        best = session.parameters()
+    elif best is None and held is not None and model.best_validation_score_ == -np.inf:
         best = session.parameters()  # no score may be better than none, as where all are NaN
     return Notes(model, session, held, after_epoch=problem.calls.after_epoch(), best=best)
+
+
+def is_judged_first(model: BaseMLP, problem: Problem) -> bool:
+    """Whether the weights at the start are among those that may be the best.
+
+    They are in a warm start with validation rows of its own. (Where rows are held out scikit-learn
+    compares with the best score of the fits before, and may keep worse weights.)
+    """
+    is_warm = not problem.is_partial and (model.t_ or model.n_iter_)
+    return bool(is_warm and problem.held is not None and problem.held.is_given)
 
 
 def begin_history(model: BaseMLP, held: Held | None) -> None:

@@ -20,13 +20,17 @@ ROWS_TEXT = "rows"
 def call(function: Callable[..., Node], *inputs: Node, what: str) -> Node:
     """What a user's function of nodes returns; `what` is what an error calls the function.
 
-    Raises OptionError where it does not return a node of floats, or hands a node to NumPy.
+    Raises OptionError where it does not take them, does not return a node of floats, or hands a
+    node to NumPy.
     """
     try:
         result = function(*inputs)
     except RetrogradError:
         raise
     except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+            few = f"{len(inputs)} node{'s' if len(inputs) > 1 else ''}"
+            raise OptionError(f"{what} is called with {few}: {error}") from error
         if "__array_ufunc__" not in str(error):
             raise
         raise OptionError(
