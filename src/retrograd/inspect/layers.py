@@ -180,9 +180,11 @@ class NetworkTrace:
     def __str__(self) -> str:
         return f"{self._title()}\n{as_lines(self.table(), right=4)}"
 
-    def __rich__(self) -> Any:
-        """The table as rich prints it."""
-        return as_rich(self.table(), right=4, title=self._title())
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        """The table as rich prints it: in 60 columns every number is whole."""
+        yield as_rich(
+            self.table(), right=4, title=self._title(), width=options.max_width, words=(1, 3)
+        )
 
     def picture(self, *, level: str = AUTO) -> Picture:
         """The layers, or with level="nodes" the gates, with values and gradients; `rg.picture`."""
