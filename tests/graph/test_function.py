@@ -113,7 +113,7 @@ def test_a_function_must_return_floats():
 
 
 def test_a_function_of_other_arguments_is_an_option_error():
-    with pytest.raises(OptionError, match="f is called with 1 node: .*takes 0 positional"):
+    with pytest.raises(OptionError, match=r"f is called with 1 node: .*takes 0 positional"):
         call(lambda: None, rg.variable("z", shape=(rg.rows, 3)), what="f")
 
 
