@@ -162,8 +162,7 @@ class MLPMultiTask(ManyHeads):
             sample_weight_val: as `sample_weight`.
         """
         validation = given(X_val, y_val, sample_weight_val)
-        with self._heads_for(y, is_partial=False):
-            return self._fit(X, y, sample_weight, validation, is_partial=False)
+        return self._fit(X, y, sample_weight, validation, is_partial=False)
 
     @available_if(has_partial_fit)  # type: ignore[untyped-decorator]  # scikit-learn's
     @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
@@ -185,8 +184,7 @@ class MLPMultiTask(ManyHeads):
         the first call, which also learns the scale of numbers.
         """
         validation = given(X_val, y_val, sample_weight_val)
-        with self._heads_for(y, classes, is_partial=True):
-            return self._fit(X, y, sample_weight, validation, is_partial=True)
+        return self._fit(X, y, sample_weight, validation, classes, is_partial=True)
 
     @property
     def classes_(self) -> Any:

@@ -40,7 +40,7 @@ from retrograd.training.train import MIXED
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
     from retrograd.estimators.ensemble import BaseMLPEnsemble
-    from retrograd.estimators.starts import Problem
+    from retrograd.estimators.problem import Problem
 
 OF_COURSE = (
     *("n_iter_", "t_", "loss_", "loss_curve_", "best_loss_", "is_stopped_"),
