@@ -97,6 +97,10 @@ def test_lists_changed_in_place_are_seen_by_the_next_partial_fit(name):
     assert len(called) == (2 if name == "callbacks" else 0)
 
 
+def test_a_number_of_members_may_be_true():
+    assert len(rg.MLPEnsembleRegressor(n_estimators=True, **FEW).fit(X, y).estimators_) == 1
+
+
 def test_a_layer_that_mixes_rows_is_refused():
     mixing = rg.MLPRegressor(activation=lambda z: z - rg.mean(z, axis=0), **FEW)
     with pytest.raises(OptionError, match="mixes rows: what it gives for one depends"):

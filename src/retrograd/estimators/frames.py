@@ -38,7 +38,8 @@ def as_frame(X: Any, owner: str) -> Any:
         if X.ndim != 2:
             raise DataError(
                 f"X: Expected 2D array, got {X.ndim}D array instead: encode_columns=True takes a "
-                "data frame, or an array of rows and columns"
+                "data frame, or an array of rows and columns. Reshape your data, as by "
+                "X.reshape(-1, 1)"
             )
     for size, what in zip(X.shape, ("sample(s)", "feature(s)"), strict=True):
         if not size:

@@ -161,8 +161,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
             y: (n,) or (n, n_targets) numbers, finite.
             sample_weight: (n,), >= 0.
             X_val, y_val: rows to validate with, of the same form: the weights with the best R2 on
-                them are kept (the lowest loss, where predictions are no estimates of y); with
-                `early_stopping` training stops by it.
+                them are kept (the lowest loss for quantiles, "gaussian_nll" and "cosine", and where
+                all y_val are the same); with `early_stopping` training stops by it.
             sample_weight_val: (n_val,), >= 0.
         """
         validation = given(X_val, y_val, sample_weight_val)
