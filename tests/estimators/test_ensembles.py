@@ -269,6 +269,35 @@ def test_what_is_loaded_is_what_was_saved_and_trains_on(task, members, params, t
 
 
 @pytest.mark.parametrize("members", ["independent", "shared"])
+def test_the_best_weights_of_calls_of_partial_fit_are_saved_too(tasks, members, tmp_path):
+    task = tasks["one output"]
+    given = {"X_val": task.X[90:], "y_val": np.random.default_rng(0).normal(size=40)}
+    params = {"early_stopping": True, "n_iter_no_change": 2, "learning_rate_init": 0.1}
+    model = ensemble(task, members=members, **params)
+    model.partial_fit(task.X[:90], task.y[:90], **given)
+    model.save(tmp_path / "a.model")
+    loaded = rg.load(tmp_path / "a.model")
+    for _ in range(9):  # by then each has stopped, and has its best weights back
+        for one in (model, loaded):
+            one.partial_fit(task.X[:90], task.y[:90], **given)
+    assert all(member.is_stopped_ for member in model.estimators_)
+    for one, other in zip(model.estimators_, loaded.estimators_, strict=True):
+        require_same(one, other)
+
+
+def test_an_ensemble_that_ctrl_c_ended_before_its_first_epoch_is_saved_and_loaded(tasks, tmp_path):
+    task = tasks["one output"]
+    model = ensemble(task).fit(task.X, task.y)
+    for member in model.estimators_:
+        del member.loss_  # as it is then
+    del model.loss_
+    model.save(tmp_path / "a.model")
+    loaded = rg.load(tmp_path / "a.model")
+    np.testing.assert_array_equal(loaded.predict(task.X), model.predict(task.X))
+    assert loaded.n_iter_ == model.n_iter_ and not hasattr(loaded, "loss_")
+
+
+@pytest.mark.parametrize("members", ["independent", "shared"])
 def test_a_file_whose_parts_do_not_fit_is_an_error(tasks, members, tmp_path):
     task, path = tasks["multi-class"], tmp_path / "a.model"
     ensemble(task, members=members).fit(task.X, task.y).save(path)
