@@ -237,3 +237,8 @@ def test_every_activation_of_one_argument_has_a_name():
     }
     assert functions - {"prelu"} <= set(ACTIVATIONS)
     assert all(getattr(rg, name) is ACTIVATIONS[name] for name in ACTIVATIONS)
+
+
+def test_prelu_by_name_is_told_to_be_a_layer():
+    with pytest.raises(OptionError, match=r"a layer of its own: rg\.PReLU"):
+        rg.Dense(2, 3, "prelu")

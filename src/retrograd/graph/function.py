@@ -28,14 +28,14 @@ def call(function: Callable[..., Node], *inputs: Node, what: str) -> Node:
     except RetrogradError:
         raise
     except TypeError as error:
-        if error.__traceback__ is not None and error.__traceback__.tb_next is None:
-            few = f"{len(inputs)} node{'s' if len(inputs) > 1 else ''}"
-            raise OptionError(f"{what} is called with {few}: {error}") from error
-        if "__array_ufunc__" not in str(error):
-            raise
-        raise OptionError(
-            f"{what} calls a function of NumPy; write it with rg's (rg.exp, not np.exp)"
-        ) from error
+        if "__array_ufunc__" in str(error):
+            raise OptionError(
+                f"{what} calls a function of NumPy; write it with rg's (rg.exp, not np.exp)"
+            ) from error
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise  # from within the function
+        few = f"{len(inputs)} node{'s' if len(inputs) > 1 else ''}"
+        raise OptionError(f"{what} is called with {few}: {error}") from error
     if not isinstance(result, Node):
         raise OptionError(
             f"{what} must return a node, it returned {type(result).__name__}; "

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from retrograd import gates
-from retrograd.errors import ModelFileError, ShapeError, require_known
+from retrograd.errors import ModelFileError, OptionError, ShapeError, require_known
 from retrograd.graph.function import GateFunction, call
 from retrograd.graph.node import Node, variable
 from retrograd.graph.shape import rows, show
@@ -55,6 +55,11 @@ def find_activation(activation: Activation) -> Callable[[Node], Node]:
     """The function of a name, or the function itself."""
     if callable(activation):
         return activation
+    if isinstance(activation, str) and activation == "prelu":
+        raise OptionError(
+            "activation: 'prelu' has slopes that are trained, so it is a layer of its own: "
+            "rg.PReLU(units) after a dense layer without an activation"
+        )
     return ACTIVATIONS[require_known("activation", activation, ACTIVATIONS)]
 
 
