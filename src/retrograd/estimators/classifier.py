@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import unique_labels
 from retrograd.arrays import Array, is_finite
 from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
-from retrograd.estimators.labels import be_told, require_known, weights_of_classes
+from retrograd.estimators.labels import be_told, require_labels, weights_of_classes
 from retrograd.estimators.losses import LABELLED, LOG_LOSS, name_of
 from retrograd.estimators.ongoing import ready_labels
 from retrograd.estimators.optimizers import has_partial_fit
@@ -195,9 +195,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         y_val: Any,
         sample_weight_val: Any,
     ) -> Self:
-        be_told(self, y, classes)
         validation = given(X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, validation, is_partial=True)
+        return self._fit(X, y, sample_weight, validation, classes, is_partial=True)
 
     def predict(self, X: Any) -> Any:
         """The label of each row: (n,), or (n, n_labels) of 0 and 1."""
@@ -233,6 +232,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         target = Target(encoded.astype(bool).astype(dtype), (rows, n_outputs), dtype)
         return Targets(target, n_outputs, truth, truth if n_outputs == 1 else None)
 
+    def _be_told(self, y: Any, classes: Any, *, is_partial: bool) -> None:
+        if is_partial:
+            be_told(self, y, classes)
+
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
         """Take the classes from y, or require that y has no others."""
         if y.ndim == 2 and y.shape[1] == 1:
@@ -242,7 +245,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
             self.classes_ = self._label_binarizer.classes_
             return
         are_all = bool(self.warm_start) and not is_partial
-        require_known(unique_labels(y), self.classes_, are_all=are_all)
+        require_labels(unique_labels(y), self.classes_, are_all=are_all)
 
     def _row_weights(
         self, y: Any, sample_weight: Array | None, *, is_partial: bool

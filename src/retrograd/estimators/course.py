@@ -12,7 +12,8 @@ from retrograd.engines.base import Snapshot
 from retrograd.errors import DivergenceError
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.descent import Run
-from retrograd.estimators.starts import Problem, drawn_seed, notes_of, open_session, take_up
+from retrograd.estimators.problem import Problem
+from retrograd.estimators.starts import drawn_seed, notes_of, open_session, take_up
 from retrograd.nn.noise import SEED, SEEN
 from retrograd.optim.base import Optimizer
 from retrograd.training.loop import retrace

@@ -24,7 +24,7 @@ def be_told(model: Any, y: Any, classes: Any) -> None:
             model._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
 
 
-def require_known(found: Array, classes: Array, *, are_all: bool) -> None:
+def require_labels(found: Array, classes: Array, *, are_all: bool) -> None:
     """Raise DataError for labels that are none of the classes; with `are_all`, unless all are."""
     if are_all:
         if set(found) != set(classes):

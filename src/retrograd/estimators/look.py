@@ -22,7 +22,7 @@ from retrograd.estimators.prepare import (
     checked_targets,
     rows_of,
 )
-from retrograd.estimators.starts import network_to_train
+from retrograd.estimators.problem import network_to_train
 from retrograd.graph.node import variable
 from retrograd.graph.shape import rows
 from retrograd.inspect.subject import Subject

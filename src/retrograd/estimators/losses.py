@@ -106,13 +106,14 @@ def require_means(choice: Any, y: Array) -> None:
         raise DataError(f"loss={name!r} needs y {above} 0, the least is {y.min() + 0.0:g}")
 
 
-def require_output(choice: Any, now: str, needed: str) -> None:
-    """Raise OptionError where the outputs of a model that is there are not those of its loss.
+GO_ON = (SQUARED_ERROR, POISSON)
+"""scikit-learn's losses of numbers, which descend on output - y whatever the outputs are: a warm
+start under the other one goes on by the gradient of the first, and reports the second."""
 
-    But scikit-learn's two losses of numbers descend on output - y whatever the outputs are: a warm
-    start under the other one goes on by the gradient of the first, and reports the second.
-    """
-    if now != needed and choice not in (SQUARED_ERROR, POISSON):
+
+def require_output(choice: Any, now: str, needed: str) -> None:
+    """Raise OptionError where the outputs of a model that is there are not those of its loss."""
+    if now != needed:
         raise OptionError(
             f"loss={choice!r} needs the out_activation_ {needed!r}, the model has {now!r}; fit "
             "with warm_start=False to begin again"

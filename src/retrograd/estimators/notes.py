@@ -48,10 +48,11 @@ class Notes:
         for head, losses in losses_of.items():
             self.model.loss_curves_[head] += losses
 
-    def epochs(self, losses: list[float]) -> None:
+    def epochs(self, losses: list[float], *, has_diverged: bool = False) -> None:
         """Take down the figures of epochs, and whether they were better than those before.
 
         Only one at a time where something looks at them: held-out rows, or `verbose`.
+        `has_diverged`: the weights after it are not finite, and have no score.
         """
         model, n = self.model, len(losses)
         losses = list(map(np.float64, losses))  # as scikit-learn's are
@@ -70,16 +71,17 @@ class Notes:
             model.best_loss_ = best
         if self.held is not None:
             best = model.best_validation_score_
-            score = self.validate()
+            score = self.validate(has_diverged=has_diverged)
             if self.held.stops:
                 n_stale = n_before + 1 if score < best + model.tol else 0
         model._no_improvement_count = n_stale
 
-    def validate(self) -> float:
+    def validate(self, *, has_diverged: bool = False) -> float:
         """The score of the held rows as things are; the weights are kept if it is the best."""
         assert self.held is not None
         model, held = self.model, self.held
-        loss, score = held.judge(self.session)
+        # Weights that are not finite may guess well by chance: infinities can have finite outputs.
+        loss, score = (np.nan, np.nan) if has_diverged else held.judge(self.session)
         model.validation_loss_curve_.append(loss)
         model.validation_scores_.append(score)
         if model.verbose:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Ongoing:
     """A session that stays open from one call of partial_fit to the next.
 
-    Law: a call that goes this way leaves the model as one that does not.
+    Law: a call that goes this way leaves the model as one that does not, but for the arrays: its
+    weights are written into those that it has, where another call makes new ones.
     """
 
     def __init__(self, model: BaseMLP, run: Run, target: Target) -> None:

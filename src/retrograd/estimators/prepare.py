@@ -79,7 +79,7 @@ def frame_of(model: Any, X: Any, *, is_first: bool) -> Any:
     return validate_data(model, X, reset=is_first, skip_check_array=True)
 
 
-def dtype_of(model: BaseMLP, X: Any) -> np.dtype[Any]:
+def dtype_of(model: BaseMLP | BaseMLPEnsemble, X: Any) -> np.dtype[Any]:
     """The float type of a first fit to checked X."""
     if not model.encode_columns:
         return np.dtype(X.dtype)

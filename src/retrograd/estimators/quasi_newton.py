@@ -51,7 +51,7 @@ def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Arra
         if notes.held is not None or notes.calls_back:
             f.move_to(best)
         if notes.held is not None:
-            notes.validate()
+            notes.validate(has_diverged=not np.isfinite(best).all())
         if notes.asks_to_stop():
             is_stopped = True
             raise StopIteration  # which SciPy takes as the wish to stop

@@ -116,10 +116,7 @@ def restored(
     n_inputs = model.n_features_in_ if model._inputs is None else model._inputs.n_inputs
     if n_inputs != network.n_inputs:
         raise ModelFileError("its network and its preprocessing differ in the number of features")
-    best = {n[len(BEST) :]: v for n, v in arrays.items() if n.startswith(BEST)}
-    if best and {n: v.shape for n, v in best.items()} != {n: v.shape for n, v in weights.items()}:
-        raise ModelFileError("its best weights have other shapes than its weights")
-    model._best_weights = best or None
+    best_from_arrays(model, arrays, weights)
     if facts["feature_names"] is not None:
         model.feature_names_in_ = np.array(facts["feature_names"], object)
     optimizer_from_json(model, header["optimizer"], arrays)
@@ -129,6 +126,17 @@ def restored(
         if name in arrays:
             setattr(model, name, list(arrays[name]) if name in LOSSES else arrays[name].tolist())
     return model
+
+
+def best_from_arrays(
+    model: BaseMLP, arrays: Mapping[str, Array], parameters: Mapping[str, Array]
+) -> None:
+    """Give a model the best weights of its calls of partial_fit, shaped as its parameters are."""
+    best = {name[len(BEST) :]: v for name, v in arrays.items() if name.startswith(BEST)}
+    shapes = {name: value.shape for name, value in parameters.items()}
+    if best and {name: value.shape for name, value in best.items()} != shapes:
+        raise ModelFileError("its best weights have other shapes than its weights")
+    model._best_weights = best or None
 
 
 def target_facts(model: Any, arrays: dict[str, Array]) -> dict[str, Any]:

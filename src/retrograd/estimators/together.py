@@ -149,7 +149,7 @@ class Together:
         self._tell(losses)
         for m, own, of_member in zip(active, J[:, -len(self._sizes) :], losses, strict=True):
             self.courses[m].n_steps += J.shape[1]
-            self.courses[m].end(own, of_member.tolist())
+            self.courses[m].end(own, of_member.tolist(), has_diverged=m in broken)
         over = [m for m in active if m not in broken and self.courses[m].is_over()]
         self._stand(over)
         for m in broken:  # its best weights are kept; the others go on

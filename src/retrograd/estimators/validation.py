@@ -11,6 +11,7 @@ import numpy as np
 from retrograd.arrays import Array, SparseRows
 from retrograd.errors import DataError, OptionError
 from retrograd.estimators.prepare import Targets, checked_pair, checked_targets, scaled
+from retrograd.estimators.tasks import require_counting
 from retrograd.nn.losses import Target
 from retrograd.nn.losses import Targets as ByHead
 from retrograd.training.rows import Rows
@@ -145,7 +146,9 @@ def _stacked(X: Array | SparseRows, more: Any) -> Array | SparseRows:
 def _held(
     order: Array, truth: Any, weights: Mapping[str, Array], score: Score | None, *, stops: bool
 ) -> Held:
-    own = weights if any(weights) else weights.get("")  # "" is the one output
+    require_counting(weights, "validation rows")
+    has_heads = any(head != "" for head in weights)
+    own = weights if has_heads else weights.get("")  # "" is the one output
     if score is None:
         return Held(order, None, own, stops)
     return Held(order, lambda outputs: score(truth, outputs, own), own, stops)
