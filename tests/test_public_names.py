@@ -33,6 +33,11 @@ def test_the_public_names_are_these():
     assert set(rg.__all__) <= set(dir(rg))
 
 
+def test_nothing_but_the_public_names_is_listed():
+    assert {name for name in dir(rg) if not name.startswith("__")} == set(rg.__all__)
+    assert "retrograd" not in vars(rg)
+
+
 def test_every_public_name_can_be_reached_and_says_what_it_is():
     for name in rg.__all__:
         assert getattr(rg, name) is not None

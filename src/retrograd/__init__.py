@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 # What a training needs is loaded now, so that its first step does not wait for it; all else, and
 # what makes machine code, when it is asked for.
-import retrograd.engines.cpu.engine
 from retrograd import errors, gates
 from retrograd.autodiff.gradient import gradient
+from retrograd.engines.cpu import engine as _engine
 from retrograd.gates import *
 from retrograd.graph.node import Node, constant, variable
 from retrograd.graph.shape import rows
@@ -316,4 +316,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Self
 
 from retrograd.errors import unknown_name
@@ -28,9 +29,9 @@ class Choices:
 
 def require_arguments(owner: str, given: Iterable[str], function: Callable[..., Any]) -> None:
     """Raise UnknownNameError unless a function takes arguments of these names."""
-    parameters = inspect.signature(function).parameters.values()
-    if not any(each.kind is each.VAR_KEYWORD for each in parameters):
-        require_no_others(owner, set(given).difference(_by_name(function)), function)
+    names, takes_any = _taken(function)
+    if not takes_any:
+        require_no_others(owner, set(given).difference(names), function)
 
 
 def require_no_others(owner: str, others: Iterable[str], function: Callable[..., Any]) -> None:
@@ -39,10 +40,13 @@ def require_no_others(owner: str, others: Iterable[str], function: Callable[...,
     `others`: what it was given so; of `function` the names of the others are taken.
     """
     for name in others:
-        raise unknown_name(f"argument of {owner}", name, _by_name(function))
+        raise unknown_name(f"argument of {owner}", name, _taken(function)[0])
 
 
-def _by_name(function: Callable[..., Any]) -> list[str]:
+@lru_cache(maxsize=256)
+def _taken(function: Callable[..., Any]) -> tuple[tuple[str, ...], bool]:
+    """The names of a function's arguments, and whether it takes any others by name."""
     parameters = inspect.signature(function).parameters.values()
     kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-    return [each.name for each in parameters if each.kind in kinds and each.name != "self"]
+    names = tuple(each.name for each in parameters if each.kind in kinds and each.name != "self")
+    return names, any(each.kind is each.VAR_KEYWORD for each in parameters)

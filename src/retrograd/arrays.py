@@ -14,6 +14,7 @@ from retrograd.errors import DataError, OptionError
 
 Array = NDArray[Any]
 
+MOST_ROWS, MOST_BYTES = 4096, 2**25  # of a piece of data that is looked at at once
 READY_SIZE = 4096  # entries that are looked through faster than it takes to ask for more
 
 
@@ -41,6 +42,19 @@ class SparseRows:
     ) -> Array:
         """The rows of these numbers, dense, as `numpy.take` along axis 0."""
         return np.asarray(self.matrix[indices].toarray(out=out))
+
+
+def rows_at_once(X: Any) -> int:
+    """How many rows of data are looked at in one piece, so that memory does not grow with them.
+
+    4096; fewer of a sparse matrix so wide that they would take more than 32 MB when expanded.
+
+    >>> rows_at_once(np.zeros((9, 2)))
+    4096
+    """
+    if isinstance(X, np.ndarray):
+        return MOST_ROWS
+    return max(1, min(MOST_ROWS, MOST_BYTES // max(X.shape[1] * X.dtype.itemsize, 1)))
 
 
 def as_matrix(

@@ -12,7 +12,7 @@ import pytest
 import retrograd as rg
 from retrograd.autodiff.numeric import extrapolate
 from retrograd.errors import DataError, GraphError, OptionError, ShapeError, UnknownNameError
-from retrograd.gates.arithmetic import ADD
+from retrograd.gates.arithmetic import ADD, SQUARE
 from retrograd.gates.exponential import TANH
 from retrograd.gates.kinks import RELU
 from retrograd.gates.linear import MATMUL
@@ -284,6 +284,72 @@ def test_a_wrong_rule_is_found_beside_kinks_that_cancel():
     assert not result.ok and result.variables[0].kinks == 0
 
 
+SEEDS = range(20)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_kink_elsewhere_excuses_no_wrong_gradient_at_the_end_of_a_domain(seed):
+    # Beside x, below 0, there is no sqrt(x): nothing to compare with is no proof that it is right.
+    a, x, b = rg.variable("a", 0.0), rg.variable("x", 1e-4), rg.variable("b", 3.0)
+    f = rg.relu(a) + rg.sqrt(x) + b * b
+    by_hand = {a: 0.0, x: 1.0 / rg.sqrt(x), b: 2.0 * b}
+    result = rg.check_gradient(f, gradients=by_hand, seed=seed)
+    assert not result.ok and result.worst.variable == "x"
+    alone = rg.check_gradient(rg.relu(a) + rg.sqrt(x), [x], gradients={x: by_hand[x]}, seed=seed)
+    assert not alone.ok
+    assert rg.check_gradient(f, gradients={**by_hand, x: 0.5 / rg.sqrt(x)}, seed=seed).ok
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_kink_elsewhere_excuses_no_rule_that_is_wrong_at_this_point_alone(seed):
+    wrong = with_vjp(TANH, lambda dy, y, x: (rg.where(rg.equal(x, 2.0), 0.0, dy * (1.0 - y * y)),))
+    a, x = rg.variable("a", [0.0]), rg.variable("x", [2.0, 1.0])
+    J = rg.sum(rg.relu(a)) + rg.sum(apply(wrong, x))
+    result = rg.check_gradient(J, seed=seed, method="central")
+    assert not result.ok and result.worst.index == (0,)
+    assert result.variables[0].kinks == 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_rule_that_is_wrong_on_one_side_of_a_kink_is_found(seed):
+    wrong = with_vjp(SQUARE, lambda dy, y, x: (3.0 * dy * x,))
+    x = rg.variable("x", [1.0, 5.0])
+    # x**2 up to 1, and on from there with the same slope: smooth, of two pieces.
+    J = rg.sum(rg.where(x <= 1.0, apply(wrong, x), 2.0 * x - 1.0))
+    result = rg.check_gradient(J, seed=seed)
+    assert not result.ok and result.worst.index == (0,)
+    assert result.gates == ("wrong_square",)
+
+
+def test_a_wrong_rule_is_found_where_every_entry_lies_at_its_kink():
+    wrong = with_vjp(RELU, lambda dy, y, x: (RELU.vjp(dy, y, x)[0] * 2.0,))
+    x, y = rg.variable("x", np.zeros(3)), rg.variable("y", [1.0, 2.0, 3.0])
+    result = rg.check_gradient(rg.sum(apply(wrong, x)) + rg.sum(y * y))
+    assert not result.ok and result.worst.variable == "x"
+    assert (result.worst.analytic, result.worst.numeric) == (2.0, pytest.approx(1.0))
+    assert result.gates == ("wrong_relu",)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_among_many_kinks_a_right_gradient_passes_and_a_wrong_one_does_not(seed):
+    rng = np.random.default_rng(seed)
+    # Whole numbers: many a sum is exactly 0, or the same as another.
+    X, T = rng.integers(-1, 2, (6, 3)) * 1.0, rng.normal(size=(6, 2))
+    W = rg.variable("W", rng.integers(-1, 2, (3, 4)) * 1.0)
+    b, V = rg.variable("b", np.zeros(4)), rg.variable("V", rng.normal(size=(4, 2)))
+
+    def loss(relu: Any) -> Node:
+        z = X @ W + b
+        return rg.sum((relu(z) - relu(-z)) @ V * T) + rg.sum(rg.abs(z @ V) * rg.maximum(z @ V, T))
+
+    right = rg.check_gradient(loss(rg.relu), seed=seed)
+    assert right.ok, str(right)
+    assert sum(v.kinks for v in right.variables) > 0
+    factor = 1.0 + 1e-4 * rng.choice([-1.0, 1.0])
+    wrong = with_vjp(RELU, lambda dy, y, x: (RELU.vjp(dy, y, x)[0] * factor,))
+    assert not rg.check_gradient(loss(lambda z: apply(wrong, z)), seed=seed).ok
+
+
 # The gate to blame.
 
 
@@ -300,6 +366,16 @@ def test_the_gate_whose_derivative_is_wrong_is_named(gate, activation):
     result = rg.check_gradient(rg.mean(rg.square(rg.softplus(b) @ V)))
     assert result.gates == (f"wrong_{gate.name}",)
     assert str(result).endswith(f"wrong: the derivative of the gate wrong_{gate.name}")
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_gate_that_is_wrong_for_few_values_is_named(seed):
+    wrong = with_vjp(SQUARE, lambda dy, y, x: (dy * rg.where(x > 2.0, 3.0 * x, 2.0 * x),))
+    values = np.random.default_rng(seed).uniform(-1.0, 1.0, 400)
+    values[seed * 7] = 2.5
+    x = rg.variable("x", values)
+    result = rg.check_gradient(rg.sum(rg.tanh(apply(wrong, x)) * 2.0))
+    assert not result.ok and result.gates == ("wrong_square",)
 
 
 def test_of_a_right_gradient_no_gate_is_to_blame():

@@ -155,7 +155,7 @@ def test_columns_have_their_names_in_doctor_and_report(run: Run):
 def test_a_data_set_in_place_of_the_model_is_said_to_be_one(run: Run):
     result = run("doctor", "iris", "iris")
     assert result.code == 2
-    assert "iris: is a data set, not a model; `retrograd train iris`" in result.text
+    assert "iris: is a data set, not a model; `retrograd train iris`" in result.err
 
 
 def test_a_very_good_fit_has_nothing_wrong(run: Run):
@@ -165,4 +165,4 @@ def test_a_very_good_fit_has_nothing_wrong(run: Run):
     np.savetxt("lin.csv", rows, delimiter=",", header="a,b,y", comments="")
     run("train", "lin.csv", "--target", "y", "--epochs", "60", "--picture", "none")
     result = run("doctor", "lin.model", "lin.csv")
-    assert result.code == 0 and "nothing wrong found" in result.text
+    assert result.code == 0 and "nothing wrong found" in result.out, result.out

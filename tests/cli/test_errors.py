@@ -139,6 +139,7 @@ def test_a_divergence_is_one_line(run: Run):
     result = run("train", "fin", "--optimizer", "sgd", "--learning-rate", "1e9", *QUICK)
     assert result.code == 2
     assert "diverged at epoch 1" in result.err and len(result.err.splitlines()) == 1
+    assert "rg.Clip" not in result.err  # the command has no such option
 
 
 def test_a_target_of_one_class_is_refused(run: Run, tmp_path: Path):

@@ -58,8 +58,8 @@ def test_history_norms_and_weights_need_no_data_and_others_say_so(model: Run):
     "arguments, message",
     [
         (("rocs", "kinds.model", "two.csv"), "unknown kind of plot 'rocs' (did you mean 'roc'?)"),
-        (("regression", "kinds.model", "two.csv"), "of a classification there are confusion, roc"),
-        (("roc", "two.model", "two.csv"), "of a regression there are regression, errors"),
+        (("regression", "kinds.model", "two.csv"), "of which there are confusion, roc, boundary"),
+        (("roc", "two.model", "two.csv"), "roc: draws the answers of a classification"),
         (("roc", "kinds.model", "two.csv", "-o", "a.bmp"), "a.bmp: a picture's suffix is one of"),
         (("roc", "kinds.model", "two.csv", "-o", "two.csv"), "two.csv: a picture's suffix is"),
         (("weights", "none.model"), "none.model"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -366,6 +367,12 @@ FRAMES = {
         lambda a: polars({"a": a[:, 0], "b": ["abc"] * 40}),
         says="could not convert string to float: 'abc'",
     ),
+    "decimals of polars": inputs(
+        lambda a: polars({"a": [Decimal(str(i)) for i in a[:, 0]], "b": [Decimal(2)] * 40})
+    ),
+    "a query of polars": inputs(
+        lambda a: polars({"a": a[:, 0]}).lazy(), says="X: is a query without rows yet; give X."
+    ),
     "pyarrow null": inputs(
         lambda a: pa.table({"a": a[:, 0], "b": pa.array([None, *a[1:, 1].tolist()])}),
         says="Input X contains NaN",
@@ -418,6 +425,24 @@ TARGETS = {
     "sparse targets": targets(
         lambda y: sparse.csr_array(y[:, None]), says="Sparse data was passed for y, but dense data"
     ),
+    "sparse targets in two columns": targets(
+        lambda y: sparse.csr_matrix(np.stack([y, y], axis=1)),
+        R,
+        says="y: Sparse data was passed for y, but dense data",
+    ),
+    "text of pandas with a missing entry as targets": targets(
+        lambda y: pd.Series(["a", None] * 20, dtype="string"),
+        says="y: has missing entries; remove or fill them",
+    ),
+    "text of any width as targets": targets(
+        lambda y: np.where(y > 0, "b", "a").astype(np.dtypes.StringDType()),
+        says="y: is text of any width or a record array",
+    ),
+    "a record array as targets": targets(
+        lambda y: np.rec.fromarrays([y, y], names="a, b"),
+        says="y: is text of any width or a record array",
+    ),
+    "numbers as text of pyarrow": targets(lambda y: pa.array([str(i) for i in y]), R),
     "text as targets of a regression": targets(
         lambda y: np.where(y > 0, "b", "a"), R, says="y: expected numbers, got <U1"
     ),
@@ -499,6 +524,13 @@ WEIGHTS = {
     "denormal weights": weights(lambda w: w * 1e-310),
     "a weight of None": weights(objects(None), says="Input sample_weight contains NaN"),
     "booleans as weights": weights(lambda w: np.arange(40) > 3),
+    "an integer beyond floats as a weight": weights(
+        objects(10**400), says="sample_weight: has an integer beyond the largest float"
+    ),
+    "dates as weights": weights(
+        lambda w: np.datetime64("2026-01-01") + np.arange(40),
+        says="sample_weight: expected numbers, got dates",
+    ),
     "masked weights": weights(
         lambda w: np.ma.masked_array(w, np.arange(40) == 3),
         says="sample_weight: has masked entries; remove or",
@@ -586,6 +618,18 @@ PARAMETERS = {
     "an unknown activation": params(activation="rellu", says="The 'activation' parameter"),
     "an activation of None": params(activation=None, says="The 'activation' parameter"),
     "an unknown solver": params(solver="newton", says="The 'solver' parameter"),
+    "a momentum of True": params(momentum=True, solver="sgd"),
+    "betas of False": params(beta_1=False, beta_2=False),
+    "units as an array without dimensions": params(
+        hidden_layer_sizes=np.array(5), says=("hidden_layer_sizes must be integers")
+    ),
+    "a function of one node as a loss": params(
+        loss=lambda output: output, says="loss: the function is called with 2 nodes"
+    ),
+    "a function of two nodes as an activation": params(
+        activation=lambda a, b: a, says="is called with 1 node: "
+    ),
+    "a class as an activation": params(activation=object, says="is called with 1 node: "),
     "a number as a loss": params(R, loss=3, says="The 'loss' parameter"),
     "counts below 0": params(R, loss="poisson", says="loss='poisson' needs y >= 0, the least is"),
 }

@@ -23,6 +23,8 @@ VARIANTS = [
         "poisson", (10,), solver="sgd", learning_rate_init=0.005, alpha=1.0, max_iter=100
     ),
     rg.MLPRegressor("poisson", (10,), solver="lbfgs", max_iter=50),
+    rg.MLPRegressor(hidden_layer_sizes=(10,), standardize=True, learning_rate_init=0.01),
+    rg.MLPClassifier((10,), encode_columns=True, learning_rate_init=0.01, max_iter=100),
     rg.MLPMultiTask("classification", max_iter=100),
     rg.MLPMultiTask("regression", max_iter=100),
 ]

@@ -1,5 +1,6 @@
 """Ensembles: members equal fits of their own, predictions are their mean, and nothing is lost."""
 
+import itertools
 import os
 import pickle
 import signal
@@ -12,6 +13,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import train_test_split
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import retrograd as rg
@@ -100,11 +102,19 @@ def test_members_of_drawn_rows_are_fits_of_those_rows(tasks, draws, solver):
 
 def test_members_hold_out_rows_that_they_do_not_draw(tasks):
     task = tasks["multi-class"]
-    model = ensemble(task, bootstrap=True, early_stopping=True).fit(task.X, task.y)
+    model = ensemble(task, 4, bootstrap=True, early_stopping=True).fit(task.X, task.y)
+    numbers, held = np.arange(130), []
     for member, rows in zip(model.estimators_, model.estimators_samples_, strict=True):
-        single = alone(task, member.random_state, early_stopping=True).fit(task.X, task.y)
-        assert len(rows) == 117 and len(single.validation_scores_) > 0
-        assert len(member.validation_scores_) == member.n_iter_
+        # As a fit alone: weights are drawn first, then the rows that validate.
+        rng = np.random.RandomState(member.random_state)
+        for W in member.coefs_:
+            rng.uniform(size=W.shape), rng.uniform(size=W.shape[1])
+        train, test = train_test_split(numbers, test_size=0.1, random_state=rng)
+        assert len(rows) == 117 and {*rows} <= {*train} and not {*rows} & {*test}
+        accuracy = np.mean(member.predict(task.X[test]) == task.y[test])
+        assert member.best_validation_score_ == accuracy
+        held.append(tuple(sorted(test)))
+    assert len({*held}) == 4
 
 
 def test_warm_starts_and_partial_fits_go_on_as_those_of_the_members(task):
@@ -181,16 +191,38 @@ def test_members_that_share_weights_learn_and_differ(task, solver):
             np.testing.assert_array_equal(member.intercepts_[i - 1], model.parameters_[f"b{i}"][m])
 
 
-def test_a_member_that_shares_with_none_is_trained_as_its_own_network_is(tasks):
-    # With one member, signs of 1 and rates for the factors of 0 there would be no difference;
-    # with all signs 1 the first loss is that of the plain network.
-    task = tasks["one output"]
-    model = ensemble(task, 1, members="shared", max_iter=1, learning_rate_init=1e-12)
-    model.fit(task.X, task.y)
-    member = model.estimators_[0]
-    half = 0.5 * np.mean((member.predict(task.X) - task.y) ** 2)
-    penalty = 0.5 * 1e-4 / 130 * sum((W**2).sum() for W in member.coefs_)
-    np.testing.assert_allclose(member.loss_curve_[0], half + penalty, rtol=1e-8)
+def test_a_member_that_shares_with_none_steps_along_the_gradients_of_its_own_network(tasks):
+    # W_m = r * W * s: with signs as factors dJ/dW = r * (dJ/dW_m) * s     db = db_m
+    # and dJ/dr, dJ/ds are sums of dJ/dW_m * W over columns and rows.
+    task, rate = tasks["one output"], 1e-3
+    plain = {"solver": "sgd", "learning_rate_init": rate, "max_iter": 1, "batch_size": 130}
+    plain |= {"momentum": 0.0, "nesterovs_momentum": False, "alpha": 0.0}
+    model = ensemble(task, 1, members="shared", **plain).fit(task.X, task.y)
+    own = np.random.RandomState(model.estimators_[0].random_state)
+    sizes, first = (64, 6, 1), {}  # of the weights, then of the signs
+    for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes), start=1):
+        bound = np.sqrt(6.0 / (n_in + n_out))
+        first[f"W{i}"] = own.uniform(-bound, bound, (n_in, n_out))
+        first[f"b{i}"] = own.uniform(-bound, bound, n_out)
+    for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes), start=1):
+        first[f"r{i}"] = own.choice([-1.0, 1.0], (1, n_in))[0]
+        first[f"s{i}"] = own.choice([-1.0, 1.0], (1, n_out))[0]
+    signs = [np.outer(first[f"r{i}"], first[f"s{i}"]) for i in (1, 2)]
+    coefs = [sign * first[f"W{i}"] for i, sign in enumerate(signs, start=1)]
+    intercepts = [first["b1"].copy(), first["b2"].copy()]
+    single = alone(task, 0, warm_start=True, **plain).fit(task.X, task.y)
+    single.coefs_, single.intercepts_ = [W.copy() for W in coefs], intercepts
+    single.fit(task.X, task.y)
+    for i, sign in enumerate(signs, start=1):
+        W, r, s, b = (model.parameters_[f"{name}{i}"] for name in "Wrsb")
+        step = single.coefs_[i - 1] - coefs[i - 1]  # -rate * dJ/dW_m
+        assert np.abs(step).max() > 0.0
+        np.testing.assert_allclose(b[0], single.intercepts_[i - 1], rtol=1e-12)
+        np.testing.assert_allclose(W - first[f"W{i}"], sign * step, rtol=1e-9, atol=1e-15)
+        slopes = step * first[f"W{i}"]
+        dr, ds = slopes @ first[f"s{i}"], first[f"r{i}"] @ slopes
+        np.testing.assert_allclose(r[0] - first[f"r{i}"], dr, rtol=1e-9, atol=1e-15)
+        np.testing.assert_allclose(s[0] - first[f"s{i}"], ds, rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize("params", [{"early_stopping": True}, {"batch_size": 32}])
@@ -234,6 +266,35 @@ def test_what_is_loaded_is_what_was_saved_and_trains_on(task, members, params, t
         for each in (model, loaded):
             each.partial_fit(task.X, task.y)
         np.testing.assert_array_equal(of_members(loaded, task.X), of_members(model, task.X))
+
+
+@pytest.mark.parametrize("members", ["independent", "shared"])
+def test_the_best_weights_of_calls_of_partial_fit_are_saved_too(tasks, members, tmp_path):
+    task = tasks["one output"]
+    given = {"X_val": task.X[90:], "y_val": np.random.default_rng(0).normal(size=40)}
+    params = {"early_stopping": True, "n_iter_no_change": 2, "learning_rate_init": 0.1}
+    model = ensemble(task, members=members, **params)
+    model.partial_fit(task.X[:90], task.y[:90], **given)
+    model.save(tmp_path / "a.model")
+    loaded = rg.load(tmp_path / "a.model")
+    for _ in range(9):  # by then each has stopped, and has its best weights back
+        for one in (model, loaded):
+            one.partial_fit(task.X[:90], task.y[:90], **given)
+    assert all(member.is_stopped_ for member in model.estimators_)
+    for one, other in zip(model.estimators_, loaded.estimators_, strict=True):
+        require_same(one, other)
+
+
+def test_an_ensemble_that_ctrl_c_ended_before_its_first_epoch_is_saved_and_loaded(tasks, tmp_path):
+    task = tasks["one output"]
+    model = ensemble(task).fit(task.X, task.y)
+    for member in model.estimators_:
+        del member.loss_  # as it is then
+    del model.loss_
+    model.save(tmp_path / "a.model")
+    loaded = rg.load(tmp_path / "a.model")
+    np.testing.assert_array_equal(loaded.predict(task.X), model.predict(task.X))
+    assert loaded.n_iter_ == model.n_iter_ and not hasattr(loaded, "loss_")
 
 
 @pytest.mark.parametrize("members", ["independent", "shared"])

@@ -1,5 +1,6 @@
 """Classification and regression targets together: what each target is, what they share."""
 
+import inspect
 import pickle
 import warnings
 
@@ -136,7 +137,7 @@ def test_j_and_its_gradient_are_the_weighted_sums_of_those_of_the_targets(engine
     weights = {"price": 0.5, "kind": 2.0, "sold": 1.0}
     own = model(loss_weights=weights, alpha=0.0, max_iter=2, engine=engine).fit(X, Y)
     whole = rg.trace(own, X, Y)
-    parts = {name: rg.trace(one, X, Y[name]) for name, one in own.estimators_.items()}
+    parts = {name: rg.trace(own.estimator_of(name), X, Y[name]) for name in own.targets_}
     close(whole.J, sum(weights[name] * parts[name].J for name in Y))
     for name in ("dW", "db"):
         shared = sum(weights[n] * getattr(parts[n].layer(1), name) for n in Y)
@@ -178,7 +179,7 @@ def test_without_standardised_targets_the_largest_numbers_have_all_of_the_gradie
 
 def test_each_target_has_an_estimator_with_a_copy_of_its_weights():
     own = model().fit(X, Y)
-    found = own.estimators_
+    found = {name: own.estimator_of(name) for name in own.targets_}
     assert [type(one) for one in found.values()] == [
         rg.MLPRegressor,
         rg.MLPClassifier,
@@ -270,11 +271,11 @@ def test_losses_of_targets_are_those_of_their_estimators():
     loss = {"price": rg.Quantile((0.1, 0.5, 0.9)), "kind": "focal"}
     own = model(loss=loss, max_iter=5).fit(X, Y)
     assert own.n_outputs_ == 3 + 3 + 1
-    low, middle, high = own.estimators_["price"].predict_quantiles(X).T
+    low, middle, high = own.estimator_of("price").predict_quantiles(X).T
     np.testing.assert_array_equal(own.predict(X)["price"], middle)
     assert not np.array_equal(low, high)
     own = model(loss={"price": "gaussian_nll"}, max_iter=5).fit(X, Y)
-    mean, std = own.estimators_["price"].predict(X, return_std=True)
+    mean, std = own.estimator_of("price").predict(X, return_std=True)
     np.testing.assert_array_equal(own.predict(X)["price"], mean)
     assert (std > 0).all()
 
@@ -329,7 +330,7 @@ def test_the_scale_of_a_regressors_targets_counts_rows_by_their_weights():
     scale.fit(X, PRICE, w)
     mean, std = PRICE[twice].mean(), PRICE[twice].std()
     by_hand = clone(scale).set_params(standardize=False)
-    by_hand.fit((X - X.mean(axis=0)) / X.std(axis=0), (PRICE - mean) / std, w)
+    by_hand.fit((X - X[twice].mean(axis=0)) / X[twice].std(axis=0), (PRICE - mean) / std, w)
     close(scale.loss_curve_, by_hand.loss_curve_, 9)
 
 
@@ -559,7 +560,7 @@ def test_the_glass_box_looks_into_it():
     assert rg.check_gradient(own, X[:20], part(Y, slice(0, 20))).ok
     assert "price" in str(rg.trace(own, X[:5], part(Y, slice(0, 5))))
     assert "nothing wrong" in str(rg.diagnose(own, X, Y))
-    assert rg.trace(own.estimators_["kind"], X[:5], KIND[:5]).J > 0
+    assert rg.trace(own.estimator_of("kind"), X[:5], KIND[:5]).J > 0
 
 
 # ---- what is wrong is said
@@ -727,3 +728,68 @@ def test_a_model_of_one_array_takes_no_names():
     assert not hasattr(own, "classes_")
     assert hasattr(model(), "predict_proba")
     assert not hasattr(model(targets="regression"), "predict_proba")
+
+
+# ---- parameters that say nothing about the targets there are
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"targets": {"sold": "regression"}}, "target 'sold': .* fitted to one of classification"),
+        ({"loss": {"price": "poisson"}}, "target 'price': .*needs the out_activation_ 'exp'"),
+        ({"class_weight": {"price": "balanced"}}, "class_weight: .*'price'"),
+        ({"loss_weights": {"price": -1.0}}, "loss_weights: .*'price'"),
+    ],
+)
+def test_a_warm_start_refuses_what_it_cannot_follow(params, message):
+    own = model(warm_start=True).fit(X, Y)
+    before = own.predict(X)
+    with pytest.raises(OptionError, match=message):
+        own.set_params(**params).fit(X, Y)
+    np.testing.assert_equal(own.predict(X), before)
+    own.set_params(**dict.fromkeys(params)).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "y, params, message",
+    [
+        (Y, {"class_weight": {"price": "balanced"}}, "class_weight: .*target of classes 'price'"),
+        ({"price": PRICE}, {"class_weight": "balanced"}, "class_weight='balanced': no target is"),
+        (PRICE, {"class_weight": {0: 1.0}}, "class_weight=.*: no target is one of classes"),
+        ({"price": PRICE}, {"label_smoothing": 0.1}, "label_smoothing=0.1: no target is"),
+    ],
+)
+def test_what_is_about_classes_needs_a_target_of_classes(y, params, message):
+    with pytest.raises(OptionError, match=message):
+        model(**params).fit(X, y)
+
+
+def test_before_fit_nothing_is_there_and_the_error_says_so():
+    own = model()
+    for ask in (
+        lambda: own.input_gradients(X),
+        lambda: own.activations(X, 1),
+        lambda: own.estimator_of("price"),
+        lambda: own.targets_,
+        lambda: own.classes_,
+    ):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            ask()
+    assert not hasattr(own, "targets_")
+
+
+OF_TARGETS = {"targets", "loss", "loss_weights", "class_weight", "standardize_targets"}
+
+
+def test_the_parameters_are_those_of_a_classifier_but_for_the_targets():
+    own, other = (one().get_params() for one in (rg.MLPMultiTask, rg.MLPClassifier))
+    assert own.keys() - other.keys() == OF_TARGETS - {"loss", "class_weight"}
+    assert other.keys() <= own.keys()
+    assert {name for name in other if own[name] != other[name]} == {"loss"}
+    kinds = inspect.signature(rg.MLPMultiTask).parameters
+    assert [name for name, p in kinds.items() if p.kind is p.POSITIONAL_OR_KEYWORD] == [
+        "targets",
+        "loss",
+        "loss_weights",
+    ]

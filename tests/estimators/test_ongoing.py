@@ -139,7 +139,7 @@ def test_ctrl_c_within_a_call_leaves_a_whole_model(monkeypatch, count):
         each.partial_fit(X, y).partial_fit(X2, y2)
     note = Notes.epochs
 
-    def press(self, loss):
+    def press(self, losses, **how):
         monkeypatch.setattr(Notes, "epochs", note)
         raise KeyboardInterrupt
 

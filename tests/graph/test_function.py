@@ -112,8 +112,13 @@ def test_a_function_must_return_floats():
         call(lambda z: z > 0.0, rg.variable("z", shape=(rg.rows, 3)), what="f")
 
 
-def test_a_type_error_of_ones_own_stays_what_it_is():
-    with pytest.raises(TypeError, match="takes 0 positional"):
+def test_a_function_of_other_arguments_is_an_option_error():
+    with pytest.raises(OptionError, match=r"f is called with 1 node: .*takes 0 positional"):
         call(lambda: None, rg.variable("z", shape=(rg.rows, 3)), what="f")
+
+
+def test_a_type_error_of_ones_own_stays_what_it_is():
+    with pytest.raises(TypeError, match="has no len"):
+        call(lambda z: len(3), rg.variable("z", shape=(rg.rows, 3)), what="f")
     with pytest.raises(DtypeError, match="no truth value"):
         call(lambda z: rg.exp(z) if z else z, rg.variable("z", shape=(rg.rows, 3)), what="f")

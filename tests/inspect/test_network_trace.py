@@ -225,3 +225,30 @@ def test_a_picture_of_a_pass_has_the_values_and_gradients_of_its_graph():
     _, values, gradients = sweep(made.objective.J, made.values(t._subject, seed=3))
     shown = of_nodes([made.objective.J], values=values, gradients=gradients)
     assert t.picture(level="nodes").scene.wires == shown.wires
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_no_number_of_the_rich_table_is_broken_in_two(width):
+    X = np.random.default_rng(0).normal(size=(256, 3)) * 1e-7
+    t = rg.trace(rg.MLP([3, 128, 1], activation="tanh"), X, X[:, :1])
+    console = Console(width=width, record=True, file=None)
+    with console.capture() as captured:
+        console.print(t)
+    printed = captured.get().split()
+    for row in t.table()[1:]:
+        assert {*row[4:]} <= {*printed}
+
+
+def test_what_a_layer_has_not_is_told_with_what_it_has():
+    X = np.ones((4, 2))
+    layer = rg.trace(rg.MLP([2, 3, 1]), X, X[:, :1]).layer(1)
+    with pytest.raises(AttributeError, match="no 'dz'; it has place, kind, layer, z, a, delta, e"):
+        layer.dz
+    assert not hasattr(layer, "dz")
+
+
+def test_an_infinite_J_is_an_error_about_the_rows_that_were_given():
+    X = -np.ones((4, 2))
+    net = rg.MLP([2, 3, 1], activation=rg.log)
+    with pytest.raises(DataError, match=r"check_gradient: J is nan on these rows: .* give X and Y"):
+        rg.check_gradient(net, X, X[:, :1])

@@ -108,3 +108,16 @@ def test_a_missing_value_is_named():
 )
 def test_a_summary_is_short(value, text):
     assert summary(value) == text
+
+
+def test_variables_of_one_name_are_told_apart():
+    first, second = rg.variable("w", 1.0), rg.variable("w", 2.0)
+    odd = rg.variable("%2", 7.0)
+    t = rg.trace(first * second * odd * 3.0 + 3.0 * odd)
+    names = t.names()
+    assert len({*names.values()}) == len(t.nodes)
+    arrays = t.arrays()
+    assert len(arrays) == 2 * len(t.nodes)
+    for node, name in names.items():
+        assert (arrays[name], arrays[f"d({name})"]) == (t.value(node), t.gradient(node))
+    assert names[first] == "w" and names[second].startswith("w%")

@@ -243,3 +243,12 @@ def test_of_dead_relu_no_relu_is_recommended():
     net.parameters["b2"] = np.full(8, -90.0)
     verdict = rg.diagnose(net, X, Y).verdict("vanishing gradients")
     assert verdict.is_found and verdict.remedy.startswith("leaky_relu or elu in place of relu")
+
+
+def test_a_rise_far_below_the_guess_is_no_overfitting():
+    J = [0.004, 0.002, 0.001, 0.0009, 0.0008, 0.0007]
+    validation = [0.004, 0.002, 0.001, 0.0017, 0.0019, 0.0018]
+    history = rg.History(J=J, validation_J=validation)
+    net, y = rg.MLP([4, 4, 1]), Y / Y.std()
+    assert not rg.diagnose(net, X, y, history=history).verdict("overfitting").is_found
+    assert rg.diagnose(net, X, 0.05 * y, history=history).verdict("overfitting").is_found

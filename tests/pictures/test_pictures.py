@@ -132,6 +132,16 @@ def test_what_comes_back_from_each_use_stands_at_its_end_and_sums_to_the_gradien
     assert sorted(end.share for end in ends) == ["0.5", "0.5", "1.76", "−1.92"]
 
 
+@pytest.mark.parametrize("write", [Picture.to_dot, Picture.to_mermaid])
+def test_as_text_each_edge_of_a_value_with_two_uses_has_what_comes_back_from_it(write):
+    w, x, y = (rg.variable(n, v) for n, v in dict(w=5.0, x=3.0, y=2.0).items())
+    edges = write(rg.picture(rg.trace((w + x * y) * w))).splitlines()
+    of_w = [line for line in edges if "gradient" in line and "16" in line]
+    assert len(of_w) == 2
+    assert "gradient 5 of 16" in of_w[0] and "gradient 11 of 16" in of_w[1]
+    assert any("gradient 10" in line and " of " not in line for line in edges)  # x: one use
+
+
 def test_a_value_with_one_use_has_no_share():
     scene = rg.trace(node_of_the_lecture()).picture().scene
     assert not any(end.share for wire in scene.wires for end in wire.ends)
@@ -264,8 +274,8 @@ def test_the_dot_has_words_at_the_edges():
         '  n1 [label="×" shape=ellipse]',
         '  n2 [label="1" shape=box]',
         '  n3 [label="+" shape=ellipse]',
-        '  n0 -> n1 [label="2\\ngradient 4"]',
-        '  n0 -> n1 [label="2\\ngradient 4"]',
+        '  n0 -> n1 [label="2\\ngradient 2 of 4"]',
+        '  n0 -> n1 [label="2\\ngradient 2 of 4"]',
         '  n1 -> n3 [label="4\\ngradient 1"]',
         "  n2 -> n3",
         "  out3 [shape=point]",
@@ -321,6 +331,14 @@ def test_a_picture_of_one_variable_and_of_two_graphs_apart_can_be_drawn():
     assert words_of(rg.picture([rg.sin(x), rg.cos(y), rg.constant(3.0)])) == [
         "x", "y", "sin", "cos", "3",
     ]  # fmt: skip
+
+
+def test_the_picture_of_an_ensemble_says_what_to_give():
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    ensemble = rg.MLPEnsembleRegressor(2, hidden_layer_sizes=(2,), tol=1e9, max_iter=50)
+    ensemble.fit(X, X[:, 0])
+    with pytest.raises(OptionError, match="give one of its members, estimators_"):
+        rg.picture(ensemble)
 
 
 def test_what_has_no_graph_and_an_unknown_level_are_typed_errors():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retrograd.autodiff.asked import AUTO, checked_variables, point_of, require_options
-from retrograd.autodiff.beside import CheckedGraph, Compile, excused
+from retrograd.autodiff.beside import CheckedGraph, Compile, judged_beside
 from retrograd.autodiff.blame import ENTRIES
 from retrograd.autodiff.checked import GradientCheck
 from retrograd.autodiff.gradient import gradient
@@ -44,10 +44,12 @@ def check_gradient(
     seed: int = 0,
     tolerance: float | None = None,
     is_blaming: bool = True,
+    of_rows: bool = False,
 ) -> GradientCheck:
     """`retrograd.check_gradient`, on the engine that `compile` stands for; see there.
 
-    `is_blaming`: look for the gates that are wrong, where the gradient is.
+    `is_blaming`: look for the gates that are wrong, where the gradient is. `of_rows`: the output is
+    the J of a model on a user's rows.
     """
     require_options(output, method, entries, seed, tolerance)
     for name, given in (("values", values), ("gradients", gradients)):
@@ -67,9 +69,11 @@ def check_gradient(
     at_point = compile([J, _conditioning(J, nudged), *slopes], inputs)(*point.values())
     value, conditioning, *analytic = at_point
     if not np.isfinite(value):
+        what = f"J is {value} on these rows" if of_rows else f"{describe(output)} is {value} at "
+        advice = "X and Y" if of_rows else "`values`"
         raise DataError(
-            f"check_gradient: {describe(output)} is {value} at these values: there is nothing to "
-            "differentiate; give `values` where it is finite"
+            f"check_gradient: {what}{'' if of_rows else 'these values'}: there is nothing to "
+            f"differentiate; give {advice} where it is finite"
         )
     rounding = EPSILON * conditioning if np.isfinite(conditioning) else 0.0
 
@@ -84,8 +88,9 @@ def check_gradient(
     forward = _Forward(compile([J], inputs), list(point.values()))
     rng = np.random.default_rng(seed)
 
-    def numeric(x: Array, places: Sequence[int]) -> list[Slope]:
-        return METHODS[method](forward, x, places, rounding=rounding, accuracy=limit / 10)
+    def numeric(x: Array, places: Sequence[int], largest: float = 0.0) -> list[Slope]:
+        options = {"rounding": rounding, "accuracy": limit / 10, "largest": largest}
+        return METHODS[method](forward, x, places, **options)
 
     looks = []
     for node, found in zip(checked, analytic, strict=True):
@@ -97,8 +102,9 @@ def check_gradient(
             )
         places = _places(slope, entries, rng)
         looks.append(Look(str(node.name), slope, numeric(x, places), places))
-    if method == "central" and any(x.wrong(limit) for x in looks) and graph.is_at_kink():
-        looks = excused(looks, [point[node] for node in checked], graph, numeric, limit, rng)
+    if method == "central":  # the graph's own point and the one that is nudged are the same arrays
+        arrays, by_hand = [point[node] for node in checked], gradients is not None
+        looks = judged_beside(looks, arrays, graph, numeric, limit, by_hand=by_hand)
     results = tuple(x.result(limit) for x in looks)
     if not any(x.worst for x in results):
         raise DataError(

@@ -43,7 +43,7 @@ class CheckedVariable:
     """What the check of one variable found.
 
     - `entries`: how many were looked at; `kinks`: how many of them lie at a kink, where there is no
-      derivative to compare with.
+      derivative to compare with, and are right beside it.
     - `largest`: the largest entry of its gradient, by magnitude.
     - `worst`: the entry with the largest relative error; None if none could be compared.
     - `errors`: the relative error of each entry that was compared, by its number in the array.

@@ -40,7 +40,13 @@ class Slope:
 
 
 def complex_step(
-    call: Call, x: Array, places: Iterable[int], *, rounding: float, accuracy: float
+    call: Call,
+    x: Array,
+    places: Iterable[int],
+    *,
+    rounding: float,
+    accuracy: float,
+    largest: float = 0.0,
 ) -> list[Slope]:
     """The derivatives in some entries of the complex array x, one call each.
 
@@ -60,7 +66,13 @@ def complex_step(
 
 
 def central_differences(
-    call: Call, x: Array, places: Iterable[int], *, rounding: float, accuracy: float
+    call: Call,
+    x: Array,
+    places: Iterable[int],
+    *,
+    rounding: float,
+    accuracy: float,
+    largest: float = 0.0,
 ) -> list[Slope]:
     """The derivatives in some entries of the array x, from differences at the best step.
 
@@ -75,11 +87,11 @@ def central_differences(
         places: flat indices of entries of x.
         rounding: the absolute rounding error in a value of the function.
         accuracy: stop where an estimate is known to this part of the largest one.
+        largest: that of other entries of x, where it is known.
     """
     center = call().real
     ladders = [_Ladder(call, x, place, center, rounding) for place in places]
     unsettled = ladders
-    largest = 0.0
     for _ in range(LEVELS):
         for ladder in unsettled:
             ladder.descend()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -11,34 +11,40 @@ from retrograd.graph.node import Array, Node
 NEAR = 1e-7  # beside the size of the operands: as near as the smallest steps of a check
 
 
-def _same(a: Array, b: Array) -> bool:
-    """Whether an entry of a is that of b, or next to it."""
-    scale = np.maximum(1.0, np.maximum(np.abs(a), np.abs(b)))
-    return bool((np.abs(a - b) <= NEAR * scale).any())
+def _from_zero(x: Array) -> Array:
+    return x
 
 
-def _at_zero(x: Array) -> bool:
-    return _same(x, np.zeros(()))
-
-
-# Where the slope of a gate jumps. Of others that are not analytic nothing is known: perhaps.
-KINKS: Mapping[str, Callable[..., bool]] = {
-    "abs": _at_zero,
-    "equal": _same,
-    "greater": _same,
-    "greater_equal": _same,
-    "less": _same,
-    "less_equal": _same,
-    "maximum": _same,
-    "minimum": _same,
-    "not_equal": _same,
-    "relu": _at_zero,
-    "sign": _at_zero,
+# How far the operands are from where the slope of a gate jumps. Of others that are not analytic
+# nothing is known: perhaps they are there.
+KINKS: Mapping[str, Callable[..., Array]] = {
+    "abs": _from_zero,
+    "equal": np.subtract,
+    "greater": np.subtract,
+    "greater_equal": np.subtract,
+    "less": np.subtract,
+    "less_equal": np.subtract,
+    "maximum": np.subtract,
+    "minimum": np.subtract,
+    "not_equal": np.subtract,
+    "relu": _from_zero,
+    "sign": _from_zero,
 }
 
 
-def is_at_kink(node: Node, operands: list[Array]) -> bool:
-    """Whether the node's gate has a kink at these values of its operands, or may have one."""
+def leaves_kink(node: Node, here: Sequence[Array], there: Sequence[Array]) -> bool:
+    """Whether an operand that stands at the kink of the node's gate moves from here to there.
+
+    Of a gate whose kinks are not known, whether any operand moves.
+    """
     if node.gate.is_analytic:
         return False
-    return node.gate.name not in KINKS or KINKS[node.gate.name](*operands)
+    if node.gate.name not in KINKS:
+        return any(bool((a != b).any()) for a, b in zip(here, there, strict=True))
+    if any(x.dtype.kind != "f" for x in here):
+        return False
+    distance = KINKS[node.gate.name]
+    before, after = distance(*here), distance(*there)
+    sizes = [np.maximum(1.0, np.abs(x)) for x in here]
+    scale = np.maximum(*sizes) if len(sizes) > 1 else sizes[0]
+    return bool(((np.abs(before) <= NEAR * scale) & (after != before)).any())

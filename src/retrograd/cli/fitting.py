@@ -29,6 +29,7 @@ from retrograd.tabular.model import TableModel
 from retrograd.tabular.scaling import finite_numbers
 from retrograd.tabular.split import Split, split
 from retrograd.tabular.target import ClassTarget, NumberTarget, Target, Task, fit_target
+from retrograd.training.divergence import CLIPPED
 from retrograd.training.history import History
 from retrograd.training.objective import objective
 from retrograd.training.rows import check_rows
@@ -253,13 +254,12 @@ def _trained(prepared: Prepared, network: Network, X: Array, Y: Array, **options
     try:
         return train(network, X, Y, **options)
     except DivergenceError as error:
-        if error.origin is None or error.origin.row is None:
-            raise
-        numbers = prepared.table.row_numbers[prepared.rows.train] + 1
-        origin = replace(
-            error.origin, row=int(numbers[error.origin.row]), rows=numbers[error.origin.rows]
-        )
-        message = str(error).replace(str(error.origin), str(origin))
+        origin = error.origin
+        if origin is not None and origin.row is not None:
+            numbers = prepared.table.row_numbers[prepared.rows.train] + 1
+            origin = replace(origin, row=int(numbers[origin.row]), rows=numbers[origin.rows])
+        # The command has no option that clips.
+        message = str(error).replace(str(error.origin), str(origin)).replace(f", or {CLIPPED}", "")
         raise DivergenceError(message, epoch=error.epoch, step=error.step, origin=origin) from None
 
 

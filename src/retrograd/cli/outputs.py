@@ -6,8 +6,23 @@ import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from retrograd.errors import FileError
+import typer
+
+from retrograd.errors import FileError, MissingDependencyError
+from retrograd.plots import canvas
+
+
+def output_option(help: str) -> Any:
+    """The option --output of a command that writes one file."""
+    return typer.Option("--output", "-o", metavar="PATH", help=help, show_default=False)
+
+
+def require_matplotlib(what: str) -> None:
+    """Raise MissingDependencyError, which says how to install it, where matplotlib is missing."""
+    if not canvas.is_available():
+        raise MissingDependencyError(f"{what} needs matplotlib: {canvas.INSTALL}")
 
 
 def require_writable(path: Path, *, inputs: Iterable[Path | None] = ()) -> None:

@@ -9,9 +9,9 @@ import typer
 
 from retrograd.cli.data import NoiseOption, read_model_and_data
 from retrograd.cli.model import ModelArgument, load_table_model
-from retrograd.cli.outputs import require_writable
-from retrograd.errors import MissingDependencyError, require_known
-from retrograd.plots import canvas, losses
+from retrograd.cli.outputs import output_option, require_matplotlib, require_writable
+from retrograd.errors import require_known
+from retrograd.plots import losses
 from retrograd.plots.of_table import KINDS, plot_of
 
 
@@ -33,13 +33,9 @@ def plot(
     *,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
-            help="As .png, .svg or .pdf. An older file is replaced. "
-            "(default: MODEL's name and the kind, as in iris-roc.png, here)",
-            show_default=False,
+        output_option(
+            "As .png, .svg or .pdf. An older file is replaced. "
+            "(default: MODEL's name and the kind, as in iris-roc.png, here)"
         ),
     ] = None,
     noise: NoiseOption = None,
@@ -49,8 +45,7 @@ def plot(
     Example: retrograd plot confusion iris.model iris -o confusion.png
     """
     require_known("kind of plot", kind, KINDS)
-    if not canvas.is_available():
-        raise MissingDependencyError(f"a plot needs matplotlib: {canvas.INSTALL}")
+    require_matplotlib("a plot")
     path = output or Path(f"{Path(model).stem}-{kind}.png")
     losses.require_format(path)
     if data is None:

@@ -10,10 +10,8 @@ import typer
 import retrograd
 from retrograd.cli.data import DataArgument, NoiseOption, read_model_and_data
 from retrograd.cli.model import ModelArgument
-from retrograd.cli.outputs import require_writable
-from retrograd.errors import MissingDependencyError
+from retrograd.cli.outputs import output_option, require_matplotlib, require_writable
 from retrograd.files.atomic import replace_file
-from retrograd.plots import canvas
 from retrograd.report.report import report as page_of
 
 
@@ -23,12 +21,8 @@ def report(
     *,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
-            help="The page. An older file is replaced. (default: MODEL's name with .html, here)",
-            show_default=False,
+        output_option(
+            "The page. An older file is replaced. (default: MODEL's name with .html, here)"
         ),
     ] = None,
     noise: NoiseOption = None,
@@ -39,8 +33,7 @@ def report(
 
     Example: retrograd report strength.model measurements.csv -o strength.html
     """
-    if not canvas.is_available():
-        raise MissingDependencyError(f"a report needs matplotlib: {canvas.INSTALL}")
+    require_matplotlib("a report")
     loaded, found = read_model_and_data(model, data, noise=noise)
     path = output or Path(f"{Path(model).stem}.html")
     require_writable(path, inputs=[Path(model), found.path])

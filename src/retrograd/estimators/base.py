@@ -12,27 +12,28 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 
 from retrograd.arrays import Array
-from retrograd.errors import OptionError
 from retrograd.estimators import look, options, serial
-from retrograd.estimators.border import checked_weights, require_finite_outputs, weights_in
+from retrograd.estimators.attempt import Attempt
+from retrograd.estimators.border import (
+    checked_weights,
+    dtype_in,
+    require_finite_outputs,
+    weights_in,
+)
 from retrograd.estimators.callbacks import Calls
 from retrograd.estimators.form import Form, Place, activations_of, outputs
 from retrograd.estimators.inputs import Inputs, Scale
 from retrograd.estimators.losses import loss_of
 from retrograd.estimators.ongoing import Ongoing
-from retrograd.estimators.optimizers import OptimizerState, is_stochastic
+from retrograd.estimators.optimizers import OptimizerState
 from retrograd.estimators.prepare import (
     Targets,
     checked_inputs,
-    checked_pair,
-    checked_targets,
-    dtype_of,
     plain_pair,
-    rows_of,
 )
-from retrograd.estimators.seeds import generator
-from retrograd.estimators.starts import Problem, best_of, network_to_train, set_out
-from retrograd.estimators.validation import Given, Score, append, held_out
+from retrograd.estimators.problem import has_stopped, problem_of, task_of
+from retrograd.estimators.starts import best_of
+from retrograd.estimators.validation import Given, Score
 from retrograd.inspect.subject import Subject
 from retrograd.nn.network import Network
 
@@ -100,7 +101,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     validation_loss_curve_: Any
     is_stopped_: bool
     _no_improvement_count: int
-    _dtype: np.dtype[Any]
+    _fitted_dtype: np.dtype[Any]
     _optimizer: OptimizerState
     _best_weights: Mapping[str, Array] | None = None
     _inputs: Inputs | None = None
@@ -154,6 +155,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
             return {}
         return {"": checked_weights(X, sample_weight, self._dtype)}
 
+    def _weights_of_rows(self, given: Mapping[str, Array]) -> Array | None:
+        """How much each row counts by the weights that were given; None where all count alike."""
+        return given.get("")
+
     def _weighed(self, y: Any, given: Mapping[str, Array], *, is_partial: bool) -> dict[str, Array]:
         """The weights given by head, with those of the classes."""
         weights = self._row_weights(y, given.get(""), is_partial=is_partial)
@@ -171,43 +176,41 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         """How validation rows are scored; None for the negative of their loss."""
         return self._score_of
 
+    def _tells_apart(self, truth: Any, weights: Mapping[str, Array]) -> bool:
+        """Whether the score of such validation rows tells good models from bad ones."""
+        return True
+
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, given: Given | None = None, *, is_partial: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        given: Given | None = None,
+        classes: Any = None,
+        *,
+        is_partial: bool,
     ) -> Self:
-        """One call of fit or partial_fit: rows are prepared, some held out, and trained on."""
+        """One call of fit or partial_fit: all is checked and prepared, then trained."""
         self._settle()
-        if self.early_stopping and is_partial and given is None:
-            raise OptionError("partial_fit does not support early_stopping=True")
-        is_first = self._is_first(is_partial=is_partial)
         calls = Calls(self, X, y, {"sample_weight": sample_weight})
-        X, y = checked_pair(self, X, y, is_first=is_first)
-        if is_first:  # a model that goes on keeps the precision of its first fit
-            self._dtype = dtype_of(self, X)
-        targets = checked_targets(self, y, self._dtype, is_first=is_first, is_partial=is_partial)
-        rng = generator(self.random_state)
-        holds_out = self.early_stopping and given is None and is_stochastic(self.solver)
-        X, order, test = set_out(
-            self,
-            X,
-            targets,
-            rng,
-            is_first=is_first,
-            holds_out=holds_out,
-            sample_weight=sample_weight,
-        )
-        if is_partial and getattr(self, "is_stopped_", False) and given is not None:
-            return self
-        data = rows_of(self, X, y, targets, sample_weight, is_partial=is_partial)
-        network, held = network_to_train(self), None
-        loss = self._loss(network)
-        if given is not None:
-            data, held = append(self, data, given, score=self._score_by(loss))
-        elif test is not None:
-            held = held_out(data, targets, test, self._score_by(loss))
-        problem = Problem(network, data, loss, order, held, rng, calls, is_partial)
-        best_of(self, problem, self.random_starts if is_first else 1)
+        is_first = self._is_first(is_partial=is_partial)
+        with Attempt(self._parts()) as attempt:
+            self._be_told(y, classes, is_partial=is_partial)
+            task = task_of(
+                self, self, X, y, sample_weight, given, is_first=is_first, is_partial=is_partial
+            )
+            if not has_stopped(self, task):
+                problem = problem_of(self, task, calls)
+                best_of(self, problem, self.random_starts if is_first else 1, attempt)
         calls.end()
         return self
+
+    def _be_told(self, y: Any, classes: Any, *, is_partial: bool) -> None:
+        """Learn what a call is told of the targets before it looks at the rows."""
+
+    def _parts(self) -> list[BaseEstimator]:
+        """All estimators that a fit changes: this one and what it is made of."""
+        return [self]
 
     def _is_first(self, *, is_partial: bool) -> bool:
         """Whether a call of fit or partial_fit begins anew."""
@@ -225,6 +228,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _weights(self) -> tuple[list[Array], list[Array]]:
         """The weights that are there now, assigned ones too, in the precision of the fit."""
         return weights_in(self.coefs_, self.intercepts_, self._dtype)
+
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        """The float type of the fit; of a model put together by hand that of its weights."""
+        own: np.dtype[Any] | None = self.__dict__.get("_fitted_dtype")
+        return dtype_in((*self.coefs_, *self.intercepts_)) if own is None else own
+
+    @_dtype.setter
+    def _dtype(self, dtype: np.dtype[Any]) -> None:
+        self._fitted_dtype = dtype
 
     def _place(self) -> Place:
         return Place(self.engine, self.n_threads)

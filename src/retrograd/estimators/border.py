@@ -11,55 +11,70 @@ from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from retrograd.arrays import Array, as_numbers, cast, is_finite
+from retrograd.arrays import Array, as_numbers, cast, is_finite, require_finite
 from retrograd.errors import DataError, ShapeError
 
 INPUTS = "csr"  # the sparse form that is taken as it is; others are brought to it
 
 PLAIN = {  # words of NumPy and Python, and what they mean for the data
     "int too large to convert to float": "has an integer beyond the largest float, about 1.8e308",
+    "too large to convert": "has an integer beyond the largest float, about 1.8e308",
     "setting an array element with a sequence": "holds sequences where numbers should be, or rows "
     "of unequal length",
     "could not be promoted by": "mixes dates with numbers; turn dates to numbers first",
     "Cannot cast array data": "is a structured array; give its fields as columns of one dtype",
+    "boolean value of NA is ambiguous": "has missing entries; remove or fill them first",
+    "dtype argument must be a NumPy dtype": "is text of any width or a record array; give numbers, "
+    "or words as y.astype(object)",
     "not supported between instances of": "holds labels of several types, which have no order; "
     "give all of them one type",
 }
 
 
 @contextmanager
-def plainly(X: Any = None) -> Iterator[None]:
+def plainly(X: Any = None, *, name: str | None = None) -> Iterator[None]:
     """Errors of NumPy and Python that speak of arrays' insides become a DataError on X or y.
 
-    `X`: where both are looked at; without it the error is y's. What scikit-learn says is left as
-    it is.
+    `X`: where both are looked at; without it the error is y's, or that of what has this `name`.
+    What scikit-learn says is left as it is.
     """
     try:
         yield
     except (TypeError, ValueError, OverflowError) as error:
         for raw, words in PLAIN.items():
             if raw in str(error):
-                raise DataError(f"{'y' if _converts(X) else 'X'}: {words}") from error
+                said = name or ("y" if _converts(X) else "X")
+                raise DataError(f"{said}: {words}") from error
         raise
 
 
 def checked(model: BaseEstimator, X: Any, y: Any = "no_validation", **options: Any) -> Any:
     """`validate_data` of scikit-learn, with numbers in X and no masked entries: X, or X and y."""
     require_unmasked(X, "X")
+    require_collected(X, "X")
     require_unmasked(y, "y")
     # The checks add up the largest numbers, and cast what is beyond them.
     with plainly(X), np.errstate(over="ignore", invalid="ignore"):
         found = validate_data(model, X, y, accept_sparse=INPUTS, **options)
-    require_numbers(found[0] if isinstance(found, tuple) else found, "X")
+    if isinstance(found, tuple):
+        require_numbers(found[0], "X")
+        return found
+    if found.dtype == object:  # as decimals of polars stay where no float type is asked for
+        found = as_numbers(found, "X")
+        require_finite(found, "X")
+    require_numbers(found, "X")
     return found
 
 
 def checked_weights(X: Any, sample_weight: Any, dtype: DTypeLike | None = None) -> Array:
     """The weights that a user gave of the rows of checked X, in its dtype or this one."""
     require_unmasked(sample_weight, "sample_weight")
-    return np.asarray(
-        _check_sample_weight(sample_weight, X, dtype=dtype or X.dtype, ensure_non_negative=True)
-    )
+    with plainly(name="sample_weight"):
+        if np.asarray(sample_weight).dtype.kind in "mM":
+            raise DataError("sample_weight: expected numbers, got dates")
+        return np.asarray(
+            _check_sample_weight(sample_weight, X, dtype=dtype or X.dtype, ensure_non_negative=True)
+        )
 
 
 def require_unmasked(value: Any, name: str) -> None:
@@ -68,20 +83,45 @@ def require_unmasked(value: Any, name: str) -> None:
         raise DataError(f"{name}: has masked entries; remove or fill them first")
 
 
+def require_dense(y: Any) -> None:
+    """Raise DataError for a sparse matrix of targets that are numbers."""
+    if hasattr(y, "toarray"):
+        raise DataError(
+            "y: Sparse data was passed for y, but dense data is required; give y.toarray()"
+        )
+
+
+def require_collected(value: Any, name: str) -> None:
+    """Raise DataError for a query that has not been run, such as a LazyFrame of polars."""
+    if hasattr(value, "collect") and not hasattr(value, "__len__"):
+        raise DataError(f"{name}: is a query without rows yet; give {name}.collect()")
+
+
 def require_numbers(array: Any, name: str) -> None:
     """Raise DataError for an array of dates, of text, of anything else."""
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name}: expected numbers, got {array.dtype}")
 
 
-def require_finite_outputs(output: Array) -> None:
-    """Raise DataError for a prediction (n, O) that is infinite or NaN."""
+def require_finite_outputs(output: Array, what: str = "output") -> None:
+    """Raise DataError for what a network gives for rows (n, ...) where it is infinite or NaN."""
     if not is_finite(output):
-        row = int(np.argmin(np.isfinite(output).all(axis=1)))
+        by_row = output.reshape(len(output), -1)
+        row = int(np.argmin(np.isfinite(by_row).all(axis=1)))
         raise DataError(
-            f"the network's output for row {row} of X is {output[row][:4]}: the row, or coefs_ and "
+            f"the network's {what} for row {row} of X is {by_row[row][:4]}: the row, or coefs_ and "
             "intercepts_, hold numbers too large"
         )
+
+
+def dtype_in(weights: Sequence[Any]) -> np.dtype[Any]:
+    """The float type of weights that a user assigned: float32 where all of them are, else float64.
+
+    >>> dtype_in([np.ones(2, np.float32)]), dtype_in([[1, 2], np.ones(2, np.float32)])
+    (dtype('float32'), dtype('float64'))
+    """
+    is_single = all(getattr(value, "dtype", None) == np.float32 for value in weights)
+    return np.dtype(np.float32 if is_single else np.float64)
 
 
 def weights_in(

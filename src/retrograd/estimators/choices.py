@@ -15,8 +15,7 @@ import numpy as np
 
 from retrograd.errors import ModelFileError, OptionError
 from retrograd.graph.function import GateFunction
-from retrograd.graph.node import variable
-from retrograd.graph.shape import rows
+from retrograd.nn.activations import ACTIVATIONS, activation_to_json
 from retrograd.nn.losses import LOSSES
 from retrograd.optim import (
     accumulate,
@@ -59,8 +58,13 @@ def to_json(value: Any, name: str) -> Any:
         own = {f.name: to_json(getattr(value, f.name), name) for f in fields(value) if f.init}
         return {"object": type(value).__name__, "fields": own}
     if name == OF_FUNCTIONS and callable(value):
-        z = variable("z", shape=(rows, 1))
-        return {"gates": GateFunction.trace(value, z).to_json()}
+        found = activation_to_json(value, 1)
+        if found != activation_to_json(value, 2):
+            raise OptionError(
+                f"{name} is a function that takes other steps for layers of other widths, which a "
+                "model file does not hold; use one of each unit alone, or a name"
+            )
+        return {"function" if isinstance(found, str) else "gates": found}
     raise OptionError(
         f"{name} is a {type(value).__name__}, which a model file does not hold; "
         f"use set_params({name}=...) with a number, a name, None or a list of these"
@@ -82,6 +86,8 @@ def from_json(value: Any) -> Any:
             if kind not in _kinds():
                 raise ModelFileError(f"has the object {kind!r}, which this version does not know")
             return _kinds()[kind](**{name: from_json(item) for name, item in own.items()})
+        case {"function": str(name)} if name in ACTIVATIONS:
+            return ACTIVATIONS[name]
         case {"gates": gates}:
             return GateFunction.from_json(gates)
         case list(items):

@@ -12,10 +12,10 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, is_finite
 from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
-from retrograd.estimators.labels import be_told, require_known, weights_of_classes
+from retrograd.estimators.labels import be_told, require_labels, weights_of_classes
 from retrograd.estimators.losses import LABELLED, LOG_LOSS, name_of
 from retrograd.estimators.ongoing import ready_labels
 from retrograd.estimators.optimizers import has_partial_fit
@@ -149,7 +149,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
 
         Args:
             X: (n, n_features) numbers, finite, or a sparse matrix of them. float32 stays float32.
-            y: (n,) labels, or (n, n_labels) of 0 and 1 for several labels at once.
+            y: (n,) labels, or (n, n_labels) of 0 and 1 for several labels at once; as in
+                scikit-learn, what is not 0 counts as 1 there.
             sample_weight: (n,), >= 0.
             X_val, y_val: rows to validate with, of the same form: the weights with the best
                 accuracy on them are kept; with `early_stopping` training stops by it.
@@ -194,9 +195,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         y_val: Any,
         sample_weight_val: Any,
     ) -> Self:
-        be_told(self, y, classes)
         validation = given(X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, validation, is_partial=True)
+        return self._fit(X, y, sample_weight, validation, classes, is_partial=True)
 
     def predict(self, X: Any) -> Any:
         """The label of each row: (n,), or (n, n_labels) of 0 and 1."""
@@ -229,8 +229,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         truth = encoded.argmax(axis=1) if is_multiclass else encoded.astype(bool)
         if is_multiclass and name_of(self.loss) in LABELLED:
             return Targets(Target(truth, (rows,), truth.dtype), n_outputs, truth)
-        target = Target(encoded.astype(dtype), (rows, n_outputs), dtype)
+        target = Target(encoded.astype(bool).astype(dtype), (rows, n_outputs), dtype)
         return Targets(target, n_outputs, truth, truth if n_outputs == 1 else None)
+
+    def _be_told(self, y: Any, classes: Any, *, is_partial: bool) -> None:
+        if is_partial:
+            be_told(self, y, classes)
 
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
         """Take the classes from y, or require that y has no others."""
@@ -241,7 +245,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
             self.classes_ = self._label_binarizer.classes_
             return
         are_all = bool(self.warm_start) and not is_partial
-        require_known(unique_labels(y), self.classes_, are_all=are_all)
+        require_labels(unique_labels(y), self.classes_, are_all=are_all)
 
     def _row_weights(
         self, y: Any, sample_weight: Array | None, *, is_partial: bool
@@ -268,7 +272,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         )
 
     def _score_of(self, truth: Any, output: Array, sample_weight: Array | None) -> float:
-        """The accuracy, as `score` has it; `truth`: (n,) places of labels, or 0 and 1."""
+        """The accuracy, as `score` has it, or NaN; `truth`: (n,) places of labels, or 0 and 1."""
+        if not is_finite(output):
+            return float("nan")
         if truth.ndim == 1:
             is_right = output.argmax(axis=1) == truth
         elif len(self.classes_) == 1:  # where there is one class, nothing else is predicted

@@ -12,7 +12,8 @@ from retrograd.engines.base import Snapshot
 from retrograd.errors import DivergenceError
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.descent import Run
-from retrograd.estimators.starts import Problem, drawn_seed, notes_of, open_session, take_up
+from retrograd.estimators.problem import Problem
+from retrograd.estimators.starts import drawn_seed, notes_of, open_session, take_up
 from retrograd.nn.noise import SEED, SEEN
 from retrograd.optim.base import Optimizer
 from retrograd.training.loop import retrace
@@ -63,7 +64,7 @@ class Course(Run):
     def __init__(self, model: BaseMLP, problem: Problem, parameters: Mapping[str, Array]) -> None:
         self.model, self.problem, self.parameters = model, problem, parameters
         self.goes_on = take_up(model, is_partial=problem.is_partial)
-        self.seed = drawn_seed(problem)
+        self.seed = drawn_seed(model, problem)
         noise = problem.network.noise()
         self.key = {} if noise is None else {**noise.numbers(), SEED: float(self.seed)}
         self.n_steps = 0

@@ -151,14 +151,14 @@ class Run:
         """Run and note the epochs of these orders (n_epochs, rows); whether all is over."""
         engine = self.session.engine
         epoch = self.session.epoch(orders.ravel(), self.batch_size, interrupted, is_observed=False)
-        is_finite = engine.not_finite(self.session.names) is None
+        has_diverged = engine.not_finite(self.session.names) is not None
         is_whole = epoch.n_rows == orders.size
-        if len(orders) > 1 and not (is_finite and is_whole):  # somewhere among them
+        if len(orders) > 1 and (has_diverged or not is_whole):  # somewhere among them
             engine.restore(self.last)
             return any(self.run(order[None], interrupted) for order in orders)
-        if not is_finite and self.notes.held is None:
+        if has_diverged and self.notes.held is None:
             raise self._divergence(orders[0])
-        if is_finite:
+        if not has_diverged:
             self.mark()
         if not is_whole:
             return True
@@ -166,8 +166,8 @@ class Run:
         self.notes.heads(
             {head: losses_of(own.reshape(J.shape), self.sizes) for head, own in epoch.J_of.items()}
         )
-        self.end(J[-1], losses_of(J, self.sizes))
-        if not is_finite:
+        self.end(J[-1], losses_of(J, self.sizes), has_diverged=has_diverged)
+        if has_diverged:
             warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 10)
             return True
         if self.is_partial and self.follows_steps:  # whose state is not handed over each time
@@ -178,10 +178,10 @@ class Run:
             self.mark()
         return self._is_over() or self.is_partial or interrupted() or is_asked
 
-    def end(self, J: Array, losses: list[float]) -> None:
+    def end(self, J: Array, losses: list[float], *, has_diverged: bool) -> None:
         """Note epochs, from their losses and J of each batch of the last."""
         self.J = J
-        self.notes.epochs(losses)
+        self.notes.epochs(losses, has_diverged=has_diverged)
 
     def _is_over(self) -> bool:
         """Let the rate follow its schedule; whether there is no more to gain."""
@@ -220,7 +220,10 @@ class Run:
 
     def require_finite_loss(self) -> None:
         """Raise FitDivergenceError if J left the finite numbers in the last epoch."""
-        if self.notes.held is None and not is_finite(self.J):
+        model = self.model
+        # After a warm start from another loss it may be that of means below 0: NaN in scikit-learn.
+        is_foreign = model.out_activation_ != model._output_activation()
+        if self.notes.held is None and not is_foreign and not is_finite(self.J):
             step = int(np.argmin(np.isfinite(self.J))) + 1
             epoch = self.model.n_iter_
             raise FitDivergenceError(

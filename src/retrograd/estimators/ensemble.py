@@ -15,7 +15,7 @@ from retrograd.errors import OptionError
 from retrograd.estimators import ensemble_fit, ensemble_serial, options, stack
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.optimizers import has_partial_fit
-from retrograd.estimators.prepare import encoded, plain_inputs
+from retrograd.estimators.prepare import encoded, plain_inputs, plain_pair
 from retrograd.estimators.validation import Given
 
 NOT_SHARED = ("random_state", "verbose", "random_starts")
@@ -56,14 +56,34 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
     _trunk: BaseMLP
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, given: Given | None = None, *, is_partial: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        given: Given | None = None,
+        classes: Any = None,
+        *,
+        is_partial: bool,
     ) -> Self:
-        ensemble_fit.fit(self, X, y, sample_weight, given, is_partial=is_partial)
+        ensemble_fit.fit(self, X, y, sample_weight, given, classes, is_partial=is_partial)
+        return self
+
+    def _be_told(self, y: Any, classes: Any, *, is_partial: bool) -> None:
+        """Learn what a call is told of the targets before it looks at the rows."""
+
+    def _parts(self) -> list[BaseEstimator]:
+        """All estimators that a fit changes: this one and what it is made of."""
+        own = [*getattr(self, "estimators_", ()), getattr(self, "_trunk", None)]
+        return [self, *(one for one in own if one is not None)]
+
+    def _take_figures(self) -> None:
+        """Take `n_iter_` and `loss_` from the members."""
         self.n_iter_ = max(member.n_iter_ for member in self.estimators_)
         losses = [member.loss_ for member in self.estimators_ if hasattr(member, "loss_")]
-        if losses:  # Ctrl-C may come before the first epoch is over
+        if losses:
             self.loss_ = float(np.mean(losses))
-        return self
+        elif hasattr(self, "loss_"):  # of a fit before: Ctrl-C came before the first epoch was over
+            del self.loss_
 
     @property
     def _is_numeric(self) -> bool:
@@ -80,7 +100,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
 
     def _fresh_members(self) -> list[BaseMLP]:
         rng = check_random_state(self.random_state)
-        seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_estimators)
+        seeds = rng.randint(np.iinfo(np.int32).max, size=int(self.n_estimators))
         return self._new_members(seeds)
 
     def _known_members(self) -> list[BaseMLP]:
@@ -96,9 +116,12 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
             )
         params = self._member_params()
         for member in self.estimators_:
-            member._settle()
             member.set_params(**params)
         return self.estimators_
+
+    def _checked_pair(self, X: Any, y: Any, *, is_first: bool) -> tuple[Any, Any]:
+        """X and y by scikit-learn's checks, X as the user has it."""
+        return plain_pair(self, X, y, is_first=is_first)
 
     def _outputs(self, X: Any) -> Array:
         """Each member's output for a user's X: (M, n, outputs of the network)."""

@@ -148,9 +148,12 @@ class MLPEnsembleClassifier(ClassifierMixin, BaseMLPEnsemble):  # type: ignore[m
         All members take all rows. `classes`: all labels that will come, needed in the first
         call. With `early_stopping` and validation rows each member ends as `rg.MLPClassifier`.
         """
-        be_told(self, y, classes)
         validation = given(X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, validation, is_partial=True)
+        return self._fit(X, y, sample_weight, validation, classes, is_partial=True)
+
+    def _be_told(self, y: Any, classes: Any, *, is_partial: bool) -> None:
+        if is_partial:
+            be_told(self, y, classes)
 
     def predict(self, X: Any) -> Any:
         """The label of the highest mean probability: (n,), or (n, n_labels) of 0 and 1."""

@@ -14,9 +14,15 @@ from retrograd.arrays import Array
 from retrograd.errors import ModelFileError
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.choices import from_json, to_json
-from retrograd.estimators.ensemble_fit import OF_DATA, take_over
 from retrograd.estimators.options import SHARED
-from retrograd.estimators.serial import described, optimizer_from_json, restored
+from retrograd.estimators.problem import OF_DATA, take_over
+from retrograd.estimators.serial import (
+    BEST,
+    best_from_arrays,
+    described,
+    optimizer_from_json,
+    restored,
+)
 from retrograd.estimators.shared import hand_out
 from retrograd.files import container
 
@@ -82,8 +88,7 @@ def _restored(
     lead = model.estimators_[0]
     _require_alike(model.estimators_)
     take_over(model, lead, (*OF_DATA, "n_outputs_"))
-    model.n_iter_ = max(member.n_iter_ for member in model.estimators_)
-    model.loss_ = float(np.mean([member.loss_ for member in model.estimators_]))
+    model._take_figures()
     return model
 
 
@@ -93,7 +98,8 @@ def _restore_shared(
     """The trunk, the parameters and the members of an ensemble with shared weights."""
     if model.members != SHARED:
         raise ModelFileError("has shared weights, its parameters say that members have their own")
-    plain = {name: value for name, value in arrays.items() if not name.startswith(FACTORS)}
+    apart = (FACTORS, BEST)  # of all members, not of a network that is one of theirs
+    plain = {name: value for name, value in arrays.items() if not name.startswith(apart)}
     trunk = restored(model._member_class, {**header["trunk"], "optimizer": None}, plain)
     M, seeds = len(header["seeds"]), header["seeds"]
     parameters = {}
@@ -104,6 +110,7 @@ def _restore_shared(
             if value.shape != (M, size):
                 raise ModelFileError(f"has {name}{i} of the shape {value.shape}, not {(M, size)}")
     optimizer_from_json(trunk, header["trunk"]["optimizer"], {**plain, **parameters})
+    best_from_arrays(trunk, arrays, parameters)
     model._trunk, model.parameters_ = trunk, parameters
     model.estimators_ = model._new_members(seeds)
     for member in model.estimators_:

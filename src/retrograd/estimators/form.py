@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, rows_at_once
 from retrograd.engines.base import Engine
 from retrograd.errors import OptionError
 from retrograd.gates import exp
-from retrograd.graph.node import Node
+from retrograd.graph.function import call
+from retrograd.graph.node import Node, variable
+from retrograd.graph.shape import rows
 from retrograd.nn.activations import Activation
 from retrograd.nn.embeddings import Select
 from retrograd.nn.ends import Heads
@@ -33,8 +35,6 @@ OUTPUTS: dict[str, Activation] = {
     "softmax": "softmax",
     "exp": exp,
 }
-
-ROWS_AT_ONCE = 4096  # prediction goes through X in pieces, so that memory does not grow with it
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,24 @@ def activations_of(choice: Any, n_hidden: int) -> tuple[Activation, ...]:
             f"got {len(chosen)}"
         )
     return chosen
+
+
+@lru_cache(maxsize=64)
+def require_rows_apart(activation: Callable[[Node], Node], units: int) -> None:
+    """Raise OptionError for a function whose result for one row depends on the others.
+
+    Such a network predicts something else for a row alone. Asked of a few numbers.
+    """
+    z = variable("z", shape=(rows, units))
+    a = call(activation, z, what=f"activation {activation!r}")
+    function = Function([a], [z], find_engine("numpy"))
+    values = np.random.default_rng(0).normal(size=(3, units))
+    alone = [function(values[[row]])[0] for row in range(3)]
+    if not np.allclose(function(values)[0], np.concatenate(alone), rtol=1e-6, equal_nan=True):
+        raise OptionError(
+            f"activation {activation!r} mixes rows: what it gives for one depends on the others; "
+            "let it look at a row alone, as by axis=1"
+        )
 
 
 @dataclass(frozen=True)
@@ -202,9 +220,10 @@ def outputs(
 
 
 def in_pieces(X: Any) -> Iterator[Array]:
-    """The rows of X in arrays of a few thousand; one without rows where X has none."""
-    for start in range(0, max(X.shape[0], 1), ROWS_AT_ONCE):
-        piece = X[start : start + ROWS_AT_ONCE]
+    """The rows of X in arrays of a few thousand or less; one without rows where X has none."""
+    size = rows_at_once(X)
+    for start in range(0, max(X.shape[0], 1), size):
+        piece = X[start : start + size]
         yield piece if isinstance(piece, np.ndarray) else np.asarray(piece.toarray())
 
 

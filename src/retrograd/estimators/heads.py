@@ -6,12 +6,12 @@ its loss and its score.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_y, _num_samples
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import _check_y, _num_samples, check_is_fitted
 
 from retrograd.arrays import Array, require_number
 from retrograd.errors import DataError, OptionError, unknown_name
@@ -20,7 +20,7 @@ from retrograd.estimators.border import checked_weights, plainly
 from retrograd.estimators.classifier import MLPClassifier
 from retrograd.estimators.form import HeadsForm, activations_of
 from retrograd.estimators.labels import be_told
-from retrograd.estimators.losses import LOG_LOSS, SQUARED_ERROR
+from retrograd.estimators.losses import LOG_LOSS, SQUARED_ERROR, require_output
 from retrograd.estimators.prepare import Targets, plain_rows
 from retrograd.estimators.regressor import MLPRegressor
 from retrograd.estimators.tasks import (
@@ -34,7 +34,6 @@ from retrograd.estimators.tasks import (
     of_column,
     of_target,
     require_complete,
-    require_counting,
     values_of,
 )
 from retrograd.estimators.validation import Score
@@ -47,7 +46,6 @@ Head = MLPClassifier | MLPRegressor
 HEADS: dict[str, type[Head]] = {CLASSIFICATION: MLPClassifier, REGRESSION: MLPRegressor}
 USUAL = {CLASSIFICATION: LOG_LOSS, REGRESSION: SQUARED_ERROR}
 BY_TARGET = ("targets", "loss", "loss_weights", "class_weight")  # parameters that may be dicts
-OF_HEADS = ("_heads", "_is_named")
 
 
 class ManyHeads(BaseMLP):
@@ -61,20 +59,10 @@ class ManyHeads(BaseMLP):
     _heads: dict[str, Head]
     _is_named: bool
 
-    @contextmanager
-    def _heads_for(self, y: Any, classes: Any = None, *, is_partial: bool) -> Iterator[None]:
-        """Have the heads that y asks for; those before, if an error leaves the weights before."""
-        before = {name: self.__dict__.get(name) for name in ("coefs_", *OF_HEADS)}
-        try:
-            self._begin(y, classes, is_partial=is_partial)
-            yield
-        except BaseException:
-            if before["coefs_"] is not None and self.coefs_ is before["coefs_"]:
-                for name in OF_HEADS:
-                    setattr(self, name, before[name])
-            raise
+    def _parts(self) -> list[BaseEstimator]:
+        return [self, *getattr(self, "_heads", {}).values()]
 
-    def _begin(self, y: Any, classes: Any, *, is_partial: bool) -> None:
+    def _be_told(self, y: Any, classes: Any, *, is_partial: bool) -> None:
         """Make the heads that y asks for; or bring those that are there up to the parameters."""
         if y is None:
             raise DataError(
@@ -82,32 +70,43 @@ class ManyHeads(BaseMLP):
                 "is None."
             )
         if not self._is_first(is_partial=is_partial):
-            self._require_known(self._heads, is_named=self._is_named)
-            labels = _labels(classes, is_named=self._is_named)
-            _require_of_classes(labels, self.targets_)
-            for name, head in self._heads.items():
-                made = self._make(name, self.targets_[name], is_named=self._is_named)
-                head.set_params(**made.get_params(deep=False))
-                if isinstance(head, MLPClassifier) and name in labels:
-                    with of_target(name, is_named=self._is_named):
-                        be_told(head, None, labels[name])  # as before, else an error
+            self._bring_up(_labels(classes, is_named=self._is_named))
             return
         columns = columns_of(y)
         is_named = columns is not None
         columns = {ALONE: y} if columns is None else columns
-        self._require_known(columns, is_named=is_named)
+        self._require_targets(columns, is_named=is_named)
         labels = _labels(classes, is_named=is_named)
         kinds = {
             name: self._kind(name, value, labels, is_named=is_named)
             for name, value in columns.items()
         }
-        _require_of_classes(labels, kinds)
+        self._require_classes(labels, kinds, is_named=is_named)
         heads = {name: self._make(name, kind, is_named=is_named) for name, kind in kinds.items()}
         for name, head in heads.items():
             if is_partial and isinstance(head, MLPClassifier):
                 with of_target(name, is_named=is_named):
                     be_told(head, values_of(columns[name]), labels.get(name))
         self._heads, self._is_named = heads, is_named
+
+    def _bring_up(self, labels: Mapping[str, Any]) -> None:
+        """Give the heads that are there the parameters as they are now, or refuse these."""
+        is_named, kinds = self._is_named, self.targets_
+        self._require_targets(self._heads, is_named=is_named)
+        self._require_classes(labels, kinds, is_named=is_named)
+        for name, head in self._heads.items():
+            made = self._make(name, kinds[name], is_named=is_named)
+            choice = self._own("targets", name, is_named=is_named)
+            with of_target(name, is_named=is_named):
+                if choice not in (None, kinds[name]):
+                    raise OptionError(
+                        f"`targets` says that it is one of {choice}, the model was fitted to one "
+                        f"of {kinds[name]}; fit with warm_start=False to begin again"
+                    )
+                head.set_params(**made.get_params(deep=False))
+                require_output(head.loss, head.out_activation_, head._output_activation())
+                if isinstance(head, MLPClassifier) and name in labels:
+                    be_told(head, None, labels[name])  # as before, else an error
 
     def _kind(self, name: str, value: Any, labels: Mapping[str, Any], *, is_named: bool) -> str:
         loss = self._own("loss", name, is_named=is_named)
@@ -143,20 +142,47 @@ class ManyHeads(BaseMLP):
         value = getattr(self, parameter)
         return value.get(name) if is_named and isinstance(value, dict) else value
 
-    def _require_known(self, names: Mapping[str, Any], *, is_named: bool) -> None:
-        """Raise OptionError for a parameter about a target that is not there, or a wrong weight."""
+    def _require_targets(self, names: Mapping[str, Any], *, is_named: bool) -> None:
+        """Raise OptionError for a parameter about a target that is not there."""
         for parameter in BY_TARGET if is_named else ():
             value = getattr(self, parameter)
             for name in value if isinstance(value, dict) else ():
                 if name not in names:
                     raise OptionError(f"{parameter}: {unknown_name('target', name, names)}")
-        weights = self.loss_weights or {}
-        if weights and not is_named:
+
+    def _require_classes(
+        self, labels: Mapping[str, Any], kinds: Mapping[str, str], *, is_named: bool
+    ) -> None:
+        """Raise OptionError for what is about classes, where the target has none."""
+        known = [name for name, kind in kinds.items() if kind == CLASSIFICATION]
+        own, weighted = self.class_weight, ()
+        if is_named and isinstance(own, dict):
+            weighted = tuple(name for name, weights in own.items() if weights is not None)
+            own = None
+        for parameter, names in {"classes": labels, "class_weight": weighted}.items():
+            for name in names:
+                if name not in known:
+                    message = unknown_name("target of classes", name, known)
+                    raise OptionError(f"{parameter}: {message}")
+        for parameter, value in {
+            "class_weight": own,
+            "label_smoothing": self.label_smoothing,
+        }.items():
+            if value and not known:
+                raise OptionError(f"{parameter}={value!r}: no target is one of classes")
+
+    def _weights_by_target(self) -> dict[str, float]:
+        """How much the loss of each target counts; OptionError for what is no such weight."""
+        given = self.loss_weights or {}
+        if given and not self._is_named:
             raise OptionError("loss_weights: are for targets with names; y is one array")
-        for name, weight in weights.items():
+        found = dict.fromkeys(self._heads, 1.0)
+        for name, weight in given.items():
             require_number("loss_weights", f"that of {name!r}", weight)
-        if all(weights.get(name, 1.0) == 0 for name in names):
+            found[name] = float(weight)
+        if not any(found.values()):
             raise OptionError("loss_weights: all are 0; nothing would be learned")
+        return found
 
     @property
     def targets_(self) -> dict[str, str]:
@@ -167,8 +193,7 @@ class ManyHeads(BaseMLP):
         }
 
     def _fitted_heads(self) -> dict[str, Head]:
-        if not hasattr(self, "_heads"):
-            raise AttributeError(f"{type(self).__name__} has this after fit")
+        check_is_fitted(self, "_heads")
         return self._heads
 
     def _classifiers(self) -> dict[str, MLPClassifier]:
@@ -241,12 +266,20 @@ class ManyHeads(BaseMLP):
                 w = head._row_weights(y[name], given.get(name), is_partial=is_partial)
             if w is not None:
                 found[name] = w
-        if not found:
-            return {}
-        # The penalty counts a row by what it counts on average.
-        n = len(next(iter(found.values())))
-        mean = np.mean([found.get(name, np.ones(n)) for name in self._heads], axis=0)
-        return {"": mean.astype(np.result_type(*found.values())), **found}
+        mean = self._weights_of_rows(found)  # the penalty counts a row by it
+        return {} if mean is None else {"": mean.astype(np.result_type(*found.values())), **found}
+
+    def _weights_of_rows(self, given: Mapping[str, Array]) -> Array | None:
+        if not given:
+            return None
+        n = len(next(iter(given.values())))
+        return np.asarray(np.mean([given.get(name, np.ones(n)) for name in self._heads], axis=0))
+
+    def _tells_apart(self, truth: Truth, weights: Mapping[str, Array]) -> bool:
+        return all(
+            head._tells_apart(truth.parts[n], {"": weights[n]} if n in weights else {})
+            for n, head in self._heads.items()
+        )
 
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
         for name, head in self._heads.items():
@@ -301,8 +334,7 @@ class ManyHeads(BaseMLP):
         for name, head in self._heads.items():
             with of_target(name, is_named=self._is_named):
                 losses.append((name, head._loss(network.heads[name])))
-        weights = self.loss_weights or {}
-        return JointLoss(tuple(losses), {n: float(weights.get(n, 1.0)) for n in self._heads})
+        return JointLoss(tuple(losses), self._weights_by_target())
 
     def _score_by(self, loss: JointLoss) -> Score | None:
         own = loss.by_head
@@ -311,7 +343,6 @@ class ManyHeads(BaseMLP):
 
     def _score_of(self, truth: Any, output: Any, sample_weight: Any) -> float:
         weights = sample_weight or {}
-        require_counting(weights, "validation rows")
         return float(
             np.mean(
                 [
@@ -361,11 +392,3 @@ def _labels(classes: Any, *, is_named: bool) -> dict[str, Any]:
     if is_named and not isinstance(classes, Mapping):
         raise OptionError("classes: the targets have names; give {name: labels}")
     return dict(classes) if is_named else {ALONE: classes}
-
-
-def _require_of_classes(labels: Mapping[str, Any], kinds: Mapping[str, str]) -> None:
-    """Raise OptionError where labels are given for a target that has none."""
-    known = [name for name, kind in kinds.items() if kind == CLASSIFICATION]
-    for name in labels:
-        if name not in known:
-            raise OptionError(f"classes: {unknown_name('target of classes', name, known)}")

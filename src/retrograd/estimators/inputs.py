@@ -12,9 +12,12 @@ import numpy as np
 
 from retrograd.arrays import Array
 from retrograd.errors import DataError, OptionError
-from retrograd.files.table import Table
-from retrograd.tabular import Columns, Numeric, fit_columns
+from retrograd.estimators.frames import table_of
+from retrograd.files.table import Table, is_text, missing
+from retrograd.tabular import Categorical, Columns, Numeric, fit_columns
 from retrograd.tabular.scaling import mean_and_scale
+
+LEAVE_OUT = "give X without it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +72,9 @@ class Inputs:
     def apply(self, X: Any, names: list[str]) -> Array:
         """The network's inputs for X, checked before but for what is in a table's columns."""
         if self.columns is not None:
-            return self.columns.transform(table_of(X, names))
+            table = table_of(X, names)
+            _require_words(self.columns, table)
+            return self.columns.transform(table)
         assert self.scale is not None
         return self.scale.apply(X)
 
@@ -90,36 +95,29 @@ class Inputs:
         return np.stack(found, axis=-1)
 
 
-def learn(X: Any, names: list[str], rows: Array, *, encode: bool) -> Inputs:
-    """What becomes of columns like these in these rows."""
+def learn(X: Any, names: list[str], rows: Array, weights: Array | None, *, encode: bool) -> Inputs:
+    """What becomes of columns like these in these rows.
+
+    `weights`: of all rows, (n,), >= 0. A row counts by its own, as if it were there so often.
+    """
+    own = None if weights is None else weights[rows]
     if encode:
-        return Inputs(columns=fit_columns(table_of(X, names).take(rows)))
+        table = table_of(X, names).take(rows)
+        return Inputs(columns=fit_columns(table, weights=own, how_to_drop=LEAVE_OUT))
     if not isinstance(X, np.ndarray):
         raise OptionError(
             "standardize=True takes no sparse X: its zeros would not stay; scale it before, as "
             "with sklearn.preprocessing.MaxAbsScaler"
         )
-    return Inputs(scale=Scale.of(X[rows]))
+    return Inputs(scale=Scale.of(X[rows], own))
 
 
-def table_of(X: Any, names: list[str]) -> Table:
-    """The columns of a data frame or an array (n, n_features) as a table."""
-    if hasattr(X, "toarray"):
-        raise OptionError("encode_columns=True takes a data frame or an array, got a sparse matrix")
-    if hasattr(X, "columns") or hasattr(X, "column_names"):
-        columns = [X[name] for name in getattr(X, "column_names", None) or X.columns]
-    else:
-        array = X if hasattr(X, "dtype") else np.asarray(X, object)
-        if array.ndim != 2:
-            raise DataError(f"X: expected rows and columns, got shape {array.shape}")
-        columns = list(array.T)
-    return Table.of(dict(zip(names, map(_entries, columns), strict=True)))
-
-
-def _entries(column: Any) -> Any:
-    """The entries of a column, None where missing; categories as words, whatever they are."""
-    kind = str(getattr(column, "dtype", ""))
-    if hasattr(column, "isna"):  # pandas, whose own missing value cannot be compared
-        values = column.astype(object).where(~column.isna(), None)
-        return (values.map(str, na_action="ignore") if kind == "category" else values).tolist()
-    return np.asarray(column).tolist()
+def _require_words(columns: Columns, table: Table) -> None:
+    """Raise DataError for numbers where training had words."""
+    for kind in columns.columns:
+        column = table.column(kind.name)
+        if isinstance(kind, Categorical) and not is_text(column) and not missing(column).all():
+            raise DataError(
+                f"column {kind.name!r} held words when the model was fitted and holds numbers now; "
+                "give words, as then"
+            )

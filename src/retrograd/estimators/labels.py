@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ def be_told(model: Any, y: Any, classes: Any) -> None:
             model._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
 
 
-def require_known(found: Array, classes: Array, *, are_all: bool) -> None:
+def require_labels(found: Array, classes: Array, *, are_all: bool) -> None:
     """Raise DataError for labels that are none of the classes; with `are_all`, unless all are."""
     if are_all:
         if set(found) != set(classes):
@@ -45,6 +47,8 @@ def weights_of_classes(class_weight: Any, y: Any, *, is_partial: bool) -> Array:
             "have the shares of all; give {label: weight}, as "
             "sklearn.utils.compute_class_weight finds it from all rows"
         )
+    for weights in class_weight if isinstance(class_weight, list) else [class_weight]:
+        _require_weights(weights)
     try:
         weights = np.asarray(compute_sample_weight(class_weight, y))
     except ValueError as error:
@@ -52,3 +56,14 @@ def weights_of_classes(class_weight: Any, y: Any, *, is_partial: bool) -> Array:
     if not weights.any():
         raise OptionError("class_weight gives every row the weight 0")
     return weights
+
+
+def _require_weights(weights: Any) -> None:
+    """Raise OptionError unless each label of a dictionary has a finite number of at least 0."""
+    for label, weight in weights.items() if isinstance(weights, dict) else ():
+        is_number = isinstance(weight, Real) and math.isfinite(weight)
+        if not is_number or weight < 0:
+            raise OptionError(
+                f"class_weight: the weight of a class is a finite number >= 0, that of {label!r} "
+                f"is {weight!r}"
+            )

@@ -14,6 +14,7 @@ from retrograd import gates
 from retrograd.arrays import Array
 from retrograd.autodiff.gradient import gradient
 from retrograd.errors import OptionError, ShapeError
+from retrograd.estimators.border import require_finite_outputs
 from retrograd.estimators.form import Form, Place, in_pieces, named
 from retrograd.estimators.prepare import (
     checked_inputs,
@@ -21,7 +22,7 @@ from retrograd.estimators.prepare import (
     checked_targets,
     rows_of,
 )
-from retrograd.estimators.starts import network_to_train
+from retrograd.estimators.problem import network_to_train
 from retrograd.graph.node import variable
 from retrograd.graph.shape import rows
 from retrograd.inspect.subject import Subject
@@ -45,7 +46,9 @@ def activations(model: BaseMLP, X: Any, layer: int) -> Array:
     number = int(layer) if layer > 0 else n + 1 + int(layer)
     form, (coefs, intercepts) = model._form(), model._weights()
     function = _layer(form, coefs[0].dtype, number, model._place())
-    return _joined(function, coefs, intercepts, X)[:, 0]
+    found = _joined(function, coefs, intercepts, X)[:, 0]
+    require_finite_outputs(found, "activation")
+    return found
 
 
 def input_gradients(model: BaseMLP, X: Any) -> Array:
@@ -54,6 +57,7 @@ def input_gradients(model: BaseMLP, X: Any) -> Array:
     form, (coefs, intercepts) = model._form(), model._weights()
     function = _gradients(form, coefs[0].dtype, model._place())
     found = _joined(function, coefs, intercepts, X)
+    require_finite_outputs(found, "gradient")
     return found if model._inputs is None else model._inputs.of_features(found)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from retrograd import gates
-from retrograd.errors import OptionError
+from retrograd.arrays import Array
+from retrograd.errors import DataError, OptionError
 from retrograd.graph.node import Node
 from retrograd.graph.shape import known
 from retrograd.nn.architecture import Forward
@@ -21,6 +22,13 @@ from retrograd.nn.losses.regression import Quantile
 
 LOG_LOSS, SQUARED_ERROR, POISSON = "log_loss", "squared_error", "poisson"
 OF_MEANS = ("gamma", "tweedie")  # beside poisson: predictions are exp of the last layer
+LEAST: dict[str, tuple[str, Callable[..., Any]]] = {
+    POISSON: (">=", np.greater_equal),
+    "gamma": (">", np.greater),
+    "tweedie": (">=", np.greater_equal),
+}
+"""How the targets of losses of means must stand to 0."""
+
 LABELLED = (LOG_LOSS, "cross_entropy", "focal", "hinge", "squared_hinge")
 """The losses of classes whose targets are labels, where a row has one of several classes."""
 
@@ -88,6 +96,30 @@ def output_of(choice: Any) -> str:
     return "exp" if name_of(choice) in (POISSON, *OF_MEANS) else "identity"
 
 
+def require_means(choice: Any, y: Array) -> None:
+    """Raise DataError for targets that cannot be those of a loss whose predictions are positive."""
+    name = name_of(choice)
+    if name not in LEAST:
+        return
+    above, is_right = LEAST[name]
+    if not is_right(y, 0.0).all():
+        raise DataError(f"loss={name!r} needs y {above} 0, the least is {y.min() + 0.0:g}")
+
+
+GO_ON = (SQUARED_ERROR, POISSON)
+"""scikit-learn's losses of numbers, which descend on output - y whatever the outputs are: a warm
+start under the other one goes on by the gradient of the first, and reports the second."""
+
+
+def require_output(choice: Any, now: str, needed: str) -> None:
+    """Raise OptionError where the outputs of a model that is there are not those of its loss."""
+    if now != needed:
+        raise OptionError(
+            f"loss={choice!r} needs the out_activation_ {needed!r}, the model has {now!r}; fit "
+            "with warm_start=False to begin again"
+        )
+
+
 def _log_loss(network: Output) -> Loss:
     loss = loss_for("cross_entropy", network)
     return replace(loss, reported=_REPORTED[str(network.output)])
@@ -116,6 +148,8 @@ _REPORTED = {"softmax": _categorical, "sigmoid": _binary}
 def _squared_error(network: Output) -> Loss:
     # scikit-learn descends on the sum over outputs, and reports their mean.
     loss = loss_for("half_squared_error", network)
+    if network.output != "identity":
+        return replace(loss, per_row=poisson, reported=_mean_over_outputs, residuals=None)
     return loss if network.n_outputs == 1 else replace(loss, reported=_mean_over_outputs)
 
 
@@ -133,9 +167,18 @@ def poisson(forward: Forward, y: Node) -> Node:
     return gates.sum(y * (log_y - z) - y + gates.exp(z), axis=1)
 
 
+def _deviance(forward: Forward, y: Node) -> Node:
+    """`poisson` of means that may be below 0, where it is NaN."""
+    mu = forward.output
+    of_some = y * gates.log(gates.where(y > 0.0, y / mu, 1.0))
+    return gates.sum(of_some - y + mu, axis=1)
+
+
 def _poisson(network: Output) -> Loss:
-    loss = loss_for("half_squared_error", network)
-    return replace(loss, name=POISSON, per_row=poisson, scored_by="loss", residuals=None)
+    loss = replace(loss_for("half_squared_error", network), name=POISSON, scored_by="loss")
+    if network.output == "identity":
+        return replace(loss, reported=_deviance, residuals=None)
+    return replace(loss, per_row=poisson, residuals=None)
 
 
 LOSSES: dict[str, Callable[[Output], Loss]] = {

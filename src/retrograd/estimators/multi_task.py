@@ -14,12 +14,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from retrograd.errors import require_known
 from retrograd.estimators import options
 from retrograd.estimators.classifier import MLPClassifier
 from retrograd.estimators.heads import HEADS, Head, ManyHeads
 from retrograd.estimators.losses import LOG_LOSS, OF_CLASSES, OF_NUMBERS
 from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.tasks import (
+    ALONE,
     CLASSIFICATION,
     REGRESSION,
     of_target,
@@ -162,8 +164,7 @@ class MLPMultiTask(ManyHeads):
             sample_weight_val: as `sample_weight`.
         """
         validation = given(X_val, y_val, sample_weight_val)
-        with self._heads_for(y, is_partial=False):
-            return self._fit(X, y, sample_weight, validation, is_partial=False)
+        return self._fit(X, y, sample_weight, validation, is_partial=False)
 
     @available_if(has_partial_fit)  # type: ignore[untyped-decorator]  # scikit-learn's
     @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn's
@@ -185,8 +186,7 @@ class MLPMultiTask(ManyHeads):
         the first call, which also learns the scale of numbers.
         """
         validation = given(X_val, y_val, sample_weight_val)
-        with self._heads_for(y, classes, is_partial=True):
-            return self._fit(X, y, sample_weight, validation, is_partial=True)
+        return self._fit(X, y, sample_weight, validation, classes, is_partial=True)
 
     @property
     def classes_(self) -> Any:
@@ -196,31 +196,26 @@ class MLPMultiTask(ManyHeads):
             raise AttributeError("classes_ is there where a target is one of classes")
         return self._as_given({name: head.classes_ for name, head in found.items()})
 
-    @property
-    def estimators_(self) -> dict[str, Head]:
-        """For each target the `MLPClassifier` or `MLPRegressor` that it is alone, fitted.
+    def estimator_of(self, target: str | None = None) -> Head:
+        """The `MLPClassifier` or `MLPRegressor` that one target is alone, fitted.
 
         With copies of the weights as they are now: those of the body, and of the target's outputs.
         It has what goes beyond `predict`: quantiles, deviations, its own trace and gradients.
+        `target`: its name; None where targets have none. Raises UnknownNameError for another.
         """
         heads = self._fitted_heads()
-        found = {}
+        name = ALONE if target is None and not self._is_named else target
+        part = self._form().parts[require_known("target", name, heads)]
         coefs, intercepts = self._weights()
-        for name, part in self._form().parts.items():
-            own = found[name] = copy(heads[name])
-            own.standardize = self.standardize  # of targets it is done with
-            last = slice(None), part
-            own.coefs_ = [*(W.copy() for W in coefs[:-1]), np.ascontiguousarray(coefs[-1][last])]
-            own.intercepts_ = [*(b.copy() for b in intercepts[:-1]), intercepts[-1][part].copy()]
-            own.n_layers_, own.n_iter_, own.t_ = self.n_layers_, self.n_iter_, self.t_
-            own._dtype, own._inputs, own.n_features_in_ = (
-                self._dtype,
-                self._inputs,
-                self.n_features_in_,
-            )
-            if hasattr(self, "feature_names_in_"):
-                own.feature_names_in_ = self.feature_names_in_
-        return found
+        own = copy(heads[str(name)])
+        own.standardize = self.standardize  # of targets it is done with
+        own.coefs_ = [*(W.copy() for W in coefs[:-1]), np.ascontiguousarray(coefs[-1][:, part])]
+        own.intercepts_ = [*(b.copy() for b in intercepts[:-1]), intercepts[-1][part].copy()]
+        own._dtype, own._inputs = self._dtype, self._inputs
+        for known in ("n_layers_", "n_iter_", "t_", "n_features_in_", "feature_names_in_"):
+            if hasattr(self, known):
+                setattr(own, known, getattr(self, known))
+        return own
 
     def predict(self, X: Any) -> Any:
         """The prediction of each target for each row, by name; without names an array.
@@ -277,7 +272,8 @@ class MLPMultiTask(ManyHeads):
 
     def input_gradients(self, X: Any) -> Any:
         """How each target's prediction moves with each column of X, as its estimator says it."""
-        found = {name: own.input_gradients(X) for name, own in self.estimators_.items()}
+        heads = self._fitted_heads()
+        found = {name: self.estimator_of(name).input_gradients(X) for name in heads}
         return self._as_given(found)
 
     def __sklearn_tags__(self) -> Any:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from retrograd.arrays import Array
+from retrograd.errors import DataError
 from retrograd.estimators.form import listed, named
 from retrograd.estimators.validation import Held
 from retrograd.training.session import TrainingSession
@@ -45,12 +48,14 @@ class Notes:
         for head, losses in losses_of.items():
             self.model.loss_curves_[head] += losses
 
-    def epochs(self, losses: list[float]) -> None:
+    def epochs(self, losses: list[float], *, has_diverged: bool = False) -> None:
         """Take down the figures of epochs, and whether they were better than those before.
 
         Only one at a time where something looks at them: held-out rows, or `verbose`.
+        `has_diverged`: the weights after it are not finite, and have no score.
         """
         model, n = self.model, len(losses)
+        losses = list(map(np.float64, losses))  # as scikit-learn's are
         model.n_iter_ += n
         model.t_ += n * self.rows_of_epoch
         model.loss_ = losses[-1]
@@ -66,17 +71,17 @@ class Notes:
             model.best_loss_ = best
         if self.held is not None:
             best = model.best_validation_score_
-            score = self.validate()
+            score = self.validate(has_diverged=has_diverged)
             if self.held.stops:
                 n_stale = n_before + 1 if score < best + model.tol else 0
         model._no_improvement_count = n_stale
 
-    def validate(self) -> float:
+    def validate(self, *, has_diverged: bool = False) -> float:
         """The score of the held rows as things are; the weights are kept if it is the best."""
         assert self.held is not None
         model, held = self.model, self.held
-        loss, output = held.look(self.session)
-        score = -loss if held.score is None else held.score(output)
+        # Weights that are not finite may guess well by chance: infinities can have finite outputs.
+        loss, score = (np.nan, np.nan) if has_diverged else held.judge(self.session)
         model.validation_loss_curve_.append(loss)
         model.validation_scores_.append(score)
         if model.verbose:
@@ -85,6 +90,18 @@ class Notes:
             model.best_validation_score_ = score
             self.best = self.session.parameters()
         return score
+
+    def require_judged(self) -> None:
+        """Raise DataError where a fit had validation rows of its own, but no score of them."""
+        model = self.model
+        if self.held is None or not self.held.is_given or not model.validation_scores_:
+            return
+        if model.best_validation_score_ == -np.inf:
+            raise DataError(
+                f"validation data: their score was {model.validation_scores_[-1]} in the end and "
+                "a finite number after no epoch, so no weights are the best; X_val, y_val or X "
+                "hold numbers too large"
+            )
 
     @property
     def is_stale(self) -> bool:

@@ -32,13 +32,18 @@ if TYPE_CHECKING:
 class Ongoing:
     """A session that stays open from one call of partial_fit to the next.
 
-    Law: a call that goes this way leaves the model as one that does not.
+    Law: a call that goes this way leaves the model as one that does not, but for the arrays: its
+    weights are written into those that it has, where another call makes new ones.
     """
 
     def __init__(self, model: BaseMLP, run: Run, target: Target) -> None:
         self._run, self._target = run, target
         self._names = tuple(model._parameter_constraints)
         self._parameters = [model.__dict__.get(name) for name in self._names]
+        # What a list holds may change while it stays the same list.
+        self._lists = [
+            (own, list(own)) for own in self._parameters if isinstance(own, list | np.ndarray)
+        ]
         # An integer seeds each call anew: equally many rows come in the same order again.
         self._is_seeded = isinstance(model.random_state, Integral)
         self._orders: dict[int, Array] = {}
@@ -67,6 +72,7 @@ class Ongoing:
             or hasattr(model, "feature_names_in_")
             or not is_finite(X)
             or not all(map(is_, map(model.__dict__.get, self._names), self._parameters))
+            or any(list(own) != known for own, known in self._lists)
         ):
             return None
         array = model._ready_target(y)
@@ -81,6 +87,7 @@ class Ongoing:
         if not self._has_weights(model):
             session.assign(named(*model._weights()))
             run.mark()
+        session.optimizer = model._optimizer.optimizer  # whose rate may have been assigned
         session.feed(rows)
         self._order(model, len(rows))
         # One batch is soon over: Ctrl-C then comes as it may. A handler of signals costs more.

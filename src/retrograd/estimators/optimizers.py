@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 SCIKIT_LEARN_LBFGS = "lbfgs"
 
 
-@dataclass(frozen=True)
+@dataclass
 class OptimizerState:
     """What goes on from one partial_fit to the next: the optimizer, its state, its schedule.
 
-    As in scikit-learn, its numbers stay those of the first call.
+    As in scikit-learn, its numbers stay those of the first call, and `learning_rate` may be
+    assigned between calls: the next one goes by it. ("invscaling" then brings its own back.)
     """
 
     optimizer: Optimizer
@@ -43,6 +44,10 @@ class OptimizerState:
         """The learning rate of the next epoch; of its first step, where it follows the steps."""
         rate = self.optimizer.numbers().get("learning_rate", float("nan"))
         return at(rate, int(self.state.get(COUNT, 0)))
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self.optimizer = self.optimizer.with_rate(rate)
 
     def at(self, rate: float) -> OptimizerState:
         """The same at another rate."""
@@ -103,9 +108,9 @@ def start(model: BaseMLP) -> OptimizerState:
     if model.solver == "adam":
         # Where a gradient is 0 its square is too: the engine flushes what is smaller to 0.
         epsilon = max(float(model.epsilon), float(np.finfo(model._dtype).tiny))
-        made = ScikitLearnAdam(rate, model.beta_1, model.beta_2, epsilon)
+        made = ScikitLearnAdam(rate, float(model.beta_1), float(model.beta_2), epsilon)
     elif model.solver == "sgd":
-        made = ScikitLearnSGD(rate, model.momentum, model.nesterovs_momentum)
+        made = ScikitLearnSGD(rate, float(model.momentum), bool(model.nesterovs_momentum))
         schedule = "constant" if callable(own) else own
     else:
         require_own_rate(model)

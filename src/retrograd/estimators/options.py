@@ -96,8 +96,10 @@ def keep(model: Any, given: Mapping[str, Any]) -> None:
 
 def hidden_sizes(value: Any) -> list[int]:
     """Units of each hidden layer, from a number or a sequence of them."""
-    is_sequence = hasattr(value, "__iter__") and not isinstance(value, type)
-    sizes = list(value) if is_sequence else [value]
+    try:
+        sizes = list(value)
+    except TypeError:  # no sequence
+        sizes = [value]
     if not all(isinstance(size, Integral) for size in sizes):
         raise OptionError(f"hidden_layer_sizes must be integers, got {sizes}.")
     if any(size < 1 for size in sizes):

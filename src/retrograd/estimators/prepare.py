@@ -10,8 +10,10 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 
 from retrograd.arrays import Array, SparseRows
+from retrograd.errors import DataError
 from retrograd.estimators import inputs, options
 from retrograd.estimators.border import checked, plainly, require_unmasked
+from retrograd.estimators.frames import as_frame, float_type
 from retrograd.nn.losses import Target
 from retrograd.nn.losses import Targets as ByHead
 from retrograd.training.rows import Rows
@@ -52,7 +54,11 @@ def plain_pair(
             reset=is_first,
         )
         return X, y
-    validate_data(model, X, reset=is_first, skip_check_array=True)
+    X = frame_of(model, X, is_first=is_first)
+    if y is None:
+        raise DataError(
+            f"{type(model).__name__} requires y to be passed, but the target y is None."
+        )
     require_unmasked(y, "y")
     with plainly():
         y = _check_y(y, multi_output=True, y_numeric=model._is_numeric, estimator=model)
@@ -63,28 +69,35 @@ def plain_pair(
 def plain_rows(model: BaseMLP, X: Any, *, is_first: bool) -> Any:
     """X alone by the checks of `plain_pair`."""
     if model.encode_columns:
-        return validate_data(model, X, reset=is_first, skip_check_array=True)
+        return frame_of(model, X, is_first=is_first)
     return checked(model, X, dtype=options.dtypes_of(model.precision), reset=is_first)
 
 
-def dtype_of(model: BaseMLP, X: Any) -> np.dtype[Any]:
+def frame_of(model: Any, X: Any, *, is_first: bool) -> Any:
+    """X as a data frame or an array (n, n_columns), whose columns are checked as they are read."""
+    X = as_frame(X, type(model).__name__)
+    return validate_data(model, X, reset=is_first, skip_check_array=True)
+
+
+def dtype_of(model: BaseMLP | BaseMLPEnsemble, X: Any) -> np.dtype[Any]:
     """The float type of a first fit to checked X."""
     if not model.encode_columns:
         return np.dtype(X.dtype)
     named = options.dtypes_of(model.precision)
-    return named if isinstance(named, np.dtype) else np.dtype(np.float64)
+    return named if isinstance(named, np.dtype) else float_type(X)
 
 
 def learned(model: BaseMLP, X: Any, targets: Targets, order: Array, sample_weight: Any) -> Any:
     """Checked X as the network takes it: what becomes of its columns, and y's, is learned here.
 
-    `order`: the rows to train on. Nothing is learned from others, nor where nothing was asked for.
+    `order`: the rows to train on, which count by their weights. Nothing is learned from others, nor
+    where nothing was asked for.
     """
-    model._inputs = None
+    model._inputs, given = None, model._given_weights(X, sample_weight)
     if model.encode_columns or model.standardize:
-        names = column_names(model)
-        model._inputs = inputs.learn(X, names, order, encode=model.encode_columns)
-    model._learn_targets(targets.truth[order], order, model._given_weights(X, sample_weight))
+        names, weights = column_names(model), model._weights_of_rows(given)
+        model._inputs = inputs.learn(X, names, order, weights, encode=model.encode_columns)
+    model._learn_targets(targets.truth[order], order, given)
     return encoded(model, X)
 
 
@@ -97,8 +110,7 @@ def plain_inputs(model: BaseMLP | BaseMLPEnsemble, X: Any) -> Any:
     """X for a fitted model checked, as the user has it."""
     check_is_fitted(model)
     if model.encode_columns:
-        validate_data(model, X, reset=False, skip_check_array=True)
-        return X
+        return frame_of(model, X, is_first=False)
     dtype = "numeric" if model.precision == "auto" else options.dtypes_of(model.precision)
     return checked(model, X, dtype=dtype, reset=False)
 
@@ -132,9 +144,7 @@ def encoded(model: BaseMLP, X: Any) -> Any:
     if model._inputs is None:
         return X
     found = model._inputs.apply(X, column_names(model))
-    if model.encode_columns and model.precision != "auto":
-        return found.astype(options.dtypes_of(model.precision))
-    return found
+    return found.astype(model._dtype, copy=False) if model.encode_columns else found
 
 
 def column_names(model: BaseMLP) -> list[str]:

@@ -36,7 +36,7 @@ def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Arra
     names = sorted(session.names, key=lambda name: name[0])
     f = FlatObjective(session, order, names=names)
     best, is_stopped, is_interrupted = f.point(), False, False
-    model.n_iter_, model.loss_ = 0, f.accept(best)[0]
+    model.n_iter_, model.loss_ = 0, np.float64(f.accept(best)[0])
     if not np.isfinite(model.loss_):
         found = at_the_start(session, 1, find_origin(session.replayed(order), order, 1, 1))
         raise FitDivergenceError(f"{DIVERGED} {found}", epoch=1, step=1, origin=found.origin)
@@ -45,13 +45,13 @@ def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Arra
         nonlocal best, is_stopped
         best = intermediate_result.x.copy()
         f.accept(best)
-        model.n_iter_, model.loss_ = model.n_iter_ + 1, float(intermediate_result.fun)
+        model.n_iter_, model.loss_ = model.n_iter_ + 1, np.float64(intermediate_result.fun)
         if model.verbose:
             print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
         if notes.held is not None or notes.calls_back:
             f.move_to(best)
         if notes.held is not None:
-            notes.validate()
+            notes.validate(has_diverged=not np.isfinite(best).all())
         if notes.asks_to_stop():
             is_stopped = True
             raise StopIteration  # which SciPy takes as the wish to stop
@@ -72,7 +72,7 @@ def minimise(model: BaseMLP, session: TrainingSession, notes: Notes, order: Arra
                 options=options,
                 callback=after_iteration,
             )
-            best, model.loss_ = result.x, float(result.fun)
+            best, model.loss_ = result.x, np.float64(result.fun)
         except KeyboardInterrupt:
             is_interrupted = True
     if not (is_stopped or is_interrupted):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,10 +13,10 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
 from retrograd.arrays import Array, cast, is_finite, require_finite
-from retrograd.errors import DataError, OptionError
+from retrograd.errors import OptionError
 from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
-from retrograd.estimators.border import require_numbers
+from retrograd.estimators.border import require_dense, require_numbers
 from retrograd.estimators.estimates import Estimates, squeezed
 from retrograd.estimators.losses import (
     POISSON,
@@ -26,6 +27,7 @@ from retrograd.estimators.losses import (
     name_of,
     output_of,
     outputs_each,
+    require_means,
 )
 from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.prepare import Targets
@@ -159,8 +161,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
             y: (n,) or (n, n_targets) numbers, finite.
             sample_weight: (n,), >= 0.
             X_val, y_val: rows to validate with, of the same form: the weights with the best R2 on
-                them are kept (the lowest loss, where predictions are no estimates of y); with
-                `early_stopping` training stops by it.
+                them are kept (the lowest loss for quantiles, "gaussian_nll" and "cosine", and where
+                all y_val are the same); with `early_stopping` training stops by it.
             sample_weight_val: (n_val,), >= 0.
         """
         validation = given(X_val, y_val, sample_weight_val)
@@ -240,6 +242,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         return found[:, 0] if found.shape[1] == 1 else found
 
     def _meet(self, y: Any, *, is_first: bool, is_partial: bool) -> None:
+        require_dense(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         require_numbers(y, "y")
@@ -249,15 +252,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         return bool(self.standardize) and name_of(self.loss) in SCALABLE
 
     def _targets(self, y: Any, *, dtype: np.dtype[Any]) -> Targets:
-        if self.loss == POISSON and (y < 0).any():
-            raise DataError(f"loss='poisson' needs y >= 0, the least is {y.min():g}")
+        require_means(self.loss, y)
         truth = np.ascontiguousarray(cast(y.reshape(len(y), -1), "y", dtype))
         target = Target(truth, (rows, truth.shape[1]), dtype)
         return Targets(target, truth.shape[1] * outputs_each(self.loss), truth)
 
     def _ready_target(self, y: Array) -> Array | None:
         is_ready = y.dtype == self._dtype and y.ndim == 1 and is_finite(y)
-        return y[:, None] if is_ready and self.loss != POISSON else None
+        return y[:, None] if is_ready and output_of(self.loss) != "exp" else None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -270,6 +272,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
     def _score_by(self, loss: Any) -> Score | None:
         is_estimate = loss.name == POISSON or "r2" in loss.scores
         return self._score_of if is_estimate else None
+
+    def _tells_apart(self, truth: Any, weights: Mapping[str, Array]) -> bool:
+        # R2 compares with the variance of the rows: where they have none it says nothing.
+        counts = truth[weights[""] > 0] if "" in weights else truth
+        return bool((counts != counts[:1]).any())
 
     def _score_of(self, truth: Any, output: Array, sample_weight: Array | None) -> float:
         if not np.isfinite(output).all():

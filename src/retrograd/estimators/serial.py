@@ -34,8 +34,10 @@ FIGURES = (
     "is_stopped_",
     "_no_improvement_count",
 )
+LOSSES = ("loss_", "best_loss_", "loss_curve_")  # scikit-learn has them as NumPy's numbers
 CURVES = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
 PARAMETER = re.compile(r"[Wb]\d+")
+TRAINED = re.compile(r"[Wbrs]\d+")  # the factors of members that share their weights, too
 STATE = "optimizer: "  # before the names of the optimizer's arrays
 BEST = "best: "  # before the names of the best weights of calls of partial_fit
 
@@ -99,7 +101,9 @@ def restored(
     for name, value in header["fitted"].items():
         if name not in FIGURES:
             raise ModelFileError(f"has the attribute {name!r}, which this version does not know")
-        setattr(model, name, from_json(value))
+        figure = from_json(value)
+        is_loss = name in LOSSES and figure is not None
+        setattr(model, name, np.float64(figure) if is_loss else figure)
     weights = {name: value for name, value in arrays.items() if PARAMETER.fullmatch(name)}
     network = Network.from_json(header["network"], weights)
     model.coefs_, model.intercepts_ = listed({name: weights[name] for name in network.parameters})
@@ -112,10 +116,7 @@ def restored(
     n_inputs = model.n_features_in_ if model._inputs is None else model._inputs.n_inputs
     if n_inputs != network.n_inputs:
         raise ModelFileError("its network and its preprocessing differ in the number of features")
-    best = {n[len(BEST) :]: v for n, v in arrays.items() if n.startswith(BEST)}
-    if best and {n: v.shape for n, v in best.items()} != {n: v.shape for n, v in weights.items()}:
-        raise ModelFileError("its best weights have other shapes than its weights")
-    model._best_weights = best or None
+    best_from_arrays(model, arrays, weights)
     if facts["feature_names"] is not None:
         model.feature_names_in_ = np.array(facts["feature_names"], object)
     optimizer_from_json(model, header["optimizer"], arrays)
@@ -123,8 +124,19 @@ def restored(
         model.validation_scores_ = None
     for name in CURVES:
         if name in arrays:
-            setattr(model, name, arrays[name].tolist())
+            setattr(model, name, list(arrays[name]) if name in LOSSES else arrays[name].tolist())
     return model
+
+
+def best_from_arrays(
+    model: BaseMLP, arrays: Mapping[str, Array], parameters: Mapping[str, Array]
+) -> None:
+    """Give a model the best weights of its calls of partial_fit, shaped as its parameters are."""
+    best = {name[len(BEST) :]: v for name, v in arrays.items() if name.startswith(BEST)}
+    shapes = {name: value.shape for name, value in parameters.items()}
+    if best and {name: value.shape for name, value in best.items()} != shapes:
+        raise ModelFileError("its best weights have other shapes than its weights")
+    model._best_weights = best or None
 
 
 def target_facts(model: Any, arrays: dict[str, Array]) -> dict[str, Any]:
@@ -234,9 +246,10 @@ def optimizer_from_json(model: Any, facts: Any, arrays: Mapping[str, Array]) -> 
     if not isinstance(optimizer, Optimizer):
         raise ModelFileError(f"has {optimizer!r} in place of an optimizer")
     state = {name[len(STATE) :]: v for name, v in arrays.items() if name.startswith(STATE)}
+    shapes = {name: value.shape for name, value in arrays.items() if TRAINED.fullmatch(name)}
+    known = shapes | {name: slot.shape for name, slot in optimizer.state(shapes).items()}
     for name, value in state.items():
-        parameter = name.rpartition(" of ")[2]
-        if parameter != name and value.shape not in ((), arrays[parameter].shape):
+        if value.shape != known.get(name, ()):  # what it counts is one number
             raise ModelFileError(f"its optimizer's {name} has the shape {value.shape}")
     model._optimizer = OptimizerState(
         optimizer, facts["schedule"], facts["power_t"], facts["first_rate"], state

@@ -40,7 +40,7 @@ from retrograd.training.train import MIXED
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
     from retrograd.estimators.ensemble import BaseMLPEnsemble
-    from retrograd.estimators.starts import Problem
+    from retrograd.estimators.problem import Problem
 
 OF_COURSE = (
     *("n_iter_", "t_", "loss_", "loss_curve_", "best_loss_", "is_stopped_"),
@@ -67,10 +67,11 @@ def first_parameters(
 def of_member(parameters: Mapping[str, Array], m: int) -> tuple[list[Array], list[Array]]:
     """The coefficients and intercepts of a member: its factors multiplied into the weights."""
     layers = range(1, len(parameters) // 4 + 1)
-    coefs = [
-        parameters[f"r{i}"][m][:, None] * parameters[f"W{i}"] * parameters[f"s{i}"][m]
-        for i in layers
-    ]
+    with np.errstate(over="ignore", invalid="ignore"):  # predictions say that they are not finite
+        coefs = [
+            parameters[f"r{i}"][m][:, None] * parameters[f"W{i}"] * parameters[f"s{i}"][m]
+            for i in layers
+        ]
     return coefs, [parameters[f"b{i}"][m].copy() for i in layers]
 
 

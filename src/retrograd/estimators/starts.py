@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from retrograd.arrays import Array
-from retrograd.errors import DivergenceError, OptionError, ShapeError
-from retrograd.estimators import options
-from retrograd.estimators.callbacks import Calls
+from retrograd.errors import DivergenceError
+from retrograd.estimators.attempt import Attempt
 from retrograd.estimators.descent import descend
-from retrograd.estimators.form import Form, activations_of, initial, named
+from retrograd.estimators.form import named
 from retrograd.estimators.full_batch import solve
 from retrograd.estimators.notes import Notes
 from retrograd.estimators.ongoing import Ongoing
@@ -23,162 +22,91 @@ from retrograd.estimators.optimizers import (
     is_stochastic,
     start,
 )
-from retrograd.estimators.prepare import Targets, learned
+from retrograd.estimators.problem import Problem, begin
 from retrograd.estimators.quasi_newton import minimise
-from retrograd.estimators.validation import Held, split
-from retrograd.nn.losses import JointLoss, Loss
-from retrograd.nn.network import Network
-from retrograd.training.rows import Rows
+from retrograd.estimators.validation import Held
+from retrograd.optim.full_batch import FullBatch
+from retrograd.training.interrupt import Interrupt
 from retrograd.training.session import TrainingSession
 from retrograd.training.train import MIXED
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
-HISTORY = (
-    "loss_curve_",
-    "best_loss_",
-    "validation_scores_",
-    "best_validation_score_",
-    "validation_loss_curve_",
-    "is_stopped_",
-    "loss_curves_",
-)
-
-
-def begin(model: BaseMLP, sizes: tuple[int, ...], rng: np.random.RandomState) -> None:
-    """Draw initial weights and set the attributes of a model without an epoch."""
-    model.n_iter_ = model.t_ = 0
-    model.n_layers_, model.n_outputs_ = len(sizes), sizes[-1]
-    model.out_activation_ = model._output_activation()
-    form = Form(sizes, activations_of(model.activation, len(sizes) - 2), model.out_activation_)
-    try:
-        model.coefs_, model.intercepts_ = initial(form, rng, model._dtype, model.activation)
-    except (MemoryError, ValueError) as error:
-        raise OptionError(
-            f"hidden_layer_sizes={model.hidden_layer_sizes!r}: weights of the shapes "
-            f"{form.shapes} are more than fit in memory"
-        ) from error
-    model._best_weights = None
-    for name in HISTORY:
-        if hasattr(model, name):
-            delattr(model, name)
-
 
 @dataclass(frozen=True, eq=False)
-class Problem:
-    """What one call of fit or partial_fit is about.
+class Ready:
+    """A start all of whose options hold: its session is open, training can begin.
 
-    - `data`: all rows. `order`: the numbers of those to train on; `held`: others, that validate.
-    - `rng`: of what is drawn from here on: the seed of dropout, orders, weights of further starts.
-    - `calls`: what is called between epochs. `is_partial`: for one epoch.
+    `solver`: of full batches; None for one that goes by batches, and for scikit-learn's L-BFGS.
     """
 
-    network: Network
-    data: Rows
-    loss: Loss | JointLoss
-    order: Array
-    held: Held | None
-    rng: np.random.RandomState
-    calls: Calls
-    is_partial: bool
+    session: TrainingSession
+    notes: Notes
+    solver: FullBatch | None
 
 
-def set_out(
-    model: BaseMLP,
-    X: Any,
-    targets: Targets,
-    rng: np.random.RandomState,
-    *,
-    is_first: bool,
-    holds_out: bool,
-    drawn: Callable[[Array], Array] | None = None,
-    is_learned: bool = False,
-    sample_weight: Any = None,
-) -> tuple[Any, Array, Array | None]:
-    """Draw initial weights and the rows that are held out; learn from the others what X becomes.
-
-    Returns X as the network takes it, the rows to train on, and those held out or None.
-    `drawn`: picks among the rows to train on. `is_learned`: X is as the network takes it already.
-    `sample_weight`: as the user gave it.
-    """
-    hidden = options.hidden_sizes(model.hidden_layer_sizes)
-    # scikit-learn draws weights first; but those of encoded columns are counted only later.
-    counts_later = is_first and model.encode_columns
-    if is_first and not counts_later:
-        begin(model, (X.shape[1], *hidden, targets.n_outputs), rng)
-    order, test = np.arange(len(targets.target)), None
-    if holds_out:
-        order, test = split(model, targets, rng)
-    if drawn is not None:
-        order = drawn(order)
-    if is_first and not is_learned:
-        X = learned(model, X, targets, order, sample_weight)
-    if counts_later:
-        begin(model, (X.shape[1], *hidden, targets.n_outputs), rng)
-    sizes = (X.shape[1], *hidden, targets.n_outputs)
-    if model._form().sizes != sizes:
-        raise ShapeError(
-            f"the weights are for the sizes {model._form().sizes}, the parameters and data ask for "
-            f"{sizes}; fit with warm_start=False to begin again"
-        )
-    return X, order, test
-
-
-def network_to_train(model: BaseMLP) -> Network:
-    """The network that the parameters describe, with the weights that are there now."""
-    form = model._form()
-    network = form.network(model._dtype, options.rates_of(model.dropout, len(form.activations)))
-    network.parameters.update(named(*model._weights()))
-    return network
-
-
-def best_of(model: BaseMLP, problem: Problem, n_starts: int) -> None:
+def best_of(model: BaseMLP, problem: Problem, n_starts: int, attempt: Attempt) -> None:
     """Train from each start in turn; the model is left as the best of them left it."""
     best: tuple[float, dict[str, Any]] | None = None
     failed: DivergenceError | None = None
-    for number in range(n_starts):
-        if number:
-            begin(model, model._form().sizes, problem.rng)
-            problem.network.parameters.update(named(*model._weights()))
-        try:
-            is_interrupted = train(model, problem)
-        except DivergenceError as error:
-            if n_starts == 1:
-                raise
-            failed = error
-            continue
-        figure = -model.loss_ if problem.held is None else model.best_validation_score_
-        if best is None or figure > best[0]:
-            best = figure, dict(model.__dict__)
-        if is_interrupted:
-            break
+    with Interrupt() as interrupted:  # Ctrl-C between two starts ends them too
+        for number in range(n_starts):
+            if number:
+                begin(model, model._form().sizes, problem.rng)
+                problem.network.parameters.update(named(*model._weights()))
+                if interrupted():
+                    warnings.warn("Training interrupted by user.", stacklevel=6)
+                    break
+            ready = made_ready(model, problem)
+            attempt.has_begun = True
+            try:
+                is_over = train(model, problem, ready)
+            except DivergenceError as error:
+                if n_starts == 1:
+                    raise
+                failed, is_over = error, False
+            else:
+                figure = -model.loss_ if problem.held is None else model.best_validation_score_
+                if best is None or figure > best[0]:
+                    best = figure, dict(model.__dict__)
+            if is_over or interrupted():
+                break
     if best is None:
         assert failed is not None
         raise failed
     model.__dict__.update(best[1])
 
 
-def train(model: BaseMLP, problem: Problem) -> bool:
-    """Train the network, and give the model its attributes; whether Ctrl-C ended it."""
+def made_ready(model: BaseMLP, problem: Problem) -> Ready:
+    """Open the session of a start and stand before its first epoch, or refuse its options."""
     goes_on = take_up(model, is_partial=problem.is_partial)
-    full_batch = None if is_stochastic(model.solver) else full_batch_of(model)
+    solver = None if is_stochastic(model.solver) else full_batch_of(model)
     session = open_session(
         model,
         problem,
-        seed=drawn_seed(problem),
-        is_least_squares=full_batch is not None and full_batch.needs_residuals,
+        seed=drawn_seed(model, problem),
+        is_least_squares=solver is not None and solver.needs_residuals,
     )
     notes = notes_of(model, session, problem)
-    if not is_stochastic(model.solver):
-        if full_batch is None:
-            return minimise(model, session, notes, problem.order)
-        return solve(model, session, notes, problem.order, full_batch)
     if goes_on:
         own = session.engine.snapshot()
         state = {name: x for name, x in model._optimizer.state.items() if name in own}
         session.engine.restore(state)
         session.assign(problem.network.parameters)
+    return Ready(session, notes, solver)
+
+
+def train(model: BaseMLP, problem: Problem, ready: Ready) -> bool:
+    """Train the network, and give the model its attributes; whether Ctrl-C ended it."""
+    session, notes = ready.session, ready.notes
+    if not is_stochastic(model.solver):
+        if ready.solver is None:
+            is_over = minimise(model, session, notes, problem.order)
+        else:
+            is_over = solve(model, session, notes, problem.order, ready.solver)
+        notes.require_judged()
+        return is_over
     run = descend(
         model,
         session,
@@ -187,6 +115,8 @@ def train(model: BaseMLP, problem: Problem) -> bool:
         rng=problem.rng,
         is_partial=problem.is_partial,
     )
+    if not problem.is_partial:
+        notes.require_judged()
     is_plain = problem.held is None and not notes.calls_back and model._inputs is None
     is_plain = is_plain and not problem.data.weights and not session.heads
     if problem.is_partial and is_plain and problem.network.noise() is None:
@@ -204,9 +134,18 @@ def take_up(model: BaseMLP, *, is_partial: bool) -> bool:
     return goes_on
 
 
-def drawn_seed(problem: Problem) -> int:
-    """The seed of the network's random layers; 0 where it has none."""
-    return 0 if problem.network.noise() is None else int(problem.rng.randint(2**31 - 1))
+def drawn_seed(model: BaseMLP, problem: Problem) -> int:
+    """The seed of the network's random layers; 0 where it has none.
+
+    An integer `random_state` draws the same in each warm start, which shall not see the same noise
+    again: the rows that the model has seen count too.
+    """
+    if problem.network.noise() is None:
+        return 0
+    drawn = int(problem.rng.randint(2**31 - 1))
+    if problem.is_partial or not model.t_:
+        return drawn
+    return int(np.random.default_rng([drawn, model.t_]).integers(2**31 - 1))
 
 
 def open_session(
@@ -247,9 +186,23 @@ def notes_of(model: BaseMLP, session: TrainingSession, problem: Problem) -> Note
     ):
         model.loss_curves_ = {head: [] for head in problem.network.heads}
     best = model._best_weights if problem.is_partial else None
-    if best is None and held is not None and model.best_validation_score_ == -np.inf:
+    if held is not None and is_judged_first(model, problem):
+        score = held.judge(session)[1]
+        model.best_validation_score_ = -np.inf if np.isnan(score) else score
+        best = session.parameters()
+    elif best is None and held is not None and model.best_validation_score_ == -np.inf:
         best = session.parameters()  # no score may be better than none, as where all are NaN
     return Notes(model, session, held, after_epoch=problem.calls.after_epoch(), best=best)
+
+
+def is_judged_first(model: BaseMLP, problem: Problem) -> bool:
+    """Whether the weights at the start are among those that may be the best.
+
+    They are in a warm start with validation rows of its own. (Where rows are held out scikit-learn
+    compares with the best score of the fits before, and may keep worse weights.)
+    """
+    is_warm = not problem.is_partial and (model.t_ or model.n_iter_)
+    return bool(is_warm and problem.held is not None and problem.held.is_given)
 
 
 def begin_history(model: BaseMLP, held: Held | None) -> None:

@@ -120,12 +120,15 @@ def require_complete(array: Any) -> None:
 
 
 def require_counting(weights: Mapping[str, Array], what: str) -> None:
-    """Raise DataError where all rows have the weight 0 in a target, which has no score then."""
+    """Raise DataError where all rows have the weight 0 in a target, which has no score then.
+
+    `weights`: by target; "" is that of one output.
+    """
     for name, w in weights.items():
         if not w.any():
-            raise DataError(
-                f"target {name!r}: all {len(w)} {what} have the weight 0 in it; give more of them"
-            )
+            said, in_it = (f"target {name!r}: ", " in it") if name else ("", "")
+            message = f"all {len(w)} {what} have the weight 0{in_it}; give more of them"
+            raise DataError(said + message)
 
 
 def kind_of(value: Any, array: Any, loss: Any = None) -> str:

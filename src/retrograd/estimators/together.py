@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.arrays import Array
+from retrograd.arrays import Array, rows_at_once
 from retrograd.engines.base import Session
 from retrograd.errors import DivergenceError, FitDivergenceError
 from retrograd.estimators.course import Copy, Course
@@ -23,7 +23,7 @@ from retrograd.estimators.descent import (
     batch_sizes,
     losses_of,
 )
-from retrograd.estimators.starts import penalties
+from retrograd.estimators.starts import is_judged_first, penalties
 from retrograd.graph.step import Step
 from retrograd.optim.base import Optimizer, rates
 from retrograd.training.interrupt import Interrupt
@@ -65,6 +65,8 @@ class Together:
         # After the last epochs and before them; the arrays of the last, each copied once.
         self._now, self._before = self._session.snapshot(), self._session.snapshot()
         self._apart: dict[str, Array] = {}
+        if any(is_judged_first(course.model, course.problem) for course in courses):
+            self._score()
         for m, course in enumerate(courses):
             course.enter(Copy(self, m, course.model._optimizer.optimizer), self._size)
 
@@ -89,6 +91,8 @@ class Together:
             warnings.warn("Training interrupted by user.", stacklevel=7)
             return True
         for m, course in enumerate(self.courses):
+            if not course.is_partial:
+                course.notes.require_judged()
             if course.notes.held is None and not np.isfinite(course.J).all():
                 raise FitDivergenceError(
                     f"{INFINITE_LOSS} It is so for member {m} at epoch {course.model.n_iter_}.",
@@ -145,7 +149,7 @@ class Together:
         self._tell(losses)
         for m, own, of_member in zip(active, J[:, -len(self._sizes) :], losses, strict=True):
             self.courses[m].n_steps += J.shape[1]
-            self.courses[m].end(own, of_member.tolist())
+            self.courses[m].end(own, of_member.tolist(), has_diverged=m in broken)
         over = [m for m in active if m not in broken and self.courses[m].is_over()]
         self._stand(over)
         for m in broken:  # its best weights are kept; the others go on
@@ -181,11 +185,15 @@ class Together:
 
     def _score(self) -> None:
         """Losses and outputs for the held-out rows of members under way."""
-        held = [self.courses[m].notes.held for m in self._active]
+        held = [self.courses[m].problem.held for m in self._active]
         orders = [one.order for one in held if one is not None]
         if orders:
             found = self._session.run(
-                "score", np.stack(orders), {}, batch_size=4096, only=self._active
+                "score",
+                np.stack(orders),
+                {},
+                batch_size=rows_at_once(self._data.X),
+                only=self._active,
             )
             both = zip(found["loss"], found["output"], strict=True)
             self.scores = dict(zip(self._active, both, strict=True))

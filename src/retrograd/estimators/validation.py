@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from retrograd.arrays import Array, SparseRows
 from retrograd.errors import DataError, OptionError
 from retrograd.estimators.prepare import Targets, checked_pair, checked_targets, scaled
+from retrograd.estimators.tasks import require_counting
 from retrograd.nn.losses import Target
 from retrograd.nn.losses import Targets as ByHead
 from retrograd.training.rows import Rows
@@ -30,12 +31,19 @@ class Held:
     - `order`: their numbers. `sample_weight`: theirs, by head where there are some, or None.
     - `score`: of the outputs for them, higher is better; None for the negative of their loss.
     - `stops`: whether training stops by the score.
+    - `is_given`: whether the user gave them, and they are no part of the training data.
     """
 
     order: Array
     score: Callable[[Any], float] | None
     sample_weight: Array | Mapping[str, Array] | None
     stops: bool
+    is_given: bool = False
+
+    def judge(self, session: TrainingSession) -> tuple[float, float]:
+        """The mean of their losses as things are, and the score."""
+        loss, outputs = self.look(session)
+        return loss, -loss if self.score is None else self.score(outputs)
 
     def look(self, session: TrainingSession) -> tuple[float, Any]:
         """The mean of their losses as things are, and the outputs for them."""
@@ -99,8 +107,9 @@ def append(model: BaseMLP, data: Rows, given: Given, *, score: Score | None) -> 
         # As in partial_fit, they may lack a class.
         targets = checked_targets(model, y, dtype, is_first=False, is_partial=True)
         weights = model._given_weights(X, given.sample_weight)
-    except DataError as error:
-        raise DataError(f"validation data: {error}") from error
+    except (ValueError, TypeError) as error:
+        kind = OptionError if isinstance(error, OptionError) else DataError
+        raise kind(f"validation data: {error}") from error
     if targets.target.form != data.target.form:
         raise DataError(
             f"validation data: y_val is {targets.target}, y is {data.target}; they must have the "
@@ -108,7 +117,10 @@ def append(model: BaseMLP, data: Rows, given: Given, *, score: Score | None) -> 
         )
     joined = _joined(data, X.astype(dtype, copy=False), scaled(model, targets))
     order = np.arange(len(data), len(joined))
-    return joined, _held(order, targets.truth, weights, score, stops=model.early_stopping)
+    if not model._tells_apart(targets.truth, weights):
+        score = None
+    held = _held(order, targets.truth, weights, score, stops=model.early_stopping)
+    return joined, replace(held, is_given=True)
 
 
 def _joined(data: Rows, X: Any, more: Target | ByHead) -> Rows:
@@ -134,7 +146,9 @@ def _stacked(X: Array | SparseRows, more: Any) -> Array | SparseRows:
 def _held(
     order: Array, truth: Any, weights: Mapping[str, Array], score: Score | None, *, stops: bool
 ) -> Held:
-    own = weights if any(weights) else weights.get("")  # "" is the one output
+    require_counting(weights, "validation rows")
+    has_heads = any(head != "" for head in weights)
+    own = weights if has_heads else weights.get("")  # "" is the one output
     if score is None:
         return Held(order, None, own, stops)
     return Held(order, lambda outputs: score(truth, outputs, own), own, stops)

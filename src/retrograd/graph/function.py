@@ -20,18 +20,22 @@ ROWS_TEXT = "rows"
 def call(function: Callable[..., Node], *inputs: Node, what: str) -> Node:
     """What a user's function of nodes returns; `what` is what an error calls the function.
 
-    Raises OptionError where it does not return a node of floats, or hands a node to NumPy.
+    Raises OptionError where it does not take them, does not return a node of floats, or hands a
+    node to NumPy.
     """
     try:
         result = function(*inputs)
     except RetrogradError:
         raise
     except TypeError as error:
-        if "__array_ufunc__" not in str(error):
-            raise
-        raise OptionError(
-            f"{what} calls a function of NumPy; write it with rg's (rg.exp, not np.exp)"
-        ) from error
+        if "__array_ufunc__" in str(error):
+            raise OptionError(
+                f"{what} calls a function of NumPy; write it with rg's (rg.exp, not np.exp)"
+            ) from error
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise  # from within the function
+        few = f"{len(inputs)} node{'s' if len(inputs) > 1 else ''}"
+        raise OptionError(f"{what} is called with {few}: {error}") from error
     if not isinstance(result, Node):
         raise OptionError(
             f"{what} must return a node, it returned {type(result).__name__}; "

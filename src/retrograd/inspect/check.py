@@ -15,7 +15,7 @@ from retrograd.autodiff.checked import GradientCheck
 from retrograd.errors import OptionError, unknown_name
 from retrograd.graph.node import Like, Node
 from retrograd.inspect.against import compare_engine
-from retrograd.inspect.options import Options
+from retrograd.inspect.options import PassOptions
 from retrograd.inspect.passes import fresh_passes
 from retrograd.nn.network import Network
 from retrograd.nn.sharing import walk
@@ -70,9 +70,11 @@ def check_gradient(
     relative to that rounding error instead. An entry that is NaN or infinite does not pass.
 
     At a kink (relu at exactly 0, a tie in max) the slopes on the two sides differ: there is no
-    derivative to compare with. Such entries are counted (`.variables[i].kinks`) and not judged.
-    Where kinks meet that cancel, as in relu(x) - relu(-x) at 0, the function has a derivative that
-    no backpropagation finds: such entries are judged at points beside the kinks.
+    derivative to compare with. Where kinks meet that cancel, as in relu(x) - relu(-x) at 0, the
+    function has a derivative that no backpropagation finds. Such entries are judged where they are
+    moved off the kink, to both sides: if right they are counted (`.variables[i].kinks`), if wrong
+    what was found beside the kink is told. `gradients` by hand may be of this point alone: theirs
+    are counted without a judgement where there is no derivative.
 
     >>> from retrograd import tanh, variable
     >>> w, x = variable("w", 0.5), variable("x", [1.0, 2.0])
@@ -91,14 +93,14 @@ def check_gradient(
         return _of_node(output, wrt, values, gradients=gradients, **how)
     if gradients is not None:
         raise OptionError("check_gradient: gradients are of a node; a model's are its own")
-    return _of_model(output, wrt, values, Options.of("check_gradient", options, *how), **how)
+    return _of_model(output, wrt, values, PassOptions.of("check_gradient", options, *how), **how)
 
 
 _of_node = partial(check.check_gradient, compile=partial(compile, engine="numpy"))
 
 
 def _of_model(
-    model: Any, X: Any, Y: ArrayLike | None, options: Options, **how: Any
+    model: Any, X: Any, Y: ArrayLike | None, options: PassOptions, **how: Any
 ) -> GradientCheck:
     subject = options.subject("check_gradient", model, X, Y)
     engine, held = find_engine(options.engine), options.held(subject.network)
@@ -106,7 +108,7 @@ def _of_model(
         # Built anew: a rule that was changed since must show.
         made = fresh_passes(subject, is_still=options.is_still, frozen=held)
         of = made.objective
-        found = _of_node(of.J, [*of.trained.values()], made.values(subject), **how)
+        found = _of_node(of.J, [*of.trained.values()], made.values(subject), of_rows=True, **how)
     else:
         tolerance, is_still = how["tolerance"], options.is_still
         found = compare_engine(subject, engine, tolerance=tolerance, is_still=is_still, frozen=held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,13 @@ class LayerTrace:
     def figures(self) -> dict[str, Figures]:
         """Shape, norm and extremes of each of `arrays`."""
         return {name: figures(value) for name, value in self.arrays().items()}
+
+    def __getattr__(self, name: str) -> Any:
+        known = ", ".join(field.name for field in fields(self))
+        raise AttributeError(
+            f"a layer's trace has no {name!r}; it has {known}, W, dW, b, db; of other parameters "
+            "`parameters` and `gradients` by name"
+        )
 
     def _of(self, what: str, name: str, known: Mapping[str, Array]) -> Array:
         if name in known:
@@ -173,9 +180,11 @@ class NetworkTrace:
     def __str__(self) -> str:
         return f"{self._title()}\n{as_lines(self.table(), right=4)}"
 
-    def __rich__(self) -> Any:
-        """The table as rich prints it."""
-        return as_rich(self.table(), right=4, title=self._title())
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        """The table as rich prints it: in 60 columns every number is whole."""
+        yield as_rich(
+            self.table(), right=4, title=self._title(), width=options.max_width, words=(1, 3)
+        )
 
     def picture(self, *, level: str = AUTO) -> Picture:
         """The layers, or with level="nodes" the gates, with values and gradients; `rg.picture`."""

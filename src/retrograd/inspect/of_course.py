@@ -105,7 +105,8 @@ def overfitting(evidence: Evidence) -> Verdict | None:
     best = int(np.argmin(valid))
     tail = valid[-max(3, len(valid) // 10) :]
     lowest = float(valid[best])
-    base = max(lowest, 0.1 * float(valid[0]))  # next to nothing, a rise is large and matters little
+    # Next to nothing, a rise is large and matters little.
+    base = max(lowest, 0.1 * max(float(valid[0]), evidence.guess or 0.0))
     ratio = 1.0 + (float(np.median(tail)) - lowest) / base if base > 0 else 1.0
     fell = bool(J[-1] < J[best])
     return Verdict(
@@ -114,7 +115,8 @@ def overfitting(evidence: Evidence) -> Verdict | None:
         f"the epochs after {best + 1}",
         ratio,
         1.2,
-        "the validation loss of the last epochs over its best (or a tenth of the first)",
+        "the validation loss of the last epochs over its best (or a tenth of the first, or of the "
+        "loss of the best constant guess)",
         "Prechelt 1998, sec. 2",
         "more data, l2 or weight decay, rg.Dropout, fewer units, patience",
         but="J did not fall meanwhile" if ratio > 1.2 and not fell else "",

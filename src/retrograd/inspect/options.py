@@ -1,4 +1,4 @@
-"""How a model is looked at: the options that `rg.trace` and `rg.check_gradient` share."""
+"""How a model is looked at: the options that trace, check_gradient and diagnose share."""
 
 from __future__ import annotations
 
@@ -8,39 +8,37 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from retrograd.arrays import require_integer
-from retrograd.errors import require_known, unknown_name
+from retrograd.arrays import require_integer, require_number
+from retrograd.engines.base import Engine
+from retrograd.errors import OptionError, require_known, unknown_name
 from retrograd.inspect.subject import AUTO, Subject, subject_of
-from retrograd.nn.losses import LossChoice
+from retrograd.nn.losses import LOSSES, LossChoice
 from retrograd.nn.network import Network
+from retrograd.run import ENGINES
 from retrograd.training.frozen import find_frozen
 
 TRAIN, PREDICT = MODES = "train", "predict"
+SEEDS = 2**53  # a float64 holds every whole number below
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Options:
-    """What J is, and which pass of it.
+    """What J is.
 
     - `loss`: of a network, as in `rg.train`; other models have their own.
     - `l2`: the penalty's; by default 0 for a network, else the model's own.
     - `sample_weight`: (B,), >= 0.
-    - `frozen`: parameters without a gradient, as in `rg.train`.
-    - `mode`: "train": `rg.Dropout` draws and `rg.BatchNorm` takes the batch's mean and variance;
-      "predict": as in predictions.
     - `engine`: "numpy" or "cpu".
     """
 
     loss: LossChoice = AUTO
     l2: float | None = None
     sample_weight: ArrayLike | None = None
-    frozen: Sequence[str] = ()
-    mode: str = TRAIN
     engine: str = "numpy"
 
     @classmethod
     def of(cls, owner: str, given: Mapping[str, Any], *others: str) -> Self:
-        """The options given by name; UnknownNameError for a name that is none.
+        """The options given by name; OptionError for a name that is none, or a wrong value.
 
         `others`: what else `owner` takes by name, told with the known ones.
         """
@@ -48,9 +46,54 @@ class Options:
         for name in given:
             if name not in known:
                 raise unknown_name(f"argument of {owner}", name, [*known, *others])
-        return cls(**given)
+        made = cls(**given)
+        made.require(owner)
+        return made
 
-    def __post_init__(self) -> None:
+    def require(self, owner: str) -> None:
+        """Raise OptionError for what is wrong whatever the model is."""
+        if not isinstance(self.engine, Engine):
+            require_known("engine", self.engine, [AUTO, *ENGINES])
+        if isinstance(self.loss, str):
+            require_known("loss", self.loss, [AUTO, *LOSSES])
+        if self.l2 is not None:
+            require_number(owner, "l2", self.l2)
+
+    def subject(self, owner: str, model: Any, X: Any, Y: ArrayLike | None) -> Subject:
+        """The model with rows, its loss and its penalty."""
+        options: dict[str, Any] = {"loss": self.loss, "l2": self.l2}
+        return subject_of(owner, model, X, Y, **options, sample_weight=self.sample_weight)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Seeded(Options):
+    """Those of `rg.diagnose`. `seed`: of what random layers draw, below 2**53."""
+
+    seed: int = 0
+
+    def require(self, owner: str) -> None:
+        """The seed too."""
+        super().require(owner)
+        require_integer(owner, "seed", self.seed, low=0)
+        if self.seed >= SEEDS:
+            raise OptionError(f"{owner}: seed is below 2**53, {SEEDS}, got {self.seed}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PassOptions(Options):
+    """Those of `rg.check_gradient`: which pass, too.
+
+    - `frozen`: parameters without a gradient, as in `rg.train`.
+    - `mode`: "train": `rg.Dropout` draws and `rg.BatchNorm` takes the batch's mean and variance;
+      "predict": as in predictions.
+    """
+
+    frozen: Sequence[str] = ()
+    mode: str = TRAIN
+
+    def require(self, owner: str) -> None:
+        """The mode too."""
+        super().require(owner)
         require_known("mode", self.mode, MODES)
 
     @property
@@ -58,22 +101,11 @@ class Options:
         """Whether the pass is that of predictions."""
         return self.mode == PREDICT
 
-    def subject(self, owner: str, model: Any, X: Any, Y: ArrayLike | None) -> Subject:
-        """The model with rows, its loss and its penalty."""
-        options: dict[str, Any] = {"loss": self.loss, "l2": self.l2}
-        return subject_of(owner, model, X, Y, **options, sample_weight=self.sample_weight)
-
     def held(self, network: Network) -> frozenset[str]:
         """The names of the parameters that are frozen."""
         return find_frozen(network, self.frozen)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TraceOptions(Options):
-    """Those of `rg.trace`. `seed`: of what random layers draw, below 2**53."""
-
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_integer("trace", "seed", self.seed, low=0)
+class TraceOptions(PassOptions, Seeded):
+    """Those of `rg.trace`, and of what traces: all of them."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from retrograd.errors import OptionError
 from retrograd.graph.node import Node
 from retrograd.inspect.layers import NetworkTrace
-from retrograd.inspect.subject import network_of
+from retrograd.inspect.subject import hint_of_members, network_of
 from retrograd.inspect.trace import Trace
 from retrograd.nn.picture import of_network
 from retrograd.pictures.picture import AUTO, Picture, draw
@@ -52,6 +52,7 @@ def picture(what: object, *, level: str = AUTO) -> Picture:
         network = network_of("picture", what)
     except OptionError:
         raise OptionError(
-            f"picture: expected a node, a trace, a network or a fitted estimator, got {what!r}"
+            "picture: expected a node, a trace, a network or a fitted estimator, got "
+            f"{what!r}{hint_of_members(what)}"
         ) from None
     return of_network(network.architecture, level=level)

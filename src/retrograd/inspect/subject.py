@@ -50,6 +50,18 @@ class Subject:
         """The rows that go in, (B, I)."""
         return dense(self.rows)
 
+    def kept(self) -> Subject:
+        """The same with rows of its own: what is seen stays as it was when the user's change."""
+        rows = self.rows
+        own = replace(
+            rows,
+            X=np.array(self.X),
+            target=rows.target.each(lambda _, part: part.array.copy()),
+            sample_weight=None if rows.sample_weight is None else rows.sample_weight.copy(),
+            weights_of={head: w.copy() for head, w in rows.weights_of.items()},
+        )
+        return replace(self, rows=own)
+
     def values(self, made: Objective) -> dict[Node, Array]:
         """The values of an objective's variables but for the parameters and random layers."""
         rows = {**self.rows.named(), "x": self.X}
@@ -149,11 +161,15 @@ def rows_of(model: Any, X: Any) -> Any:
     return X if isinstance(model, Network) else model._inputs_for(X)
 
 
+def hint_of_members(model: object) -> str:
+    """What to say of an ensemble: that its members are what is looked at."""
+    return "; give one of its members, estimators_" if hasattr(model, "estimators_") else ""
+
+
 def _no_model(owner: str, model: Any) -> OptionError:
-    members = "; give one of its members, estimators_" if hasattr(model, "estimators_") else ""
     return OptionError(
         f"{owner}: expected a network (rg.MLP, rg.Network), a fitted estimator or a table "
-        f"model, got {type(model).__name__}{members}"
+        f"model, got {type(model).__name__}{hint_of_members(model)}"
     )
 
 

@@ -49,8 +49,16 @@ class Trace:
         return f"<trace of {describe(self.output)}, {len(self.nodes)} nodes>"
 
     def names(self) -> dict[Node, str]:
-        """What the table calls each node."""
-        return {node: _name(node, i) for i, node in enumerate(self.nodes)}
+        """What the table calls each node; another node of the same name is `w%4`."""
+        found: dict[Node, str] = {}
+        taken: set[str] = set()
+        for i, node in enumerate(self.nodes):
+            name = _name(node, i)
+            while name in taken:
+                name = f"{name}%{i}"
+            found[node] = name
+            taken |= {name, f"d({name})"}
+        return found
 
     def arrays(self) -> dict[str, Any]:
         """The value of each node under the name that the table has, its gradient under d(name)."""
@@ -168,7 +176,7 @@ def trace(subject: Any, X: Any = None, Y: ArrayLike | None = None, /, **options:
 
 def of_model(model: Any, X: Any, Y: ArrayLike | None, options: TraceOptions) -> NetworkTrace:
     """`trace` of a model; see there."""
-    found = options.subject("trace", model, X, Y)
+    found = options.subject("trace", model, X, Y).kept()
     return traced(
         found,
         is_still=options.is_still,

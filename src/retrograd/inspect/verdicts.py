@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retrograd.arguments import require_no_others
-from retrograd.arrays import require_integer
 from retrograd.errors import OptionError
 from retrograd.inspect import of_batch, of_course, of_labels, of_numbers, of_table
 from retrograd.inspect.evidence import Evidence
 from retrograd.inspect.layers import traced
 from retrograd.inspect.of_table import history_in, optimizer_of, words_in
-from retrograd.inspect.subject import AUTO, Subject, network_of, subject_of
+from retrograd.inspect.options import Seeded
+from retrograd.inspect.subject import Subject, network_of
 from retrograd.inspect.verdict import Diagnosis, Verdict
-from retrograd.nn.losses import LossChoice
 from retrograd.optim.base import Optimizer
 from retrograd.optim.names import find_optimizer
 from retrograd.tabular.model import TableModel
@@ -76,12 +74,7 @@ def diagnose(
     *,
     history: History | None = None,
     optimizer: Optimizer | str | None = None,
-    loss: LossChoice = AUTO,
-    l2: float | None = None,
-    sample_weight: ArrayLike | None = None,
-    seed: int = 0,
-    engine: str = "numpy",
-    **others: Any,
+    **options: Any,
 ) -> Diagnosis:
     """Look for what ails a network or its training, and say it in words.
 
@@ -94,9 +87,10 @@ def diagnose(
     Args:
         model: a network, a fitted estimator (its loss curve is its history) or a table model (its
             file has history and optimizer).
-        X, Y, loss, l2, sample_weight, seed, engine: as in `rg.trace`.
+        X, Y: as in `rg.trace`.
         history: what `rg.train` returned, best with `statistics=True`.
         optimizer: with which the network is trained, as in `rg.train`.
+        options: loss, l2, sample_weight, seed, engine: as in `rg.trace`.
 
     Returns:
         `.ok`, `.found` and `.verdicts`, each with figure, threshold, source, and what to try; in
@@ -109,20 +103,19 @@ def diagnose(
     >>> rg.diagnose(deep, X, X[:, :1]).found[0].ailment
     'vanishing gradients'
     """
-    require_no_others("diagnose", others, diagnose)
-    require_integer("diagnose", "seed", seed, low=0)
+    how = Seeded.of("diagnose", options, "history", "optimizer")
     if history is not None and not isinstance(history, History):
         raise OptionError(f"diagnose: history is what rg.train returned, got {history!r}")
     subject = None
     if X is not None or Y is not None:
-        subject = subject_of("diagnose", model, X, Y, loss=loss, l2=l2, sample_weight=sample_weight)
+        subject = how.subject("diagnose", model, X, Y)
     history = history or history_in(model)
     if isinstance(model, TableModel):
         optimizer = optimizer or optimizer_of(model)
     if subject is None and history is None:
         raise OptionError("diagnose: give rows X and Y, or a history=, or both")
     network = None if model is None else network_of("diagnose", model)
-    found = _evidence(subject, history, optimizer, seed=seed, engine=engine)
+    found = _evidence(subject, history, optimizer, how)
     unknown = words_in(model, X)
     return judge(replace(found, network=network, unknown=unknown))
 
@@ -153,20 +146,18 @@ def _evidence(
     subject: Subject | None,
     history: History | None,
     optimizer: Optimizer | str | None,
-    *,
-    seed: int,
-    engine: str,
+    how: Seeded,
 ) -> Evidence:
     if subject is None:
         return Evidence(history=history)
-    options: dict[str, Any] = {"frozen": frozenset(), "seed": seed, "engine": engine}
+    options: dict[str, Any] = {"frozen": frozenset(), "seed": how.seed, "engine": how.engine}
     trace = traced(subject, is_still=False, **options)
     is_still = subject.network.noise() is None and not subject.network.statistics
     still = trace if is_still else traced(subject, is_still=True, **options)
     found = Evidence(subject, trace, still, history)
     if optimizer is None or found.n_not_finite:
         return found
-    return replace(found, step=_one_step(subject, optimizer, engine))
+    return replace(found, step=_one_step(subject, optimizer, how.engine))
 
 
 def _one_step(subject: Subject, optimizer: Optimizer | str, engine: str) -> dict[str, float]:

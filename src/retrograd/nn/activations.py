@@ -55,7 +55,7 @@ def find_activation(activation: Activation) -> Callable[[Node], Node]:
     """The function of a name, or the function itself."""
     if callable(activation):
         return activation
-    if activation == "prelu":
+    if isinstance(activation, str) and activation == "prelu":
         raise OptionError(
             "activation: 'prelu' has slopes that are trained, so it is a layer of its own: "
             "rg.PReLU(units) after a dense layer without an activation"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from retrograd.arrays import require_integer
 from retrograd.errors import OptionError
 from retrograd.gates import greater_equal, where
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
-from retrograd.optim.base import BATCHES, STEPS, Nodes, Point, Slot, slot_name
+from retrograd.optim.base import Nodes, Point, Slot, slot_name
 from retrograd.optim.wrapper import Wrapper
 
-SUM = "sum"
+SUM, BATCHES, STEPS = "sum", "n_batches", "n_steps"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class Accumulate(Wrapper):
         """`sum` of each parameter, the batches in it, and the steps taken so far."""
         sums = {slot_name(SUM, name): Slot(shape) for name, shape in shapes.items()}
         return {**sums, BATCHES: Slot(()), STEPS: Slot(())}
+
+    def waiting(self, state: Mapping[str, Any]) -> float:
+        """The batches that came, where no step was taken yet."""
+        return 0.0 if state[self.own(STEPS)] else float(state[self.own(BATCHES)])
 
     def step(self, at: Point) -> dict[str, Node]:
         """See the equations of the class."""

@@ -12,6 +12,7 @@ from retrograd.optim.base import (
     PerParameter,
     Rate,
     Update,
+    divisor,
     require_rate,
 )
 
@@ -23,7 +24,7 @@ class Moments(PerParameter):
     learning_rate: Rate = 1e-3
     beta1: float = 0.9
     beta2: float = 0.999
-    epsilon: float = 1e-8
+    epsilon: float = divisor(1e-8)
 
     def __post_init__(self) -> None:
         owner = type(self).__name__

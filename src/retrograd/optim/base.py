@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -17,9 +17,7 @@ from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape
 
 RATE = "learning_rate"
-BATCHES, STEPS = "n_batches", "n_steps"  # of state that counts batches until a step, and steps
-WAITING = f"accumulate: {BATCHES}"
-"""What the state variable ends in that counts the batches of a step to come."""
+Named = TypeVar("Named")
 
 Rate = float | Callable[[int], float]
 """A learning rate, or a function of the step, counted from 0, that gives it."""
@@ -135,6 +133,29 @@ class Optimizer(Choices, ABC):
             raise OptionError(f"{type(self).__name__} has no learning rate")
         return replace(self, **{RATE: rate})
 
+    @property
+    def is_clipping(self) -> bool:
+        """Whether gradients are cut to a length before the step."""
+        return any(part.is_clipping for part in self.parts().values())
+
+    def waiting(self, state: Mapping[str, Any]) -> float:
+        """The batches that wait in this state for a first step that never was; mostly 0."""
+        return max(
+            (part.waiting(only(prefix, state)) for prefix, part in self.parts().items()),
+            default=0.0,
+        )
+
+    def divisors(self) -> dict[str, Rate]:
+        """Those of its numbers that keep something from being divided by 0: see `divisor`."""
+        own = {
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if each.metadata.get(DIVISOR) and _is_number(getattr(self, each.name))
+        }
+        for prefix, part in self.parts().items():
+            own |= {prefix + name: number for name, number in part.divisors().items()}
+        return own
+
     def kinds(self) -> set[type]:
         """The classes that the graph is made by: its own and those of its parts."""
         return {type(self)}.union(*(part.kinds() for part in self.parts().values()))
@@ -184,7 +205,7 @@ class PerParameter(Optimizer):
         return updates
 
 
-STRUCTURE = "structure"
+STRUCTURE, DIVISOR = "structure", "divisor"
 
 
 def structure(default: Any) -> Any:
@@ -193,6 +214,15 @@ def structure(default: Any) -> Any:
     >>> rg.Muon(iterations=4).numbers().get("iterations")
     """
     return field(default=default, metadata={STRUCTURE: True})
+
+
+def divisor(default: Any) -> Any:
+    """A dataclass field that keeps something from being divided by 0: an epsilon.
+
+    >>> rg.Adam(epsilon=1e-6).divisors()
+    {'epsilon': 1e-06}
+    """
+    return field(default=default, metadata={DIVISOR: True})
 
 
 def _is_number(value: object) -> bool:
@@ -215,9 +245,9 @@ def slot_name(slot: str, parameter: str) -> str:
     return f"{slot} of {parameter}"
 
 
-def only(prefix: str, nodes: Nodes) -> dict[str, Node]:
-    """The nodes whose name has this prefix, without it."""
-    return {name[len(prefix) :]: x for name, x in nodes.items() if name.startswith(prefix)}
+def only(prefix: str, named: Mapping[str, Named]) -> dict[str, Named]:
+    """What has a name with this prefix, by the rest of its name."""
+    return {name[len(prefix) :]: x for name, x in named.items() if name.startswith(prefix)}
 
 
 def part_of(at: Point, prefix: str, names: Iterable[str]) -> Point:
@@ -250,16 +280,15 @@ def require_rate(owner: str, rate: object) -> None:
 
 
 def require_normal(optimizer: Optimizer, dtype: np.dtype[Any]) -> None:
-    """Raise OptionError for an epsilon below the least normal number of a dtype.
+    """Raise OptionError for a divisor below the least normal number of a dtype.
 
     Engines may take it for 0, and what it keeps from being divided by 0 would be.
 
     >>> require_normal(rg.Adam(epsilon=1e-40), np.dtype("float64"))
     """
     least = float(np.finfo(dtype).tiny)
-    for name, number in optimizer.numbers().items():
-        is_epsilon = name.rpartition(" ")[2].startswith("epsilon")
-        if is_epsilon and not callable(number) and 0.0 < number < least:
+    for name, number in optimizer.divisors().items():
+        if not callable(number) and 0.0 < number < least:
             raise OptionError(
                 f"{type(optimizer).__name__}: {name}={number:g} is below the least normal {dtype}, "
                 f"{least:.3g}, and may count as 0; give a larger one"

@@ -52,6 +52,11 @@ class Clip(Wrapper):
         for name, limit in given.items():
             require_number("Clip", name, limit, open_low=True)
 
+    @property
+    def is_clipping(self) -> bool:
+        """It is."""
+        return True
+
     def step(self, at: Point) -> dict[str, Node]:
         """See the equations of the class."""
 

@@ -18,6 +18,7 @@ from retrograd.optim.base import (
     Rate,
     Slot,
     Update,
+    divisor,
     require_rate,
     structure,
 )
@@ -77,7 +78,7 @@ class Muon(Divided, PerParameter):
     beta: float = 0.95
     nesterov: bool = True
     weight_decay: float = 0.0
-    epsilon: float = 1e-8
+    epsilon: float = divisor(1e-8)
     iterations: int = structure(5)
     fallback: Optimizer = AdamW(1e-3, weight_decay=0.0)  # noqa: RUF009  # frozen
 

@@ -12,7 +12,7 @@ from retrograd.gates import greater, maximum, mean, minimum, sqrt, square, where
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape, size_of
 from retrograd.optim.adam import Moments, averages
-from retrograd.optim.base import Nodes, PerParameter, Rate, Slot, Update, require_rate
+from retrograd.optim.base import Nodes, PerParameter, Rate, Slot, Update, divisor, require_rate
 from retrograd.optim.lengths import norm
 
 
@@ -38,7 +38,7 @@ class LAMB(Moments):
 
     name = "lamb"
 
-    epsilon: float = 1e-6
+    epsilon: float = divisor(1e-6)
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
@@ -89,8 +89,8 @@ class Adafactor(PerParameter):
 
     learning_rate: Rate = 1e-2
     power: float = 0.8
-    epsilon1: float | None = None
-    epsilon2: float = 1e-3
+    epsilon1: float | None = divisor(None)
+    epsilon2: float = divisor(1e-3)
     threshold: float = 1.0
     weight_decay: float = 0.0
 

@@ -14,6 +14,7 @@ from retrograd.optim.base import (
     Rate,
     Slot,
     Update,
+    divisor,
     require_rate,
 )
 
@@ -39,7 +40,7 @@ class Adagrad(PerParameter):
     name = "adagrad"
 
     learning_rate: Rate = 1e-2
-    epsilon: float = 1e-10
+    epsilon: float = divisor(1e-10)
     initial: float = 0.0
 
     def __post_init__(self) -> None:
@@ -86,7 +87,7 @@ class RMSprop(PerParameter):
 
     learning_rate: Rate = 1e-2
     rho: float = 0.99
-    epsilon: float = 1e-8
+    epsilon: float = divisor(1e-8)
     momentum: float = 0.0
     centered: bool = False
 
@@ -140,7 +141,7 @@ class Adadelta(PerParameter):
 
     learning_rate: Rate = 1.0
     rho: float = 0.9
-    epsilon: float = 1e-6
+    epsilon: float = divisor(1e-6)
 
     def __post_init__(self) -> None:
         require_rate("Adadelta", self.learning_rate)

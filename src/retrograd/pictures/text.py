@@ -46,15 +46,22 @@ def _edges(scene: Scene) -> list[tuple[int, int | None, str]]:
     """Each edge with its words; None leads to no box: an output."""
     found: list[tuple[int, int | None, str]] = []
     for wire in scene.wires:
-        ends: list[int | None] = [end.box for end in wire.ends]
-        found += [(wire.source, end, _label(wire)) for end in ends or [None]]
+        found += [(wire.source, end.box, _label(wire, end.share)) for end in wire.ends]
+        if not wire.ends:
+            found.append((wire.source, None, _label(wire, "")))
     return found
 
 
-def _label(wire: Wire) -> str:
+def _label(wire: Wire, share: str) -> str:
+    """Of a value with several uses the gradient is their sum: an edge has the share of its use."""
     words = [*wire.value]
     if wire.gradient:
-        words.append("gradient " + " ".join(wire.gradient))
+        whole = " ".join(wire.gradient)
+        if share:
+            whole = f"{share} of {whole}"
+        elif len(wire.ends) > 1:
+            whole = f"{whole} in all"
+        words.append(f"gradient {whole}")
     return "\n".join(words)
 
 

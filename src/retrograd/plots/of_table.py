@@ -40,16 +40,22 @@ if TYPE_CHECKING:
 TRACED, CHECKED, ENTRIES = 256, 32, 40  # rows, and entries of each parameter
 SURFACE_ROWS, PATH = 1000, 60  # rows that J is of; epochs of a descent that is drawn
 
+CLASSES, NUMBERS = ("classification",), ("regression",)  # tasks
+
 Draw = Callable[[TableModel, Table, str], "Figure"]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A plot: how it is drawn of a model, rows with their target and a title, and what it shows."""
+    """A plot: how it is drawn of a model, rows with their target and a title, and what it shows.
+
+    `answers`: of which tasks the answers are drawn; empty for a plot of something else.
+    """
 
     draw: Draw
     shows: str
     needs_data: bool = True
+    answers: tuple[str, ...] = ()
 
 
 def plot_of(kind: str, model: TableModel, data: Table | None = None, *, title: str = "") -> Figure:
@@ -59,6 +65,12 @@ def plot_of(kind: str, model: TableModel, data: Table | None = None, *, title: s
     DataError for data that it cannot be drawn of.
     """
     chosen = KINDS[require_known("kind of plot", kind, KINDS)]
+    if chosen.answers and model.task not in chosen.answers:
+        own = [name for name, each in KINDS.items() if model.task in each.answers]
+        raise OptionError(
+            f"{kind}: draws the answers of a {chosen.answers[0]}; this model is of a {model.task}, "
+            f"of which there are {', '.join(own)}"
+        )
     if not chosen.needs_data:
         return chosen.draw(model, Table({}), title)
     if data is None:
@@ -70,32 +82,29 @@ def _some(model: TableModel, data: Table, most: int) -> Table:
     return data.take(choose_rows(model, data, most, "a plot"))
 
 
-def _answers(model: TableModel, data: Table, *, of_classes: bool) -> tuple[Array, Array]:
-    """The target's values and the model's answers; OptionError for a model of the other task."""
-    if isinstance(model.target, ClassTarget) != of_classes:
-        own = "confusion, roc" if not of_classes else "regression, errors"
-        raise OptionError(f"this plot is of another task; of a {model.task} there are {own}")
+def _answers(model: TableModel, data: Table) -> tuple[Array, Array]:
+    """The target's values and the model's answers."""
     return data.column(model.target.name), model.predict(data)
 
 
 def _regression(model: TableModel, data: Table, title: str) -> Figure:
     label = {"name": model.target.name, "unit": model.unit, "title": title}
-    return plot_regression(*_answers(model, data, of_classes=False), **label)
+    return plot_regression(*_answers(model, data), **label)
 
 
 def _errors(model: TableModel, data: Table, title: str) -> Figure:
     label = {"name": model.target.name, "unit": model.unit, "title": title}
-    return plot_errors(*_answers(model, data, of_classes=False), **label)
+    return plot_errors(*_answers(model, data), **label)
 
 
 def _confusion(model: TableModel, data: Table, title: str) -> Figure:
-    truth, answers = _answers(model, data, of_classes=True)
+    truth, answers = _answers(model, data)
     assert isinstance(model.target, ClassTarget)
     return plot_confusion(truth, answers, classes=model.target.classes, title=title)
 
 
 def _roc(model: TableModel, data: Table, title: str) -> Figure:
-    truth, _ = _answers(model, data, of_classes=True)
+    truth, _ = _answers(model, data)
     assert isinstance(model.target, ClassTarget)
     return plot_roc(truth, model.outputs(data), classes=model.target.classes, title=title)
 
@@ -121,7 +130,7 @@ def _surface(model: TableModel, data: Table, title: str) -> Figure:
 def _descent(model: TableModel, data: Table, title: str) -> Figure:
     """The surface with the path of a network like the model's, trained anew on these rows."""
     settings, path = model.settings, []
-    network, subject = _untrained(model), subject_of("plot", model, _some(model, data, 10**9))
+    network, subject = _untrained(model), subject_of("plot", model, data)
 
     def keep(now: Network, _: History | None = None) -> None:
         path.append({name: value.copy() for name, value in now.parameters.items()})
@@ -186,11 +195,13 @@ KINDS: Mapping[str, Kind] = {
         needs_data=False,
     ),
     "distributions": Kind(_distributions, "histograms of z, a and delta by layer"),
-    "regression": Kind(_regression, "predictions against the truth, with R"),
-    "errors": Kind(_errors, "a histogram of the errors of a regression"),
-    "confusion": Kind(_confusion, "each true class, and what it was taken for"),
-    "roc": Kind(_roc, "the ROC curve of each class"),
-    "boundary": Kind(_boundary, "the regions of the classes over two features"),
+    "regression": Kind(_regression, "predictions against the truth, with R", answers=NUMBERS),
+    "errors": Kind(_errors, "a histogram of the errors of a regression", answers=NUMBERS),
+    "confusion": Kind(_confusion, "each true class, and what it was taken for", answers=CLASSES),
+    "roc": Kind(_roc, "the ROC curve of each class", answers=CLASSES),
+    "boundary": Kind(
+        _boundary, "the regions of the classes over two features", answers=(*CLASSES, *NUMBERS)
+    ),
     "loss-surface": Kind(_surface, "J along two random directions through the weights"),
     "descent": Kind(_descent, "J over the plane of a descent, trained again for it, and its path"),
     "learning-rates": Kind(_rates, "J of an untrained network while the learning rate rises"),

@@ -163,11 +163,21 @@ class Columns:
         return cls(columns)
 
 
-def fit_columns(table: Table, *, exclude: Iterable[str] = ()) -> Columns:
+def fit_columns(
+    table: Table,
+    *,
+    exclude: Iterable[str] = (),
+    weights: NDArray[Any] | None = None,
+    how_to_drop: str = "--drop {name}; exclude=[{name!r}]",
+) -> Columns:
     """Learn from a table of training rows what each column but the excluded becomes.
 
     A column of words is refused if it has more than 1000 different ones, or more than 20 and none
     of them twice: it names the rows, and a network would learn the names by heart.
+
+    `weights`: of the rows, (n,), >= 0, not all 0: in means and deviations a row counts by its own,
+    and one of the weight 0 is as if it were not there. `how_to_drop`: what messages say of how a
+    column is left out, with its `{name}`.
 
     Raises DataError for that, for a table without rows or usable columns, for a column without
     entries, an infinite number, and an excluded column that the table lacks.
@@ -183,33 +193,44 @@ def fit_columns(table: Table, *, exclude: Iterable[str] = ()) -> Columns:
     """
     exclude = tuple(exclude)
     used = table.drop(exclude)
+    if weights is not None:
+        (counting,) = np.nonzero(weights)
+        used, weights = used.take(counting), weights[counting]
     if not table.n_rows:
         raise DataError("the table has no rows")
     if not used.names:
         left = f"all its columns are excluded: {', '.join(exclude)}" if exclude else "it has none"
         raise DataError(f"no column of the table is left to learn from; {left}")
-    return Columns(tuple(_fit(name, column, table.taken) for name, column in used.columns.items()))
+    return Columns(
+        tuple(
+            _fit(name, column, used.taken, weights, f"leave it out ({how_to_drop})")
+            for name, column in used.columns.items()
+        )
+    )
 
 
-def _fit(name: str, column: Column, rows: NDArray[np.int64] | None) -> Numeric | Categorical:
-    absent = missing(column)
+def _fit(
+    name: str,
+    column: Column,
+    rows: NDArray[np.int64] | None,
+    weights: NDArray[Any] | None,
+    advice: str,
+) -> Numeric | Categorical:
+    absent, advice = missing(column), advice.format(name=name)
     if absent.all():
-        raise DataError(f"column {name!r} has no entries; {_leave_out(name)}")
+        raise DataError(f"column {name!r} has no entries; {advice}")
     if not is_text(column):
         numbers = finite_numbers(name, column, rows)
-        return Numeric(name, *mean_and_scale(name, numbers[~absent]), bool(absent.any()))
+        own = None if weights is None else weights[~absent]
+        return Numeric(name, *mean_and_scale(name, numbers[~absent], own), bool(absent.any()))
     counts = Counter(column[~absent])
     if len(counts) > MOST_CATEGORIES:
         problem = f"has {len(counts)} different words; at most {MOST_CATEGORIES} can be categories"
-        raise DataError(f"column {name!r} {problem}; {_leave_out(name)}")
+        raise DataError(f"column {name!r} {problem}; {advice}")
     if len(counts) > _MOST_UNREPEATED and max(counts.values()) == 1:
         problem = f"has a word of its own in each of {len(counts)} rows, so it only names them"
-        raise DataError(f"column {name!r} {problem}; {_leave_out(name)}")
+        raise DataError(f"column {name!r} {problem}; {advice}")
     return Categorical(name, tuple(sorted(counts)))
-
-
-def _leave_out(name: str) -> str:
-    return f"leave it out (--drop {name}; exclude=[{name!r}])"
 
 
 def _column_from_json(data: Any) -> Numeric | Categorical:

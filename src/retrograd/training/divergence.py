@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from retrograd.errors import DivergenceError
-from retrograd.optim.base import Optimizer
 from retrograd.training.origin import UPDATE, Origin
 from retrograd.training.session import TrainingSession
 
+CLIPPED = "gradients that are clipped, rg.Clip(optimizer, global_norm=1.0)"
 SCALED = 10.0  # numbers of standardised columns are seldom larger
 
 
@@ -51,10 +51,6 @@ def at_the_start(session: TrainingSession, epoch: int, origin: Origin | None) ->
     return _error(session, epoch, 1, f"training diverged at epoch {epoch}, step 1", what, origin)
 
 
-def _clips(optimizer: Optimizer) -> bool:
-    return optimizer.name == "clip" or any(map(_clips, optimizer.parts().values()))
-
-
 def _error(
     session: TrainingSession,
     epoch: int,
@@ -89,8 +85,8 @@ def _advice(session: TrainingSession, origin: Origin | None) -> str:
         return f"No weight was updated yet: {what}{rest}"
     usual = "smaller initial weights" if session.optimizer is None else "a smaller learning_rate"
     hints = [usual, *scaled]
-    if len(hints) < 2 and session.optimizer is not None and not _clips(session.optimizer):
-        hints.append("gradients that are clipped, rg.Clip(optimizer, global_norm=1.0)")
+    if len(hints) < 2 and session.optimizer is not None and not session.optimizer.is_clipping:
+        hints.append(CLIPPED)
     return f"Try {', or '.join(hints)}"
 
 

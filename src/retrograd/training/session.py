@@ -13,6 +13,7 @@ import numpy as np
 from retrograd.arrays import (
     Array,
     require_finite,
+    rows_at_once,
 )
 from retrograd.engines.base import Engine, Session
 from retrograd.nn.losses import JointLoss, Loss
@@ -264,27 +265,51 @@ class TrainingSession:
         return {L2: self.l2_of(order, batch_size), **self._key, **self._weights}
 
     def gradient(self, order: Array) -> tuple[float, dict[str, Array]]:
-        """J and its gradient over these rows, in one batch."""
+        """J and its gradient over these rows, as of one batch."""
         numbers = self._numbers_of_J(order, len(order))
+        size = rows_at_once(self.rows.X)
+        is_sparse = not isinstance(self.rows.X, np.ndarray)
+        if is_sparse and len(order) > size and not self.heads and not self._key:
+            return self._gradient_in_pieces(order, numbers, size)
         found = self.engine.run("gradient", order, numbers)
         return float(found["J"][0]), {name: found[name][0] for name in self.trained}
+
+    def _gradient_in_pieces(
+        self, order: Array, numbers: Mapping[str, float | Array], size: int
+    ) -> tuple[float, dict[str, Array]]:
+        """The same of rows that are too many to be expanded at once.
+
+        J is a mean, and so is its gradient: that over all rows is the mean over the pieces, each by
+        its weight. Every piece has the whole penalty, which thereby stays what it is.
+        """
+        shares = self.weights(order, size)
+        shares = shares / max(float(shares.sum()), float(np.finfo(np.float64).tiny))
+        J, slopes = 0.0, dict[str, Array]()
+        for share, start in zip(shares.tolist(), range(0, len(order), size), strict=True):
+            found = self.engine.run("gradient", order[start : start + size], numbers)
+            J += share * float(found["J"][0])
+            for name in self.trained:
+                own = share * found[name][0].astype(np.float64)
+                slopes[name] = slopes[name] + own if name in slopes else own
+        return J, slopes
 
     def observe(self, order: Array) -> dict[str, float]:
         """The statistics of the layers over these rows in one batch, for a solver."""
         found = self.engine.run("observe", order, self._numbers_of_J(order, len(order)))
         return {name: float(value[0]) for name, value in found.items()}
 
-    def score(self, order: Array, batch_size: int = 4096) -> tuple[Array, Any]:
+    def score(self, order: Array, batch_size: int | None = None) -> tuple[Array, Any]:
         """The loss of each row (n,), without penalties, and the outputs (n, O); of heads a dict."""
         loss, output, _ = self.score_all(order, batch_size)
         return loss, output
 
     def score_all(
-        self, order: Array, batch_size: int = 4096
+        self, order: Array, batch_size: int | None = None
     ) -> tuple[Array, Any, dict[str, Array]]:
         """What `score` returns, and the loss of each row by head, where there are some."""
         numbers = self._numbers_of("score")
-        found = self.engine.run("score", order, numbers, batch_size=batch_size)
+        size = batch_size or rows_at_once(self.rows.X)
+        found = self.engine.run("score", order, numbers, batch_size=size)
         outputs = {head: found[of("output", head)] for head in self.heads}
         loss_of = {head: found[of("loss", head)] for head in self.heads}
         return found["loss"], outputs or found["output"], loss_of

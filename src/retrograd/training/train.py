@@ -23,7 +23,7 @@ from retrograd.errors import OptionError, require_known
 from retrograd.nn.losses import LossChoice, find_loss, require_two_classes
 from retrograd.nn.named import Named
 from retrograd.nn.network import Network
-from retrograd.optim.base import BATCHES, STEPS, WAITING, Optimizer
+from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.names import find_optimizer
 from retrograd.training.class_weights import ClassWeight, weigh_classes
@@ -269,21 +269,21 @@ def train(
             # A second Ctrl-C may come in the middle of anything.
             if all(map(is_finite, parameters.values())):
                 network.parameters.adopt(parameters)
-    _warn_of_no_step(history)
+    if isinstance(chosen_optimizer, Optimizer):
+        _warn_of_no_step(history, chosen_optimizer)
     return history
 
 
-def _warn_of_no_step(history: History) -> None:
+def _warn_of_no_step(history: History, optimizer: Optimizer) -> None:
     """Say so where an `rg.Accumulate` has not come to a step, and so nothing has changed."""
     assert history.checkpoint is not None
-    state = history.checkpoint.state
-    for name in state:
-        if name.endswith(WAITING) and state[name] > 0 and not state[name[: -len(BATCHES)] + STEPS]:
-            warnings.warn(
-                f"Accumulate took no step: {state[name]:g} batches came and `every` is more, so "
-                "nothing has changed; train for more epochs, on smaller batches, or resume",
-                stacklevel=3,
-            )
+    n_batches = optimizer.waiting(history.checkpoint.state)
+    if n_batches:
+        warnings.warn(
+            f"Accumulate took no step: {n_batches:g} batches came and `every` is more, so "
+            "nothing has changed; train for more epochs, on smaller batches, or resume",
+            stacklevel=3,
+        )
 
 
 def _after_epoch(

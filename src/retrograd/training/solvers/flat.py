@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import Protocol
 
 import numpy as np
@@ -59,6 +61,7 @@ class FlatObjective:
         self._session, self._order, self._halted = session, order, halted
         parameters = session.parameters()
         self._shapes = {name: parameters[name].shape for name in names or session.trained}
+        self._pieces = pieces(self._shapes)
         self._last: tuple[Array, float, Array] | None = None
         self._accepted: tuple[Array, float, Array] | None = None
 
@@ -102,8 +105,8 @@ class FlatObjective:
     def move_to(self, flat: Array) -> None:
         """Give the session the parameters of a vector."""
         with np.errstate(over="ignore"):  # a trial step may leave the range of float32
-            for name, value in unflatten(flat, self._shapes).items():
-                self._session.engine.write(name, value)
+            for name, piece, shape in self._pieces:
+                self._session.engine.write(name, flat[piece].reshape(shape))
 
 
 def flatten(parameters: Mapping[str, Array]) -> Array:
@@ -121,9 +124,17 @@ def unflatten(flat: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, A
     >>> unflatten(np.arange(3.0), {"W1": (1, 2), "b1": (1,)})
     {'W1': array([[0., 1.]]), 'b1': array([2.])}
     """
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
-    pieces = np.split(flat, ends[:-1])
-    return {
-        name: piece.reshape(shape)
-        for (name, shape), piece in zip(shapes.items(), pieces, strict=True)
-    }
+    return {name: flat[piece].reshape(shape) for name, piece, shape in pieces(shapes)}
+
+
+def pieces(shapes: Mapping[str, tuple[int, ...]]) -> list[tuple[str, slice, tuple[int, ...]]]:
+    """Where arrays of these shapes lie in one vector.
+
+    >>> pieces({"W1": (1, 2), "b1": (1,)})
+    [('W1', slice(0, 2, None), (1, 2)), ('b1', slice(2, 3, None), (1,))]
+    """
+    ends = [0, *accumulate(math.prod(shape) for shape in shapes.values())]
+    return [
+        (name, slice(*span), shape)
+        for (name, shape), span in zip(shapes.items(), pairwise(ends), strict=True)
+    ]
