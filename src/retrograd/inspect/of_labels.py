@@ -108,7 +108,7 @@ def _against(p: Array, labels: Array) -> Array:
     losses = -np.log(np.maximum(p[rows, labels], 1e-300))
     fitting = np.sort(losses)[: max(1, int(0.9 * len(losses)))].mean()
     # How clearly for its label, or below 0 against it: a sharp model is far off near a boundary.
-    margin = np.log(own / np.maximum(rest.max(axis=1), 1e-300))
+    margin = np.log(own) - np.log(np.maximum(rest.max(axis=1), 1e-300))
     is_against = (own < DOUBTED) & (rest.max(axis=1) >= SURE)
     is_against &= -margin > CLEAR * np.median(np.abs(margin))
     return np.where(is_against, losses / max(float(fitting), 1e-300), 0.0)
