@@ -32,7 +32,7 @@ for strength, name in zip(found["alcohol"], found["cultivar"], strict=True):
     print(f"{strength:.1f} % alcohol, {name}")
 
 # Each target alone, with the body that it shares, is one of the estimators that there were before.
-slopes = model.estimators_["alcohol"].input_gradients(X[test]) * X.std(axis=0)
+slopes = model.estimator_of("alcohol").input_gradients(X[test]) * X.std(axis=0)
 strongest = np.abs(slopes).mean(axis=0).argmax()
 print(f"alcohol moves most with {data.feature_names[1 + strongest]}")
 

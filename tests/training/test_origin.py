@@ -148,7 +148,8 @@ def test_solvers_of_full_batches_name_the_origin_at_their_start(optimizer: str):
 
 @pytest.mark.parametrize("solver", ["lbfgs", "conjugate_gradient"])
 def test_estimators_with_such_solvers_do_too(solver: str):
-    model = rg.MLPRegressor(hidden_layer_sizes=(4,), activation=rg.exp, solver=solver)
+    options = {"activation": rg.exp, "solver": solver, "random_state": 0}
+    model = rg.MLPRegressor(hidden_layer_sizes=(4,), **options)
     x = X.copy()
     x[15] = 1e4
     with pytest.raises(DivergenceError) as caught:

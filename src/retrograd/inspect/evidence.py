@@ -94,7 +94,10 @@ class Evidence:
                 for begin, end in pairwise(counts)
             ]
             own = [[x for x in norms if _above(x, top) in head] for head in heads]
-            ends = {place: [head[-1] for head in own if head] for place in norms}
+            # A head without such a layer takes a part of what comes from the last before the heads.
+            before = [place for place in norms if not any(place in head for head in own)]
+            closing = {(head or before)[-1] for head in own if head or before}
+            ends = {place: sorted(closing) for place in norms}
             ends |= {place: [head[-1]] for head in own for place in head}
         elif network is None and "." in last:  # what is beside the others is not known
             top = last.split(".")[0]
