@@ -14,8 +14,9 @@ from retrograd.estimators.prepare import Targets, checked_pair, checked_targets,
 from retrograd.estimators.tasks import require_counting
 from retrograd.nn.losses import Target
 from retrograd.nn.losses import Targets as ByHead
+from retrograd.training.figures import mean_by
 from retrograd.training.rows import Rows
-from retrograd.training.session import TrainingSession, mean_by
+from retrograd.training.session import TrainingSession
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP

@@ -15,10 +15,11 @@ from retrograd.engines.base import Snapshot
 from retrograd.errors import DivergenceError
 from retrograd.optim.plateau import follow_plateau, has_plateau
 from retrograd.training.divergence import at_the_edge, diverged
+from retrograd.training.figures import Epoch, Means
 from retrograd.training.history import History
 from retrograd.training.origin import find_origin
 from retrograd.training.scores import Score, as_figure
-from retrograd.training.session import Epoch, Means, TrainingSession
+from retrograd.training.session import TrainingSession
 from retrograd.training.stopping import Rules, Watch
 
 

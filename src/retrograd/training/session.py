@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -21,35 +20,11 @@ from retrograd.nn.network import Network
 from retrograd.nn.noise import SEED, SEEN
 from retrograd.optim.base import Optimizer, Rate, at, rates
 from retrograd.run import find_engine
+from retrograd.training.figures import Epoch, Means, mean_by
 from retrograd.training.objective import L2, WEIGHT, objective, of
 from retrograd.training.origin import Replay, replayed
 from retrograd.training.rows import Rows
 from retrograd.training.step import COUNT, descent_steps, initial_state, steps_of
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """The figures of one epoch, as far as it ran: J of each batch, and of its last step.
-
-    `J_of`: that of each head, where there are some. `statistics`: of the last step, by name, where
-    they are recorded.
-    """
-
-    J: Array
-    gradient_norm: float
-    learning_rate: float
-    n_rows: int
-    J_of: Mapping[str, Array] = field(default_factory=dict)
-    statistics: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Means:
-    """J over the rows of an epoch, and that of each head, where there are some."""
-
-    J: float
-    J_of: Mapping[str, float] = field(default_factory=dict)
-
 
 Penalty = float | Callable[[Array], Array]
 """The l2 of every batch, or a function from the weights of the batches to the l2 of each."""
@@ -395,16 +370,6 @@ class TrainingSession:
         assert self.optimizer is not None
         numbers, last = self.optimizer.numbers(), max(int(self.engine.read(COUNT)) - 1, 0)
         return {**known, **{name: at(numbers[name], last) for name in names}}
-
-
-def mean_by(weights: Array, J: Array) -> float:
-    """The mean of J over batches of these weights; the plain mean where all of them are 0.
-
-    >>> mean_by(np.array([3.0, 1.0]), np.array([1.0, 5.0]))
-    2.0
-    """
-    total = weights.sum()
-    return float((J * weights).sum() / total if total else J.mean())
 
 
 def _part(numbers: Mapping[str, float | Array], part: slice) -> dict[str, float | Array]:

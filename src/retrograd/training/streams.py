@@ -19,9 +19,10 @@ from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
 from retrograd.training.class_weights import BALANCED, weigh_classes
+from retrograd.training.figures import Epoch
 from retrograd.training.loop import Job, Past, Run, never, replay
 from retrograd.training.rows import Rows, check_rows
-from retrograd.training.session import Epoch, TrainingSession
+from retrograd.training.session import TrainingSession
 from retrograd.training.validation import check_pair
 
 Batch = Sequence[Named]

@@ -14,9 +14,10 @@ from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.lbfgs import LBFGS
 from retrograd.optim.levenberg_marquardt import LevenbergMarquardt
 from retrograd.training.divergence import at_the_start
+from retrograd.training.figures import Epoch, Means
 from retrograd.training.loop import Job, Past, Run
 from retrograd.training.origin import find_origin
-from retrograd.training.session import Epoch, Means, TrainingSession
+from retrograd.training.session import TrainingSession
 from retrograd.training.solvers.flat import Accept, FlatObjective, Halt, unflatten
 from retrograd.training.solvers.levenberg_marquardt import residuals_of, search_damped
 from retrograd.training.solvers.line_search import search_lbfgs, search_lines

@@ -1,0 +1,42 @@
+"""The figures of an epoch, and their means over its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from retrograd.arrays import Array
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The figures of one epoch, as far as it ran: J of each batch, and of its last step.
+
+    `J_of`: that of each head, where there are some. `statistics`: of the last step, by name, where
+    they are recorded.
+    """
+
+    J: Array
+    gradient_norm: float
+    learning_rate: float
+    n_rows: int
+    J_of: Mapping[str, Array] = field(default_factory=dict)
+    statistics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Means:
+    """J over the rows of an epoch, and that of each head, where there are some."""
+
+    J: float
+    J_of: Mapping[str, float] = field(default_factory=dict)
+
+
+def mean_by(weights: Array, J: Array) -> float:
+    """The mean of J over batches of these weights; the plain mean where all of them are 0.
+
+    >>> mean_by(np.array([3.0, 1.0]), np.array([1.0, 5.0]))
+    2.0
+    """
+    total = weights.sum()
+    return float((J * weights).sum() / total if total else J.mean())
