@@ -22,11 +22,13 @@ class Registry(Mapping[str, Kind], Generic[Kind]):
 
     def __init__(self, package: str, places: Mapping[str, str]) -> None:
         self._package, self._places = package, places
+        self._found: dict[str, Kind] = {}
 
     def __getitem__(self, name: str) -> Kind:
-        module, _, attribute = self._places[name].partition(":")
-        found: Kind = getattr(import_module(f"{self._package}.{module}"), attribute)
-        return found
+        if name not in self._found:
+            module, _, attribute = self._places[name].partition(":")
+            self._found[name] = getattr(import_module(f"{self._package}.{module}"), attribute)
+        return self._found[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

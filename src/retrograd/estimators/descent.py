@@ -163,9 +163,9 @@ class Run:
         if not is_whole:
             return True
         J = epoch.J.reshape(len(orders), -1)
-        self.notes.heads(
-            {head: losses_of(own.reshape(J.shape), self.sizes) for head, own in epoch.J_of.items()}
-        )
+        if epoch.J_of:
+            shaped = {head: own.reshape(J.shape) for head, own in epoch.J_of.items()}
+            self.notes.heads({head: losses_of(own, self.sizes) for head, own in shaped.items()})
         self.end(J[-1], losses_of(J, self.sizes), has_diverged=has_diverged)
         if has_diverged:
             warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 10)
@@ -221,9 +221,10 @@ class Run:
     def require_finite_loss(self) -> None:
         """Raise FitDivergenceError if J left the finite numbers in the last epoch."""
         model = self.model
+        if self.notes.held is not None or is_finite(self.J):
+            return
         # After a warm start from another loss it may be that of means below 0: NaN in scikit-learn.
-        is_foreign = model.out_activation_ != model._output_activation()
-        if self.notes.held is None and not is_foreign and not is_finite(self.J):
+        if model.out_activation_ == model._output_activation():
             step = int(np.argmin(np.isfinite(self.J))) + 1
             epoch = self.model.n_iter_
             raise FitDivergenceError(
