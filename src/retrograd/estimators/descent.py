@@ -116,14 +116,11 @@ class Run:
         )
 
     def n_certain(self) -> int:
-        """How many epochs may run at once: no rule ends one but the last, nothing looks between.
-
-        They are one sequence of batches, so each must have whole batches only.
-        """
+        """How many epochs may run at once: no rule ends one but the last, nothing looks between."""
         model, n_rows = self.model, len(self.order)
         looks = self.notes.held is not None or self.notes.calls_back or model.verbose
         moves = self.has_plateau or model._optimizer.schedule == "invscaling"
-        if self.is_partial or looks or moves or n_rows % self.batch_size:
+        if self.is_partial or looks or moves:
             return 1
         n_weights = sum(coef.size for coef in model.coefs_)
         n_left = model.max_iter - model.n_iter_
@@ -150,7 +147,7 @@ class Run:
     def run(self, orders: Array, interrupted: Callable[[], bool]) -> bool:
         """Run and note the epochs of these orders (n_epochs, rows); whether all is over."""
         engine = self.session.engine
-        epoch = self.session.epoch(orders.ravel(), self.batch_size, interrupted, is_observed=False)
+        epoch = self.session.epochs(orders, self.batch_size, interrupted)
         has_diverged = engine.not_finite(self.session.names) is not None
         is_whole = epoch.n_rows == orders.size
         if len(orders) > 1 and (has_diverged or not is_whole):  # somewhere among them

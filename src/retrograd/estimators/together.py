@@ -14,6 +14,7 @@ import numpy as np
 
 from retrograd.arrays import Array, rows_at_once
 from retrograd.engines.base import Session
+from retrograd.engines.batches import Batches
 from retrograd.errors import DivergenceError, FitDivergenceError
 from retrograd.estimators.course import Copy, Course
 from retrograd.estimators.descent import (
@@ -128,6 +129,7 @@ class Together:
             in_row,
             self._numbers(in_row, n_epochs * len(self._sizes)),
             batch_size=self._size,
+            pass_rows=None if n_epochs == 1 else self._n_rows,
             stop=interrupted,
             only=active,
         )["J"]
@@ -178,7 +180,7 @@ class Together:
             self._rates = ([] if is_moving else optimizers), n_batches, found
         weights = np.tile(self._sizes, n_batches // len(self._sizes))
         if self._data.sample_weight is not None:
-            starts = np.arange(0, orders.shape[1], self._size)
+            starts = Batches(self._n_rows, self._size).starts(orders.shape[1])
             own_weights = self._data.sample_weight[orders]
             weights = np.stack([np.add.reduceat(one, starts) for one in own_weights])
         return {**found, L2: penalties(self._alpha, weights)}

@@ -7,14 +7,15 @@ order names, then calls the kernels. `memory` is a table of pointers, `numbers` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
+from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, PASS, STRIDES, THREAD, THREADS
 from retrograd.engines.cpu.abi.scratch import scratch_bytes
 from retrograd.engines.cpu.abi.table import SCRATCH, Table
 from retrograd.engines.cpu.code.barrier import emit_barrier
@@ -73,8 +74,7 @@ def _emit_run(
     of_thread = scratch_bytes(table.program, target, given.size, Integers(builder))
     mode = enter_mode(builder, target)
     sharing = Sharing(table)
-    with loop(builder, given.first, given.last) as turn:
-        batch = _batch(builder, given, turn.i)
+    with _each_batch(builder, given) as batch:
         scratch = Integers(builder).mul(given.thread, of_thread)
         pointers = {
             **given.pointers,
@@ -96,9 +96,12 @@ def _emit_run(
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What the run function is handed, as values of its code: numbers, strides and pointers."""
+    """What the run function is handed, as values of its code: numbers, strides and pointers.
 
-    n_rows: Any
+    `rows`: of a pass. `size`: of a batch, its rows; the last of a pass may have fewer.
+    """
+
+    rows: Any
     size: Any
     first: Any
     last: Any
@@ -132,7 +135,7 @@ def _read_arguments(
     strides = {key: read(numbers, STRIDES + i, I64) for i, key in enumerate(keys)}
     pointers = {key: read(memory, i, POINTER) for key, i in cells.items()}
     return Given(
-        n_rows=figures[N_ROWS],
+        rows=figures[PASS],
         size=figures[BATCH],
         first=figures[FIRST],
         last=figures[LAST],
@@ -143,11 +146,23 @@ def _read_arguments(
     )
 
 
-def _batch(builder: ir.IRBuilder, given: Given, number: Any) -> Batch:
+@contextmanager
+def _each_batch(builder: ir.IRBuilder, given: Given) -> Iterator[Batch]:
+    """Code for each batch of the call: pass after pass, each with batches of its own."""
     integers = Integers(builder)
-    start = integers.mul(number, given.size)
-    rows = integers.min(integers.sub(given.n_rows, start), given.size)
-    return Batch(number, start, rows, share_of(integers, rows, given.thread, given.threads))
+    of_pass = integers.div(integers.add(given.rows, integers.sub(given.size, 1)), given.size)
+    of_pass = integers.max(of_pass, 1)  # of no rows there is one, too
+    passed = integers.div(given.first, of_pass)
+    begin = integers.mul(passed, of_pass)
+    with loop(builder, begin, given.last, of_pass, [integers.mul(passed, given.rows)]) as each:
+        low, high = integers.max(each.i, given.first), integers.add(each.i, of_pass)
+        with loop(builder, low, integers.min(high, given.last)) as turn:
+            before = integers.mul(integers.sub(turn.i, each.i), given.size)
+            start = integers.add(each.values[0], before)
+            rows = integers.min(integers.sub(given.rows, before), given.size)
+            own = share_of(integers, rows, given.thread, given.threads)
+            yield Batch(turn.i, start, rows, own)
+        each.carry([integers.add(each.values[0], given.rows)])
 
 
 def _moved_on(builder: ir.IRBuilder, given: Given, batch: Batch, table: Table) -> dict[object, Any]:

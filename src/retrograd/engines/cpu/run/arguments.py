@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
+from retrograd.engines.batches import Batches
+from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, PASS, STRIDES, THREAD, THREADS
 from retrograd.engines.cpu.run.executable import Executable
 from retrograd.engines.cpu.run.memory import Buffers, Memory, address
 from retrograd.graph.node import Array
@@ -70,7 +71,7 @@ class Arguments:
         self,
         i: int,
         orders: Array,
-        size: int,
+        batches: Batches,
         rates: Rates,
         places: Places,
     ) -> None:
@@ -78,7 +79,7 @@ class Arguments:
         pointers, figures = self._pointers, self._figures
         self._kept = [orders]
         pointers[self._order] = places.order[0] + i * places.order[1]
-        figures[N_ROWS], figures[BATCH] = orders.shape[1], size
+        figures[PASS], figures[BATCH] = batches.rows, batches.size
         for name, place, cell, number in self.scalars:
             rate = rates[name]
             if isinstance(rate, np.ndarray) and rate.ndim == 2:

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from retrograd.engines.batches import Batches
 from retrograd.engines.cpu.run.arguments import Arguments, Outputs, Places, Rates
 from retrograd.engines.cpu.run.calls import run_batches
 from retrograd.engines.cpu.run.executable import Executable
@@ -40,7 +41,7 @@ class Repeated:
         rates = {name: 0.0 for name, _ in self._numbers}
         inner = {name: output[None] for name, output in outputs.items()}
         orders = self._order[None]
-        copy.hand_over(0, orders, size, rates, Places.of(orders, inner))
+        copy.hand_over(0, orders, Batches(n, size), rates, Places.of(orders, inner))
         self.feed(data)
         copy.parts(0, 1, 1)
         self._call = partial(executable.code.call, copy.table, copy.alone[0])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from retrograd.engines.batches import Batches
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.engines.cpu.run.arguments import Arguments, Outputs, Places, Rates
 from retrograd.engines.cpu.run.calls import run_batches
@@ -57,7 +58,7 @@ class Runner:
         self,
         data: Mapping[str, Array],
         orders: Array,
-        size: int,
+        batches: Batches,
         rates: Rates,
         stop: Callable[[], bool] | None,
         *,
@@ -69,7 +70,7 @@ class Runner:
         `only`: the numbers of the copies that run; `orders` has one for each of them.
         """
         n_copies, n = orders.shape
-        n_batches = -(-n // size)
+        n_batches, size = batches.count(n), batches.size
         outputs = {
             name: np.empty((n_copies, n if leads else n_batches, *shape), dtype)
             for name, leads, shape, dtype in self._outputs
@@ -90,7 +91,7 @@ class Runner:
         copies = self._copies if only is None else [self._copies[i] for i in only]
         found = Places.of(orders, outputs)
         for i, copy in enumerate(copies):
-            copy.hand_over(i, orders, size, rates, found)
+            copy.hand_over(i, orders, batches, rates, found)
         autotuner = self._executable.autotuner(self._n_threads, size, n_copies)
         done = run_batches(self._executable, copies, autotuner, n_batches, stop, is_cold=is_cold)
         require_legal(self._memories)
@@ -136,16 +137,16 @@ class Runner:
         self,
         data: Mapping[str, Array],
         orders: Array,
-        size: int,
+        batches: Batches,
         rates: Rates,
         stop: Callable[[], bool] | None,
     ) -> tuple[int, Outputs]:
         """The same over sparse rows: each batch is expanded before it runs, never the whole."""
         pieces = []
-        for done, start in enumerate(range(0, orders.shape[-1], size)):
+        for done in range(batches.count(orders.shape[-1])):
             if stop is not None and done > 0 and stop():
                 break
-            batch = orders[0, start : start + size]
+            batch = orders[0, batches.start(done) : batches.start(done + 1)]
             dense = {name: np.ascontiguousarray(rows.take(batch, 0)) for name, rows in data.items()}
             here = {
                 name: rate[..., done : done + 1]
@@ -154,10 +155,11 @@ class Runner:
                 for name, rate in rates.items()
             }
             places = np.arange(len(batch))[None]
-            pieces.append(self.run(dense, places, len(batch), here, None)[1])
+            alone = Batches(len(batch), len(batch))
+            pieces.append(self.run(dense, places, alone, here, None)[1])
         if not pieces:
             none = {name: rows.take(orders[0], 0) for name, rows in data.items()}
-            return self.run(none, orders, size, rates, None)
+            return self.run(none, orders, batches, rates, None)
         joined = {name: np.concatenate([p[name] for p in pieces], axis=1) for name in pieces[0]}
         return len(pieces), joined
 
