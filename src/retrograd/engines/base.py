@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from retrograd.graph.node import Array, Node
 from retrograd.graph.step import Step
 
@@ -118,6 +120,20 @@ class Listed(Protocol):
     @property
     def listing(self) -> Listing:
         """What the function is made of."""
+        ...
+
+
+@runtime_checkable
+class Shuffles(Protocol):
+    """An engine that shuffles orders faster than NumPy does."""
+
+    def shuffle(self, generators: Sequence[np.random.RandomState], orders: Array) -> None:
+        """Shuffle the orders of each generator (generators, n_orders, n), int64, without gaps.
+
+        The first is shuffled where it lies; each other becomes the one before it, shuffled once
+        more. The generators are different ones. Law: orders and generators are then as
+        `RandomState.shuffle` leaves them.
+        """
         ...
 
 

@@ -22,6 +22,7 @@ from retrograd.estimators.descent import (
     INFINITE_LOSS,
     batch_size_of,
     batch_sizes,
+    draw,
     losses_of,
 )
 from retrograd.estimators.starts import is_judged_first, penalties
@@ -115,8 +116,7 @@ class Together:
             courses = [self.courses[m] for m in self._active]
             n_epochs = min(1 if self._say else course.n_certain() for course in courses)
             orders = np.empty((len(courses), n_epochs, self._n_rows), np.int64)
-            for course, own in zip(courses, orders, strict=True):
-                course.draw(own)
+            draw(courses, orders)
             if self._run(orders, interrupted):
                 return
 
