@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ def by_numpy(generators, orders):
     """What `Shuffles.shuffle` is to do, in NumPy's words."""
     for generator, own in zip(generators, orders, strict=True):
         generator.shuffle(own[0])
-        for before, order in zip(own[:-1], own[1:], strict=True):
+        for before, order in pairwise(own):
             order[:] = before
             generator.shuffle(order)
 

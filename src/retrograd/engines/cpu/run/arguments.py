@@ -1,9 +1,10 @@
-"""What native code is called with for one copy of a program: its memory, pointers and integers."""
+"""What native code is called with for copies of a program: memory, pointers and integers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,28 +33,34 @@ class Places:
 
 
 class Arguments:
-    """The memory of one copy, and the tables of numbers of its threads."""
+    """The memory of all copies, and the tables of numbers that they and their threads read.
+
+    `states`: of each state variable the memory, (copies, entries).
+    """
 
     def __init__(
         self,
         executable: Executable,
         rows: int,
-        state: Mapping[str, Array],
+        states: Mapping[str, Array],
         n_threads: int,
         shared: Buffers,
+        copies: int = 1,
     ) -> None:
-        self.memory = Memory(executable, rows, n_threads, shared)
+        self.memory = Memory(executable, rows, n_threads, shared, copies=copies)
         program = executable.program
         self._pointers, cells = self.memory.pointers, executable.table.cells
         for name, node in program.state.items():
-            self.memory.point(node, state[name])
-        # Of each scalar: its name, its place among the strides, its pointer, room for a number.
+            self.memory.point(node, states[name][0], states[name].strides[0])
+        # Of each scalar: its name, its place among the strides, its pointer, room for a number of
+        # each copy.
         self.scalars = [
-            (name, place, cells[node], np.zeros(1, node.dtype))
+            (name, place, cells[node], np.zeros(copies, node.dtype))
             for place, (name, node) in enumerate(program.scalars.items(), start=STRIDES)
         ]
-        for _, _, cell, number in self.scalars:
-            self._pointers[cell] = address(number)
+        for _, _, cell, numbers in self.scalars:
+            self._pointers[:, cell] = self._spread(address(numbers), numbers.itemsize)
+        self._moving: set[str] = set()  # scalars that had a number for each batch in the last run
         # Of each array of data: the place of its stride, and its pointer.
         self._data = {
             name: (place, cells["data", name])
@@ -62,55 +69,83 @@ class Arguments:
         self._outputs = [(name, cells[node]) for name, node in program.outputs.items()]
         self._order = cells["order"]
         self._kept: list[Array] = []  # arrays that the code reads until the next run
-        self._figures = np.zeros(STRIDES + len(program.scalars) + len(program.inputs), np.int64)
-        self._figures[THREADS] = 1
-        self._threads: list[Array] = []
-        self.table, self.alone = address(self._pointers), [address(self._figures)]
+        n_figures = STRIDES + len(program.scalars) + len(program.inputs)
+        self._figures = np.zeros((copies, n_figures), np.int64)
+        self._figures[:, THREADS] = 1
+        self._threads = self._figures[:0]  # of the threads that share a copy
+        # The addresses that the code is called with, for each copy; those of the copies that run.
+        tables = (self._pointers, self._figures)
+        pairs = [self._spread(address(table), table.strides[0]) for table in tables]
+        self._pairs = self._running = np.stack(pairs, axis=1).astype(np.int64)
+        self._one = 0  # the first of them
+
+    def _spread(self, start: int, stride: int) -> Array:
+        return start + stride * self.memory.each
+
+    @property
+    def n_running(self) -> int:
+        """How many copies run."""
+        return len(self._running)
 
     def hand_over(
         self,
-        i: int,
         orders: Array,
         batches: Batches,
         rates: Rates,
         places: Places,
+        only: Sequence[int] | None = None,
     ) -> None:
-        """Point the code at the order, the rates and the outputs of copy `i` in this run."""
-        pointers, figures = self._pointers, self._figures
+        """Point the code at the orders, the rates and the outputs of a run: of `only` these copies.
+
+        What is handed over leads with the copies that run.
+        """
+        chosen: Any = slice(None) if only is None else only
+        pointers, figures, each = self._pointers, self._figures, self.memory.each[: len(orders)]
+        self._running, self._one = self._pairs[chosen], 0 if only is None else only[0]
         self._kept = [orders]
-        pointers[self._order] = places.order[0] + i * places.order[1]
-        figures[PASS], figures[BATCH] = batches.rows, batches.size
-        for name, place, cell, number in self.scalars:
+        pointers[chosen, self._order] = _each(places.order, each)
+        figures[:, PASS], figures[:, BATCH] = batches.rows, batches.size
+        for name, place, cell, numbers in self.scalars:
             rate = rates[name]
-            if isinstance(rate, np.ndarray) and rate.ndim == 2:
-                rate = rate[i]
             if not isinstance(rate, np.ndarray) or rate.ndim == 0:
-                number[0] = rate
-                if figures[place]:
-                    figures[place] = 0
-                    pointers[cell] = address(number)
+                numbers[:] = rate
+                if name in self._moving:
+                    self._moving.remove(name)
+                    figures[:, place] = 0
+                    pointers[:, cell] = self._spread(address(numbers), numbers.itemsize)
             else:
-                rate = rate if rate.strides[0] else rate.copy()  # a stride of 0 means a number
+                rate = rate if rate.strides[-1] else rate.copy()  # a stride of 0 means a number
                 self._kept.append(rate)
-                figures[place] = rate.strides[0]
-                pointers[cell] = address(rate)
+                self._moving.add(name)
+                figures[:, place] = rate.strides[-1]
+                of_copy = rate.strides[0] if rate.ndim == 2 else 0
+                pointers[chosen, cell] = _each((address(rate), of_copy), each)
         for name, cell in self._outputs:
-            begin, stride = places.outputs[name]
-            pointers[cell] = begin + i * stride
+            pointers[chosen, cell] = _each(places.outputs[name], each)
 
     def hand_over_data(self, name: str, array: Array) -> None:
         """Point the code at an array of data."""
         if name in self._data:
             place, cell = self._data[name]
-            self._figures[place] = array.strides[0]
-            self._pointers[cell] = address(array)
+            self._figures[:, place] = array.strides[0]
+            self._pointers[:, cell] = address(array)
 
-    def parts(self, first: int, last: int, n_threads: int) -> list[int]:
-        """Where the numbers of each thread lie, for a range of batches."""
-        self._figures[FIRST], self._figures[LAST] = first, last
+    def job(self, first: int, last: int) -> Array:
+        """What the code is called with for a range of batches, copy by copy: (running, 2)."""
+        self._figures[:, FIRST], self._figures[:, LAST] = first, last
+        return self._running
+
+    def parts(self, first: int, last: int, n_threads: int) -> list[tuple[int, int]]:
+        """The same for each of the threads that share the one copy that runs."""
+        (table, alone), figures = self.job(first, last)[0].tolist(), self._figures[self._one]
         if n_threads == 1:
-            return self.alone
-        self._threads = [self._figures.copy() for _ in range(n_threads)]
-        for t, figures in enumerate(self._threads):
-            figures[THREAD], figures[THREADS] = t, n_threads
-        return [address(figures) for figures in self._threads]
+            return [(table, alone)]
+        self._threads = np.tile(figures, (n_threads, 1))
+        self._threads[:, THREAD], self._threads[:, THREADS] = range(n_threads), n_threads
+        start, stride = address(self._threads), self._threads.strides[0]
+        return [(table, start + t * stride) for t in range(n_threads)]
+
+
+def _each(place: tuple[int, int], each: Array) -> int | Array:
+    """Where it begins for each copy: at a place, so far apart."""
+    return place[0] if len(each) == 1 or not place[1] else place[0] + place[1] * each

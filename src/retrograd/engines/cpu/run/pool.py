@@ -22,10 +22,11 @@ from retrograd.engines.cpu.machine.host import host
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.engines.cpu.run.memory import address, allocate
 from retrograd.errors import OptionError
+from retrograd.graph.node import Array
 
 LINE = 8  # integers of a cache line
 
-Job = Sequence[tuple[int, int]]
+Job = Sequence[tuple[int, int]] | Array
 """The pairs of addresses that a thread calls a function with, task by task."""
 
 

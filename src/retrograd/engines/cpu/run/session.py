@@ -50,7 +50,7 @@ class CpuSession:
         self._inputs = input_nodes(steps)
         self.feed(data)
         self._state = State(state_nodes(steps), target.bytes // 4, self._copies)
-        self._buffers = [Buffers() for _ in self._state.arrays]
+        self._buffers = Buffers()
         if copies is None:
             state = found_state(steps, state)
         for name in self._state.names:
@@ -132,8 +132,14 @@ class CpuSession:
 
     def _runner(self, step: str) -> Runner:
         """What runs a step, made when it is first asked for."""
-        states = self._state.arrays
-        made = Runner(self._steps[step], self._target, states, self._buffers, self._n_threads)
+        made = Runner(
+            self._steps[step],
+            self._target,
+            self._state.arrays,
+            self._buffers,
+            self._n_threads,
+            self._copies or 1,
+        )
         return self._runners.setdefault(step, made)
 
     def read(self, name: str, into: Array | None = None) -> Array:

@@ -23,7 +23,7 @@ class State:
 
     - `unit`: entries of a padded row (see `Layout`).
     - `copies`: None for a single set, whose arrays then have no axis of copies.
-    - `arrays`: of each copy the memory of each variable, by name.
+    - `arrays`: the memory of each variable by name, (copies, entries).
     """
 
     def __init__(self, nodes: Mapping[str, Node], unit: int, copies: int | None) -> None:
@@ -43,13 +43,10 @@ class State:
             dtype: allocate(n_copies * end, dtype).reshape(n_copies, end)
             for dtype, end in ends.items()
         }
-        self.arrays = [
-            {
-                name: self._blocks[layout.dtype][i, start : start + n]
-                for name, (layout, start, n) in self._places.items()
-            }
-            for i in range(n_copies)
-        ]
+        self.arrays = {
+            name: self._blocks[layout.dtype][:, start : start + n]
+            for name, (layout, start, n) in self._places.items()
+        }
         self._views = {name: self.view(name, self._blocks) for name in nodes}
 
     @property
@@ -100,7 +97,7 @@ class State:
         if among is None:
             pieces = (own for block in self._blocks.values() for own in block)
         else:
-            pieces = (arrays[name] for arrays in self.arrays for name in among)
+            pieces = (own for name in among for own in self.arrays[name])
         if all(map(is_finite, pieces)):
             return None
         return next((name for name in names if not is_finite(self._views[name])), None)
