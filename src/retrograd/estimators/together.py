@@ -16,7 +16,7 @@ from retrograd.arrays import Array, rows_at_once
 from retrograd.engines.base import Session
 from retrograd.engines.batches import Batches
 from retrograd.errors import DivergenceError, FitDivergenceError
-from retrograd.estimators.course import Copy, Course
+from retrograd.estimators.course import Copy, Course, Part, first_states
 from retrograd.estimators.descent import (
     DIVERGED,
     INFINITE_LOSS,
@@ -60,10 +60,8 @@ class Together:
         self._active = list(range(len(courses)))
         self._rates: tuple[list[Optimizer], int, Numbers] = [], 0, {}
         self.scores: dict[int, tuple[Array, Array]] = {}
-        states = [course.state() for course in courses]
-        stacked = {name: np.stack([state[name] for state in states]) for name in states[0]}
-        engine = courses[0].model._place().find()
-        self._session: Session = engine.open(steps, stacked, data.named(), copies=len(states))
+        engine, states = courses[0].model._place().find(), first_states(courses)
+        self._session: Session = engine.open(steps, states, data.named(), copies=len(courses))
         # After the last epochs and before them; the arrays of the last, each copied once.
         self._now, self._before = self._session.snapshot(), self._session.snapshot()
         self._apart: dict[str, Array] = {}
@@ -206,11 +204,11 @@ class Together:
             figures = f"Iteration {epoch}, mean loss = {losses.mean():.8f}"
             self._say(f"{figures}, {len(self._active)} of {n} members")
 
-    def state_of(self, m: int) -> dict[str, Array]:
-        """A copy of a member's state after the last epoch."""
+    def state_of(self, m: int) -> Part:
+        """A member's state after the last epoch."""
         if not self._apart:
             self._apart = {name: self._now[name] for name in self._now}
-        return {name: np.array(value[m]) for name, value in self._apart.items()}
+        return Part(self._apart, m)
 
     def _stand(self, numbers: Sequence[int]) -> None:
         """Let members stand where they are."""

@@ -47,6 +47,8 @@ class State:
             name: self._blocks[layout.dtype][:, start : start + n]
             for name, (layout, start, n) in self._places.items()
         }
+        # Of each variable: the shape, dtype, start and strides of its view in bytes.
+        self._frames = {name: self._frame(name) for name in nodes}
         self._views = {name: self.view(name, self._blocks) for name in nodes}
 
     @property
@@ -56,13 +58,17 @@ class State:
 
     def view(self, name: str, blocks: Blocks) -> Array:
         """A variable in these blocks as NumPy has it, led by the copies if there are several."""
+        shape, dtype, start, strides = self._frames[name]
+        return np.ndarray(shape, dtype, blocks[dtype], start, strides)
+
+    def _frame(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any], int, tuple[int, ...]]:
         layout, start, n = self._places[name]
-        memory = blocks[layout.dtype]
+        memory = self._blocks[layout.dtype]
         first = layout.view(memory[0, start : start + n], self._shapes[name], 0)
-        if self._copies is None:
-            return first
-        shape, strides = (len(memory), *first.shape), (memory.strides[0], *first.strides)
-        return np.lib.stride_tricks.as_strided(first, shape, strides)
+        shape, strides = first.shape, first.strides
+        if self._copies is not None:
+            shape, strides = (self._copies, *shape), (memory.strides[0], *strides)
+        return shape, layout.dtype, start * layout.dtype.itemsize, strides
 
     def read(self, name: str, into: Array | None = None) -> Array:
         """A copy of a variable, in the memory of another array if it is given."""
