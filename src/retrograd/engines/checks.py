@@ -191,13 +191,20 @@ def checked_order(order: Array, n_rows: int | None, copies: int | None = None) -
         raise DataError(
             f"session: order is a row of integers{several}, got {rows.dtype} {show(rows.shape)}"
         )
-    if n_rows is not None and rows.size:
+    if n_rows is not None and rows.size and not _are_below(rows, n_rows):
         low, high = np.minimum.reduce(rows, axis=None), np.maximum.reduce(rows, axis=None)
-        if low < 0 or high >= n_rows:
-            bad = low if low < 0 else high
-            raise DataError(f"session: order names row {bad} of {n_rows} rows")
+        raise DataError(f"session: order names row {low if low < 0 else high} of {n_rows} rows")
     rows = rows.astype(np.int64, copy=False)
     return rows if rows.shape == shapes[0] else np.broadcast_to(rows, shapes[0])
+
+
+def _are_below(rows: Array, n: int) -> bool:
+    """Whether integers are from 0 to n - 1."""
+    if rows.dtype == np.int64:  # as an unsigned number, one below 0 is larger than any n
+        rows = rows.view(np.uint64)
+    elif rows.dtype.kind == "i" and np.minimum.reduce(rows, axis=None) < 0:
+        return False
+    return bool(np.maximum.reduce(rows, axis=None) < n)
 
 
 def checked_scalars(
