@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -60,7 +59,7 @@ class Arguments:
         ]
         for _, _, cell, numbers in self.scalars:
             self._pointers[:, cell] = self._spread(address(numbers), numbers.itemsize)
-        self._moving: set[str] = set()  # scalars that had a number for each batch in the last run
+        self._moving: set[str] = set()  # scalars that had a number for each batch in some run
         # Of each array of data: the place of its stride, and its pointer.
         self._data = {
             name: (place, cells["data", name])
@@ -71,7 +70,8 @@ class Arguments:
         self._kept: list[Array] = []  # arrays that the code reads until the next run
         n_figures = STRIDES + len(program.scalars) + len(program.inputs)
         self._figures = np.zeros((copies, n_figures), np.int64)
-        self._figures[:, THREADS] = 1
+        self._by_figure = _by_column(self._figures)
+        self._by_figure[THREADS] = 1
         self._threads = self._figures[:0]  # of the threads that share a copy
         # The addresses that the code is called with, for each copy; those of the copies that run.
         tables = (self._pointers, self._figures)
@@ -99,40 +99,44 @@ class Arguments:
 
         What is handed over leads with the copies that run.
         """
-        chosen: Any = slice(None) if only is None else only
-        pointers, figures, each = self._pointers, self._figures, self.memory.each[: len(orders)]
-        self._running, self._one = self._pairs[chosen], 0 if only is None else only[0]
+        own, figures, each = self._pointers, self._by_figure, self.memory.each[: len(orders)]
+        self._running = self._pairs
+        if only is not None:
+            own, self._running, self._one = own[only], self._pairs[only], only[0]
+        pointers = _by_column(own)  # a view
         self._kept = [orders]
-        pointers[chosen, self._order] = _each(places.order, each)
-        figures[:, PASS], figures[:, BATCH] = batches.rows, batches.size
+        pointers[self._order] = _each(places.order, each)
+        figures[PASS], figures[BATCH] = batches.rows, batches.size
         for name, place, cell, numbers in self.scalars:
             rate = rates[name]
             if not isinstance(rate, np.ndarray) or rate.ndim == 0:
-                numbers[:] = rate
+                numbers.fill(rate)
                 if name in self._moving:
-                    self._moving.remove(name)
-                    figures[:, place] = 0
-                    pointers[:, cell] = self._spread(address(numbers), numbers.itemsize)
+                    figures[place] = 0
+                    own[:, cell] = self._spread(address(numbers), numbers.itemsize)[only or ...]
             else:
-                rate = rate if rate.strides[-1] else rate.copy()  # a stride of 0 means a number
+                if not rate.strides[-1] or rate.strides[0] < 0:  # a stride of 0 means a number
+                    rate = rate.copy()
                 self._kept.append(rate)
                 self._moving.add(name)
-                figures[:, place] = rate.strides[-1]
+                figures[place] = rate.strides[-1]
                 of_copy = rate.strides[0] if rate.ndim == 2 else 0
-                pointers[chosen, cell] = _each((address(rate), of_copy), each)
+                pointers[cell] = _each((address(rate), of_copy), each)
         for name, cell in self._outputs:
-            pointers[chosen, cell] = _each(places.outputs[name], each)
+            pointers[cell] = _each(places.outputs[name], each)
+        if only is not None:
+            self._pointers[only] = own
 
     def hand_over_data(self, name: str, array: Array) -> None:
         """Point the code at an array of data."""
         if name in self._data:
             place, cell = self._data[name]
-            self._figures[:, place] = array.strides[0]
+            self._by_figure[place] = array.strides[0]
             self._pointers[:, cell] = address(array)
 
     def job(self, first: int, last: int) -> Array:
         """What the code is called with for a range of batches, copy by copy: (running, 2)."""
-        self._figures[:, FIRST], self._figures[:, LAST] = first, last
+        self._by_figure[FIRST], self._by_figure[LAST] = first, last
         return self._running
 
     def parts(self, first: int, last: int, n_threads: int) -> list[tuple[int, int]]:
@@ -144,6 +148,11 @@ class Arguments:
         self._threads[:, THREAD], self._threads[:, THREADS] = range(n_threads), n_threads
         start, stride = address(self._threads), self._threads.strides[0]
         return [(table, start + t * stride) for t in range(n_threads)]
+
+
+def _by_column(table: Array) -> Array:
+    """A table, led by the copies, as what is set column by column: of one copy, its row."""
+    return table[0] if len(table) == 1 else table.T
 
 
 def _each(place: tuple[int, int], each: Array) -> int | Array:
