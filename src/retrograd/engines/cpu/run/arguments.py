@@ -10,7 +10,7 @@ import numpy as np
 from retrograd.engines.batches import Batches
 from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, PASS, STRIDES, THREAD, THREADS
 from retrograd.engines.cpu.run.executable import Executable
-from retrograd.engines.cpu.run.memory import Buffers, Memory, address
+from retrograd.engines.cpu.run.memory import Buffers, Memory, address, by_column, spread
 from retrograd.graph.node import Array
 
 Rates = Mapping[str, float | Array]
@@ -49,6 +49,7 @@ class Arguments:
         self.memory = Memory(executable, rows, n_threads, shared, copies=copies)
         program = executable.program
         self._pointers, cells = self.memory.pointers, executable.table.cells
+        columns = by_column(self._pointers)
         for name, node in program.state.items():
             self.memory.point(node, states[name][0], states[name].strides[0])
         # Of each scalar: its name, its place among the strides, its pointer, room for a number of
@@ -58,7 +59,7 @@ class Arguments:
             for place, (name, node) in enumerate(program.scalars.items(), start=STRIDES)
         ]
         for _, _, cell, numbers in self.scalars:
-            self._pointers[:, cell] = self._spread(address(numbers), numbers.itemsize)
+            columns[cell] = spread(address(numbers), numbers.itemsize, self.memory.each)
         self._moving: set[str] = set()  # scalars that had a number for each batch in some run
         # Of each array of data: the place of its stride, and its pointer.
         self._data = {
@@ -70,17 +71,14 @@ class Arguments:
         self._kept: list[Array] = []  # arrays that the code reads until the next run
         n_figures = STRIDES + len(program.scalars) + len(program.inputs)
         self._figures = np.zeros((copies, n_figures), np.int64)
-        self._by_figure = _by_column(self._figures)
+        self._by_figure = by_column(self._figures)
         self._by_figure[THREADS] = 1
         self._threads = self._figures[:0]  # of the threads that share a copy
         # The addresses that the code is called with, for each copy; those of the copies that run.
-        tables = (self._pointers, self._figures)
-        pairs = [self._spread(address(table), table.strides[0]) for table in tables]
-        self._pairs = self._running = np.stack(pairs, axis=1).astype(np.int64)
-        self._one = 0  # the first of them
-
-    def _spread(self, start: int, stride: int) -> Array:
-        return start + stride * self.memory.each
+        self._pairs = self._running = np.empty((copies, 2), np.int64)
+        for place, table in enumerate((self._pointers, self._figures)):
+            self._pairs[:, place] = spread(address(table), table.strides[0], self.memory.each)
+        self._one, self._pair = 0, self._pairs[0].tolist()  # of the first of them
 
     @property
     def n_running(self) -> int:
@@ -103,17 +101,19 @@ class Arguments:
         self._running = self._pairs
         if only is not None:
             own, self._running, self._one = own[only], self._pairs[only], only[0]
-        pointers = _by_column(own)  # a view
+            self._pair = self._running[0].tolist()
+        pointers = by_column(own)  # a view
         self._kept = [orders]
-        pointers[self._order] = _each(places.order, each)
+        pointers[self._order] = spread(*places.order, each)
         figures[PASS], figures[BATCH] = batches.rows, batches.size
         for name, place, cell, numbers in self.scalars:
             rate = rates[name]
             if not isinstance(rate, np.ndarray) or rate.ndim == 0:
-                numbers.fill(rate)
+                numbers[...] = rate
                 if name in self._moving:
                     figures[place] = 0
-                    own[:, cell] = self._spread(address(numbers), numbers.itemsize)[only or ...]
+                    mine = self.memory.each[only or ...]
+                    own[:, cell] = address(numbers) + numbers.itemsize * mine
             else:
                 if not rate.strides[-1] or rate.strides[0] < 0:  # a stride of 0 means a number
                     rate = rate.copy()
@@ -121,9 +121,9 @@ class Arguments:
                 self._moving.add(name)
                 figures[place] = rate.strides[-1]
                 of_copy = rate.strides[0] if rate.ndim == 2 else 0
-                pointers[cell] = _each((address(rate), of_copy), each)
+                pointers[cell] = spread(address(rate), of_copy, each)
         for name, cell in self._outputs:
-            pointers[cell] = _each(places.outputs[name], each)
+            pointers[cell] = spread(*places.outputs[name], each)
         if only is not None:
             self._pointers[only] = own
 
@@ -141,20 +141,11 @@ class Arguments:
 
     def parts(self, first: int, last: int, n_threads: int) -> list[tuple[int, int]]:
         """The same for each of the threads that share the one copy that runs."""
-        (table, alone), figures = self.job(first, last)[0].tolist(), self._figures[self._one]
+        self._by_figure[FIRST], self._by_figure[LAST] = first, last
+        table, alone = self._pair
         if n_threads == 1:
             return [(table, alone)]
-        self._threads = np.tile(figures, (n_threads, 1))
+        self._threads = np.tile(self._figures[self._one], (n_threads, 1))
         self._threads[:, THREAD], self._threads[:, THREADS] = range(n_threads), n_threads
         start, stride = address(self._threads), self._threads.strides[0]
         return [(table, start + t * stride) for t in range(n_threads)]
-
-
-def _by_column(table: Array) -> Array:
-    """A table, led by the copies, as what is set column by column: of one copy, its row."""
-    return table[0] if len(table) == 1 else table.T
-
-
-def _each(place: tuple[int, int], each: Array) -> int | Array:
-    """Where it begins for each copy: at a place, so far apart."""
-    return place[0] if len(each) == 1 or not place[1] else place[0] + place[1] * each

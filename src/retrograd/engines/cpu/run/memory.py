@@ -79,6 +79,7 @@ class Memory:
         self.rows = rows
         self._table = table = executable.table
         self.pointers = np.zeros((copies, len(table.cells)), np.uintp)
+        self._columns = by_column(self.pointers)
         self.each = np.arange(copies, dtype=np.uintp)
         self.arrays: dict[object, Array] = {}
         self.error = np.zeros((copies, 2), np.int64)
@@ -110,8 +111,17 @@ class Memory:
 
         `stride`: bytes from what one copy is handed to what the next is; 0 for the same.
         """
-        start = address(array)
-        self.pointers[:, self._table.cells[key]] = start + stride * self.each if stride else start
+        self._columns[self._table.cells[key]] = spread(address(array), stride, self.each)
+
+
+def by_column(table: Array) -> Array:
+    """A table, led by the copies, as what is set column by column: of one copy, its row."""
+    return table[0] if len(table) == 1 else table.T
+
+
+def spread(start: int, stride: int, each: Array) -> int | Array:
+    """Where something begins for each copy, so many bytes apart; the place itself for one."""
+    return start + stride * each if stride and len(each) > 1 else start
 
 
 def require_legal(memories: Iterable[Memory]) -> None:

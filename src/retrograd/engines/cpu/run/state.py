@@ -14,7 +14,7 @@ from retrograd.engines.cpu.abi.layout import Layout
 from retrograd.engines.cpu.run.memory import ALIGN, allocate
 from retrograd.errors import ShapeError, unknown_name
 from retrograd.graph.node import Array, Node
-from retrograd.graph.shape import Shape, show
+from retrograd.graph.shape import Shape, show, with_rows
 
 SHORT = 8192  # entries that BLAS adds up on one thread
 
@@ -66,12 +66,12 @@ class State:
         return np.ndarray(shape, dtype, blocks[dtype], start, strides)
 
     def _frame(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any], int, tuple[int, ...]]:
-        layout, start, n = self._places[name]
-        memory = self._blocks[layout.dtype]
-        first = layout.view(memory[0, start : start + n], self._shapes[name], 0)
-        shape, strides = first.shape, first.strides
+        layout, start, _ = self._places[name]
+        shape = with_rows(self._shapes[name], 0)
+        strides = layout.steps(shape, 0)
         if self._copies is not None:
-            shape, strides = (self._copies, *shape), (memory.strides[0], *strides)
+            of_copy = self._blocks[layout.dtype].strides[0]
+            shape, strides = (self._copies, *shape), (of_copy, *strides)
         return shape, layout.dtype, start * layout.dtype.itemsize, strides
 
     def read(self, name: str, into: Array | None = None) -> Array:
