@@ -35,8 +35,7 @@ class Ongoing:
     """A session that stays open from one call of partial_fit to the next.
 
     Law: a call that goes this way leaves the model as one that does not. Its weights stay in the
-    session until somebody asks for them (see `OfSession`); where the model has some, training
-    goes on from those.
+    session until somebody asks for them; where the model has some, training goes on from those.
     """
 
     def __init__(self, model: BaseMLP, run: Run, target: Target) -> None:
@@ -135,24 +134,6 @@ class Ongoing:
         order = run.next_order()
         if self._is_seeded:
             self._orders = {n_rows: order}
-
-
-class OfSession:
-    """An attribute of weights: the model's own, or the session's where the model has none.
-
-    What is read from the session becomes the model's, so changes made in it are seen.
-    """
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, model: BaseMLP | None, owner: type | None = None) -> Any:
-        if model is None:
-            return self
-        if model._ongoing is None:
-            raise AttributeError(f"{type(model).__name__!r} object has no attribute {self._name!r}")
-        model._ongoing.hand_over(model)
-        return vars(model)[self._name]
 
 
 def not_ready(y: Array) -> None:
