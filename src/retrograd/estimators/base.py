@@ -283,7 +283,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         """The weights, where the session of partial_fit that is open has them still."""
         ongoing = self.__dict__.get("_ongoing")
         if name not in WEIGHTS or ongoing is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return object.__getattribute__(self, name)  # raises what was raised before
         ongoing.hand_over(self)
         return self.__dict__[name]
 
