@@ -24,7 +24,7 @@ from retrograd.estimators.callbacks import Calls
 from retrograd.estimators.form import Form, Place, activations_of, outputs
 from retrograd.estimators.inputs import Inputs, Scale
 from retrograd.estimators.losses import loss_of
-from retrograd.estimators.ongoing import OfSession, Ongoing
+from retrograd.estimators.ongoing import WEIGHTS, Ongoing
 from retrograd.estimators.optimizers import OptimizerState
 from retrograd.estimators.prepare import (
     Targets,
@@ -84,8 +84,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     random_starts: int
 
     # Attributes, set by fit.
-    coefs_ = OfSession()
-    intercepts_ = OfSession()
+    coefs_: list[Array]
+    intercepts_: list[Array]
     n_features_in_: int
     n_iter_: int
     n_layers_: int
@@ -278,6 +278,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         if self._ongoing is not None:
             self._ongoing.settle(self)
         return {k: v for k, v in super().__getstate__().items() if k != "_ongoing"}
+
+    def __getattr__(self, name: str) -> Any:
+        """The weights, where the session of partial_fit that is open has them still."""
+        ongoing = self.__dict__.get("_ongoing")
+        if name not in WEIGHTS or ongoing is None:
+            return object.__getattribute__(self, name)  # raises what was raised before
+        ongoing.hand_over(self)
+        return self.__dict__[name]
 
     def _goes_on(self, X: Any, y: Any) -> bool:
         """Run one epoch on the session that is open, if there is one that takes these rows."""

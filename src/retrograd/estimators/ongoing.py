@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
 WEIGHTS = "coefs_", "intercepts_"
+COPIED = 2**16  # entries of rows that are copied sooner than the session is told of others
 
 
 class Ongoing:
     """A session that stays open from one call of partial_fit to the next.
 
     Law: a call that goes this way leaves the model as one that does not. Its weights stay in the
-    session until somebody asks for them (see `OfSession`); where the model has some, training
-    goes on from those.
+    session until somebody asks for them; where the model has some, training goes on from those.
     """
 
     def __init__(self, model: BaseMLP, run: Run, target: Target) -> None:
@@ -105,14 +105,15 @@ class Ongoing:
         run.require_finite_loss()
 
     def _feed(self, X: Array, y: Array) -> None:
-        """Hand rows to the session: equally many take the place of those before."""
-        if self._rows is None or len(X) != len(self._rows[0]):
-            self._rows = np.array(X, order="C"), np.array(y, order="C")
-            target = replace(self._target, array=self._rows[1])
-            self.session.feed(Rows(self._rows[0], target))
+        """Hand rows to the session; equally many small ones take the place of those before."""
+        if self._rows is not None and len(X) == len(self._rows[0]):
+            for own, given in zip(self._rows, (X, y), strict=True):
+                own[...] = given
             return
-        for own, given in zip(self._rows, (X, y), strict=True):
-            own[...] = given
+        is_small = X.size <= COPIED
+        self._rows = (np.array(X, order="C"), np.array(y)) if is_small else None
+        X, y = self._rows or (np.ascontiguousarray(X), y)
+        self.session.feed(Rows(X, replace(self._target, array=y)))
 
     def hand_over(self, model: BaseMLP) -> None:
         """Give the model the session's weights in new arrays, but for those that it has."""
@@ -135,24 +136,6 @@ class Ongoing:
         order = run.next_order()
         if self._is_seeded:
             self._orders = {n_rows: order}
-
-
-class OfSession:
-    """An attribute of weights: the model's own, or the session's where the model has none.
-
-    What is read from the session becomes the model's, so changes made in it are seen.
-    """
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, model: BaseMLP | None, owner: type | None = None) -> Any:
-        if model is None:
-            return self
-        if model._ongoing is None:
-            raise AttributeError(f"{type(model).__name__!r} object has no attribute {self._name!r}")
-        model._ongoing.hand_over(model)
-        return vars(model)[self._name]
 
 
 def not_ready(y: Array) -> None:
