@@ -1,4 +1,4 @@
-"""From a program to one module of LLVM's intermediate language: a function a kernel, and the loop.
+"""From a program to LLVM's intermediate language: a function a kernel, and the loop over batches.
 
 `run(memory, numbers)` trains (or scores) a range of batches: for each it gathers the rows that the
 order names, then calls the kernels. `memory` is a table of pointers, `numbers` one of integers;
@@ -7,7 +7,8 @@ order names, then calls the kernels. `memory` is a table of pointers, `numbers` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,22 +36,53 @@ from retrograd.engines.cpu.code.sharing import Sharing
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.errors import GraphError
 from retrograd.graph.node import Node
-from retrograd.graph.shape import Rows, Size, has_rows
+from retrograd.graph.shape import Rows, has_rows
 from retrograd.plan.program import Kernel, Program, squeezed
 
 PART = 16  # rows: threads take whole multiples, so that no vector crosses from one to another
+MODULE = 800  # instructions, from which on what follows goes into another module
 
 
-def emit(program: Program, target: Target, table: Table, name: str = "run") -> ir.Module:
-    """The module of a program, for a processor. GraphError where it cannot be made."""
-    _require_real(program)
-    module = ir.Module(name="retrograd", context=ir.Context())
-    calls = [
-        emit_kernel(module, kernel, f"kernel_{i}", table, target)
-        for i, kernel in enumerate(program.kernels)
-    ]
-    _emit_run(module, name, calls, table, target)
+def emit(program: Program, target: Target, table: Table) -> ir.Module:
+    """All of a program in one module, for a processor. GraphError where it cannot be made."""
+    (module,) = emit_modules(program, target, table, limit=math.inf)
     return module
+
+
+def emit_modules(
+    program: Program, target: Target, table: Table, *, limit: float = MODULE
+) -> Iterator[ir.Module]:
+    """The same in several modules, of which LLVM can take one while the next is made.
+
+    The run function is in the last; kernels are known to each other's modules, and to no one else.
+    """
+    _require_real(program)
+    module, calls = _module(), []
+    for i, kernel in enumerate(program.kernels):
+        calls.append(emit_kernel(module, kernel, f"kernel_{i}", table, target))
+        if _size(module) >= limit:
+            yield module
+            module = _module()
+    _emit_run(module, "run", calls, table, target)
+    yield module
+
+
+def _module() -> ir.Module:
+    return ir.Module(name="retrograd", context=ir.Context())
+
+
+def _size(module: ir.Module) -> int:
+    """How many instructions a module has."""
+    return sum(len(block.instructions) for function in module.functions for block in function.blocks)
+
+
+def _known(module: ir.Module, call: Call) -> ir.Function:
+    """A kernel's function, made known to a module where it is in another."""
+    function = module.globals.get(call.function.name)
+    if function is None:
+        function = ir.Function(module, call.function.function_type, call.function.name)
+        function.linkage = call.function.linkage
+    return function
 
 
 def _require_real(program: Program) -> None:
@@ -73,6 +105,12 @@ def _emit_run(
     of_thread = scratch_bytes(table.program, target, given.size, Integers(builder))
     mode = enter_mode(builder, target)
     sharing = Sharing(table)
+    bounds = [sharing.bounds(call.kernel) for call in calls]
+    shares = {
+        size: share_of(Integers(builder), size, given.thread, given.threads)
+        for size in bounds
+        if isinstance(size, int)
+    }
     with loop(builder, given.first, given.last) as turn:
         batch = _batch(builder, given, turn.i)
         scratch = Integers(builder).mul(given.thread, of_thread)
@@ -85,10 +123,11 @@ def _emit_run(
             _gather_inputs(builder, given, batch, table, target)
             for node in table.program.inputs.values():
                 sharing.write_rows(node)
-        for call in calls:
+        for call, size in zip(calls, bounds, strict=True):
             if sharing.needs_barrier(call.kernel):
                 _wait(builder, given, target)
-            _run_kernel(builder, given, batch, call, pointers, sharing.bounds(call.kernel))
+            part = None if size is None else shares.get(size, batch.own)
+            _run_kernel(builder, given, batch, call, pointers, part)
         _wait(builder, given, target)
     leave_mode(builder, target, mode)
     builder.ret_void()
@@ -198,19 +237,17 @@ def _run_kernel(
     batch: Batch,
     call: Call,
     pointers: Mapping[object, Any],
-    bounds: Size | None,
+    part: Part | None,
 ) -> None:
-    """Call a kernel for the thread's part of `bounds`; where it is not cut, on the first thread."""
+    """Call a kernel for the thread's part; where there is none, for all on the first thread."""
     operands = [*(pointers[key] for key in call.memory), pointers["error"], as_value(batch.rows)]
-    if bounds is None:
+    function = _known(builder.module, call)
+    if part is None:
         with builder.if_then(builder.icmp_signed("==", given.thread, as_value(0))):
             whole = first_size(call.kernel, batch.rows)
-            builder.call(call.function, [*operands, as_value(0), as_value(whole)])
+            builder.call(function, [*operands, as_value(0), as_value(whole)])
         return
-    part = batch.own
-    if not isinstance(bounds, Rows):
-        part = share_of(Integers(builder), bounds, given.thread, given.threads)
-    builder.call(call.function, [*operands, as_value(part.low), as_value(part.high)])
+    builder.call(function, [*operands, as_value(part.low), as_value(part.high)])
 
 
 def _wait(builder: ir.IRBuilder, given: Given, target: Target) -> None:

@@ -63,7 +63,8 @@ def turned(b: ir.IRBuilder, vectors: list[Any]) -> list[Any]:
     """The columns of a square block, from its rows.
 
     Interleaving row i with row i + n/2, log2(n) times over, is a transposition: each pass moves one
-    bit of the row's number into the lane's.
+    bit of the row's number into the lane's. The passes are a loop, whose rows stay in registers: to
+    choose instructions for them all at once takes LLVM many times longer.
     """
     n = len(vectors)
     half = n // 2
@@ -74,7 +75,7 @@ def turned(b: ir.IRBuilder, vectors: list[Any]) -> list[Any]:
         )
         for start in (0, half)
     ]
-    for _ in range(n.bit_length() - 1):
-        pairs = zip(vectors[:half], vectors[half:], strict=True)
-        vectors = [b.shuffle_vector(x, y, pick) for x, y in pairs for pick in picks]
-    return vectors
+    with loop(b, 0, n.bit_length() - 1, 1, vectors) as turn:
+        pairs = zip(turn.values[:half], turn.values[half:], strict=True)
+        turn.carry([b.shuffle_vector(x, y, pick) for x, y in pairs for pick in picks])
+    return turn.values
