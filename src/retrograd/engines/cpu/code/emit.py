@@ -73,7 +73,8 @@ def _module() -> ir.Module:
 
 def _size(module: ir.Module) -> int:
     """How many instructions a module has."""
-    return sum(len(block.instructions) for function in module.functions for block in function.blocks)
+    blocks = (block for function in module.functions for block in function.blocks)
+    return sum(len(block.instructions) for block in blocks)
 
 
 def _known(module: ir.Module, call: Call) -> ir.Function:
@@ -126,7 +127,8 @@ def _emit_run(
         for call, size in zip(calls, bounds, strict=True):
             if sharing.needs_barrier(call.kernel):
                 _wait(builder, given, target)
-            part = None if size is None else shares.get(size, batch.own)
+            own = None if size is None else batch.own
+            part = shares[size] if isinstance(size, int) else own
             _run_kernel(builder, given, batch, call, pointers, part)
         _wait(builder, given, target)
     leave_mode(builder, target, mode)

@@ -1,7 +1,8 @@
 """Object code made callable without LLVM, whose import takes longer than a step whose code is kept.
 
-For ELF of x86-64 on Linux: generated code refers to its own constants and functions, which may be
-in several object files, and to a few functions of the process. Other formats, and what else an object may hold, are left to LLVM's own loader.
+For ELF of x86-64 on Linux: generated code refers to its own constants and functions, which may lie
+in several object files, and to a few functions of the process. Other formats, and what else an
+object may hold, are left to LLVM's own loader.
 
 Source: System V Application Binary Interface, AMD64 Architecture Processor Supplement, chapter 4.
 """
@@ -80,7 +81,7 @@ class _Object:
         self.symbols = np.frombuffer(self.content(tables[0]), SYMBOL)
         self._words = self.content(self.sections[tables[0]]["link"])
         undefined = np.flatnonzero(self.symbols["section"] == UNDEFINED)[1:]  # the first is none
-        self.needs = {int(i): self._name(i) for i in undefined}  # symbols of others
+        self.needs = {i: self._name(i) for i in undefined.tolist()}  # symbols of others
 
     def content(self, i: int) -> bytes:
         """The bytes of a section."""
@@ -108,7 +109,7 @@ class _Object:
     def functions(self, values: Array) -> dict[str, int]:
         """What others may refer to, and where it lies."""
         named = (self.symbols["info"] >> BINDING != LOCAL) & (values >= 0)
-        return {self._name(i): int(values[i]) for i in np.flatnonzero(named)}
+        return {self._name(i): int(values[i]) for i in np.flatnonzero(named).tolist()}
 
     def loaded(self) -> list[int]:
         """The sections that lie in memory."""

@@ -6,51 +6,52 @@ import gc
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import TypeVar
 
-T, R = TypeVar("T"), TypeVar("R")
+Thing = TypeVar("Thing")
+Made = TypeVar("Made")
 
-SWITCH = 1e-4  # seconds that a thread waits for the interpreter's lock before it asks for it
+SWITCH = 1e-4  # seconds that a thread waits for the interpreter before it asks for it
 
 
-def overlapped(work: Callable[[T], R], things: Iterable[T]) -> list[R]:
+def overlapped(work: Callable[[Thing], Made], things: Iterable[Thing]) -> list[Made]:
     """`work` on each thing, in order: another thread begins while the next ones are made.
 
-    In the end this one helps. What `things` or `work` raises is raised here, and nobody goes on.
+    When all are made this one helps. What `things` or `work` raises is raised here.
     """
-    todo: SimpleQueue[tuple[int, T] | None] = SimpleQueue()
-    done: dict[int, R] = {}
-    raised: list[BaseException] = []
+    tasks: list[tuple[int, Thing]] = []
+    todo: SimpleQueue[tuple[int, Thing] | None] = SimpleQueue()
+    done: dict[int, Made] = {}
+    is_over = threading.Event()
 
     def work_off() -> None:
-        while not raised and (task := todo.get()) is not None:
+        while not is_over.is_set() and (task := todo.get()) is not None:
             number, thing = task
             done[number] = work(thing)
 
     def aside() -> None:
-        try:
+        with suppress(Exception):  # what fails is tried again below, where it is raised
             work_off()
-        except BaseException as error:  # raised again by the thread that waits
-            raised.append(error)
 
     other = threading.Thread(target=aside, name="retrograd code", daemon=True)
     with _alert():
         other.start()
         try:
             for task in enumerate(things):
+                tasks.append(task)
                 todo.put(task)
             for _ in range(2):
                 todo.put(None)
             work_off()
-        except BaseException as error:
-            raised.append(error)
+        except BaseException:
+            is_over.set()
             todo.put(None)
-        other.join()
-    if raised:
-        raise raised[0]
-    return [done[i] for i in range(len(done))]
+            raise
+        finally:
+            other.join()
+        return [done[number] if number in done else work(thing) for number, thing in tasks]
 
 
 @contextmanager

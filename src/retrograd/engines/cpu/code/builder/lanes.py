@@ -21,7 +21,7 @@ Value = Any  # an llvmlite.ir value
 _FLOATS = {np.dtype(np.float32): ir.FloatType(), np.dtype(np.float64): ir.DoubleType()}
 
 
-class _Same(ir.Constant):
+class _Same(ir.Constant):  # type: ignore[misc]  # llvmlite has no types
     """A constant vector of one number in every lane, written as that one."""
 
     def __init__(self, one: ir.Constant, n: int) -> None:
@@ -53,8 +53,8 @@ def _spreading(scalar: ir.Type, n: int) -> tuple[ir.Constant, ...]:
 
 
 @cache
-def _constant(scalar: ir.Type, n: int, number: float | int, negative: bool) -> ir.Constant:
-    """A number in every lane; `negative` tells -0 from 0."""
+def _constant(scalar: ir.Type, n: int, number: float | int, sign: float) -> ir.Constant:
+    """A number in every lane; the sign tells -0 from 0."""
     return same(ir.Constant(scalar, number), n)
 
 
@@ -79,13 +79,13 @@ class Lanes:
     def const(self, number: float) -> Value:
         """A number in every lane, rounded to the dtype."""
         value = float(self.dtype.type(number))
-        return _constant(self.scalar, self.n, value, math.copysign(1.0, value) < 0)
+        return _constant(self.scalar, self.n, value, math.copysign(1.0, value))
 
     def int_const(self, number: int) -> Value:
         """An integer of the dtype's width in every lane; taken modulo 2**bits."""
         half = 1 << (self.bits - 1)
         wrapped = (number + half) % (1 << self.bits) - half
-        return _constant(ir.IntType(self.bits), self.n, wrapped, wrapped < 0)
+        return _constant(ir.IntType(self.bits), self.n, wrapped, 0.0)
 
     def splat(self, scalar: Value) -> Value:
         """A scalar value in every lane."""

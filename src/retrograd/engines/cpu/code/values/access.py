@@ -204,6 +204,7 @@ class Access:
 
     def gep(self, pointer: Any, item: ir.Type, offset: Int) -> Any:
         """The pointer moved by a number of items."""
+
         def moved(pointer: Any, offset: Any) -> Any:
             return self.builder.gep(pointer, [offset], source_etype=item)
 
