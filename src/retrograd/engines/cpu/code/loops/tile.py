@@ -28,7 +28,7 @@ from retrograd.graph.shape import Rows, Size
 from retrograd.plan.program import Kernel, is_number, squeezed
 
 AHEAD = 8  # rows of B: about as many as are worked on while memory answers
-INLINE = 100  # gates of a block up to which each of its vectors has code of its own
+INLINE = 200  # gates of a block up to which each of its vectors has code of its own
 
 
 @dataclass(frozen=True)
