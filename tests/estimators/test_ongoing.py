@@ -43,6 +43,20 @@ def batches(kind, n=7):
         yield X, (X[:, 0] > 0) * 2 + (X[:, 1] > 0) if kind == "classifier" else X[:, 0]
 
 
+def test_many_rows_are_not_copied(count, monkeypatch):
+    (X, y), *_ = batches("regressor", 1)
+    X, y = np.tile(X, (500, 1)), np.tile(y, 500)
+    model, _ = makers("regressor")
+    fed = []
+    model.partial_fit(X, y)
+    session = model._ongoing.session
+    feed = session.feed
+    monkeypatch.setattr(session, "feed", lambda rows: fed.append(rows) or feed(rows))
+    model.partial_fit(X, y).partial_fit(X[:32], y[:32]).partial_fit(X[32:64], y[32:64])
+    assert len(count) == 3 and [len(rows) for rows in fed] == [len(X), 32]
+    assert fed[0].X is X and not np.shares_memory(fed[1].X, X)
+
+
 def test_two_classes_take_the_short_way(count):
     model, other = (rg.MLPClassifier((8,), random_state=0) for _ in range(2))
     first = {"classes": ["no", "yes"]}

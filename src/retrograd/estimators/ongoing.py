@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
 WEIGHTS = "coefs_", "intercepts_"
+COPIED = 2**16  # entries of rows that are copied sooner than the session is told of others
 
 
 class Ongoing:
@@ -104,14 +105,15 @@ class Ongoing:
         run.require_finite_loss()
 
     def _feed(self, X: Array, y: Array) -> None:
-        """Hand rows to the session: equally many take the place of those before."""
-        if self._rows is None or len(X) != len(self._rows[0]):
-            self._rows = np.array(X, order="C"), np.array(y, order="C")
-            target = replace(self._target, array=self._rows[1])
-            self.session.feed(Rows(self._rows[0], target))
+        """Hand rows to the session; equally many small ones take the place of those before."""
+        if self._rows is not None and len(X) == len(self._rows[0]):
+            for own, given in zip(self._rows, (X, y), strict=True):
+                own[...] = given
             return
-        for own, given in zip(self._rows, (X, y), strict=True):
-            own[...] = given
+        is_small = X.size <= COPIED
+        self._rows = (np.array(X, order="C"), np.array(y)) if is_small else None
+        X, y = self._rows or (np.ascontiguousarray(X), y)
+        self.session.feed(Rows(X, replace(self._target, array=y)))
 
     def hand_over(self, model: BaseMLP) -> None:
         """Give the model the session's weights in new arrays, but for those that it has."""
