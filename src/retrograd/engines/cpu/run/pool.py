@@ -87,10 +87,10 @@ def run_parallel(code: Code, jobs: Sequence[Job], *, is_shared: bool = False) ->
 def _pool_code(target: Target, symbol: str) -> Code:
     """The code of workers, "work", or of calls, "dispatch" (see `emit_pool`)."""
 
-    def make() -> str:
+    def make() -> list[str]:
         from retrograd.engines.cpu.code.workers import emit_pool  # needs LLVM
 
-        return str(emit_pool(target))
+        return [str(emit_pool(target))]
 
     return compiled("pool", symbol, target, make)
 

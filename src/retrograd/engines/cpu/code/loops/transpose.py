@@ -6,10 +6,12 @@ from typing import Any
 
 from llvmlite import ir
 
-from retrograd.engines.cpu.code.builder.integers import I32, Int, loop
+from retrograd.engines.cpu.code.builder.integers import I32, POINTER, Int, loop, vector_of
+from retrograd.engines.cpu.code.loops.axes import number
 from retrograd.engines.cpu.code.values.body import Body
-from retrograd.graph.shape import Size
 from retrograd.plan.program import Kernel, squeezed
+
+AT_ONCE = 32  # instructions that move lanes
 
 
 def is_transposition(body: Body, kernel: Kernel) -> bool:
@@ -31,50 +33,65 @@ def run_transposition(body: Body, kernel: Kernel, low: Any, high: Any) -> None:
     """y[i, j] = x[j, i] for rows i of y from low to high.
 
     A block of n by n is read as n vectors and written as n vectors. Beyond the last row of x its
-    last row is read again, beyond the last of y nothing is written: padding takes what is left.
+    last row is read again; what lies beyond the last of y goes to a place that nobody reads.
     """
     node = kernel.stores[0]
     x = node.inputs[0]
     n, b, integers = body.n, body.builder, body.integers
     v = body.lanes(node.dtype)
     of_x, of_y = (body.places[a].layout.strides(body.rows, integers)[0] for a in (x, node))
-    columns = _size(body, squeezed(node.shape)[1])
+    rows, columns = (number(body, size) for size in squeezed(node.shape))
+    with body.in_prologue():
+        nowhere = b.alloca(v.type)
+        nowhere.type = POINTER
     with loop(b, low, high, n) as down, loop(b, 0, columns, n) as across:
-        last = integers.sub(columns, 1)
+        start = integers.add(integers.mul(across.i, of_x), down.i)
+        first = body.gep(body.places[x].pointer, v.scalar, start)
+        left = integers.sub(columns, across.i)
         vectors = []
         for r in range(n):
-            row = integers.min(integers.add(across.i, r), last)
-            offset = integers.add(integers.mul(row, of_x), down.i)
-            pointer = body.gep(body.places[x].pointer, v.scalar, offset)
+            row = _least(body, r, left, columns)
+            pointer = body.gep(first, v.scalar, integers.mul(row, of_x))
             vectors.append(b.load(pointer, align=node.dtype.itemsize, typ=v.type))
+        start = integers.add(integers.mul(down.i, of_y), across.i)
+        first = body.gep(body.places[node].pointer, v.scalar, start)
+        left = integers.sub(high, down.i)
         for r, vector in enumerate(turned(b, vectors)):
-            row = integers.add(down.i, r)
-            offset = integers.add(integers.mul(row, of_y), across.i)
-            pointer = body.gep(body.places[node].pointer, v.scalar, offset)
-            with b.if_then(integers.less(row, high)):
-                b.store(vector, pointer, align=node.dtype.itemsize)
+            pointer = body.gep(first, v.scalar, integers.mul(r, of_y))
+            if not (isinstance(rows, int) and rows % n == 0):
+                pointer = b.select(integers.less(r, left), pointer, nowhere)
+            b.store(vector, pointer, align=node.dtype.itemsize)
 
 
-def _size(body: Body, size: Size) -> Int:
-    return size if isinstance(size, int) else body.rows
+def _least(body: Body, r: int, left: Int, columns: Int) -> Int:
+    """Row r of a block, or the last one where fewer are left."""
+    if r == 0 or (isinstance(columns, int) and columns % body.n == 0):
+        return r
+    return body.integers.min(r, body.integers.sub(left, 1))
 
 
 def turned(b: ir.IRBuilder, vectors: list[Any]) -> list[Any]:
     """The columns of a square block, from its rows.
 
     Interleaving row i with row i + n/2, log2(n) times over, is a transposition: each pass moves one
-    bit of the row's number into the lane's.
+    bit of the row's number into the lane's. Of many rows the passes are a loop, whose rows stay in
+    registers: to choose instructions for all at once takes LLVM many times longer.
     """
     n = len(vectors)
     half = n // 2
     picks = [
         ir.Constant(
-            ir.VectorType(I32, n),
+            vector_of(I32, n),
             [ir.Constant(I32, start + i // 2 + (n if i % 2 else 0)) for i in range(n)],
         )
         for start in (0, half)
     ]
-    for _ in range(n.bit_length() - 1):
-        pairs = zip(vectors[:half], vectors[half:], strict=True)
-        vectors = [b.shuffle_vector(x, y, pick) for x, y in pairs for pick in picks]
-    return vectors
+    passes = n.bit_length() - 1
+    together = passes if passes * n <= AT_ONCE else 2
+    with loop(b, 0, passes, together, vectors) as turn:
+        new = turn.values
+        for _ in range(together):
+            pairs = zip(new[:half], new[half:], strict=True)
+            new = [b.shuffle_vector(x, y, pick) for x, y in pairs for pick in picks]
+        turn.carry(new)
+    return turn.values
