@@ -1,14 +1,17 @@
 """partial_fit on the session that is open: it leaves the model as the long way does."""
 
 import copy
+import gc
 import pickle
+import threading
+import weakref
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 
 import retrograd as rg
-from retrograd.errors import FitDivergenceError
+from retrograd.errors import FitDivergenceError, ShapeError
 from retrograd.estimators import ongoing
 from retrograd.estimators.notes import Notes
 
@@ -28,9 +31,9 @@ CASES = {
 def count(monkeypatch):
     """How often the short way was taken."""
     taken = []
-    go = ongoing.Ongoing.go
+    go = ongoing.Ongoing._go
     monkeypatch.setattr(
-        ongoing.Ongoing, "go", lambda self, *args: taken.append(1) or go(self, *args)
+        ongoing.Ongoing, "_go", lambda self, *args: taken.append(1) or go(self, *args)
     )
     return taken
 
@@ -46,6 +49,7 @@ def batches(kind, n=7):
 def test_many_rows_are_not_copied(count, monkeypatch):
     (X, y), *_ = batches("regressor", 1)
     X, y = np.tile(X, (500, 1)), np.tile(y, 500)
+    monkeypatch.setattr(ongoing, "COPIED", 1000)
     model, _ = makers("regressor")
     fed = []
     model.partial_fit(X, y)
@@ -53,8 +57,104 @@ def test_many_rows_are_not_copied(count, monkeypatch):
     feed = session.feed
     monkeypatch.setattr(session, "feed", lambda rows: fed.append(rows) or feed(rows))
     model.partial_fit(X, y).partial_fit(X[:32], y[:32]).partial_fit(X[32:64], y[32:64])
-    assert len(count) == 3 and [len(rows) for rows in fed] == [len(X), 32]
-    assert fed[0].X is X and not np.shares_memory(fed[1].X, X)
+    assert len(count) == 3 and [len(rows) for rows in fed] == [len(X), 1, 32]
+    assert fed[0].X is X and not np.shares_memory(fed[2].X, X)
+
+
+def test_no_rows_and_no_models_are_kept_alive(monkeypatch, count):
+    monkeypatch.setattr(ongoing, "COPIED", 1000)
+    (X, y), *_ = batches("regressor", 1)
+    model, _ = makers("regressor")
+    for n in (1, 500):  # small rows and large ones; the first call of each kind, and a later one
+        for _ in range(2):
+            rows = np.tile(X, (n, 1))
+            kept = weakref.ref(rows)
+            model.partial_fit(rows, np.tile(y, n))
+            del rows
+            assert kept() is None
+    assert len(count) == 3
+    gc.disable()
+    try:
+        kept = weakref.ref(model)
+        del model
+        assert kept() is None
+    finally:
+        gc.enable()
+
+
+def test_who_looks_at_a_model_in_training_changes_nothing(count):
+    def watching(model, seen):
+        def rate(step):
+            if hasattr(model[0], "coefs_"):
+                seen.append(np.linalg.norm(model[0].coefs_[0]))
+            return 0.01
+
+        return rate
+
+    models, seen = [], ([], [])
+    for looks in seen:
+        here = []
+        params = {"solver": "sgd", "learning_rate": watching(here, looks)}
+        here.append(makers("regressor", **params)[0])
+        models += here
+    for X, y in batches("regressor"):
+        models[0].partial_fit(X, y)
+        models[1].partial_fit(X.tolist(), y.tolist())
+    assert len(count) == 6 and len(seen[0]) > 6
+    assert_equal_models(*models)
+
+
+def test_another_thread_may_look_at_a_model_in_training(count):
+    (X, y), *_ = batches("regressor", 1)
+    X, y = np.tile(X, (20, 1)), np.tile(y, 20)
+    model, other = (makers("regressor", batch_size=10)[0] for _ in range(2))
+    model.partial_fit(X, y)
+    is_over, errors = threading.Event(), []
+
+    def look():
+        while not is_over.is_set():
+            try:
+                model.predict(X[:1])
+            except Exception as error:  # noqa: BLE001  # whatever it is, the test shall see it
+                errors.append(error)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        for _ in range(60):
+            model.partial_fit(X, y)
+    finally:
+        is_over.set()
+        watcher.join()
+    for _ in range(61):
+        other.partial_fit(X, y)
+    assert not errors and len(count) == 120
+    assert_equal_models(model, other)
+
+
+def test_what_a_model_has_can_be_listed():
+    (X, y), *_ = batches("regressor", 1)
+    model, _ = makers("regressor")
+    assert "coefs_" not in dir(model)
+    model.partial_fit(X, y).partial_fit(X, y)
+    assert {"coefs_", "intercepts_"} <= {*dir(model)}
+    assert "intercepts_" in makers("regressor")[0].partial_fit(X, y).partial_fit(X, y)._repr_html_()
+
+
+def test_assigned_weights_of_other_sizes_are_refused_as_on_the_long_way(count):
+    (X, y), *_ = batches("regressor", 1)
+    for change in (
+        lambda own: [*own, np.full((1, 1), 2.0)],
+        lambda own: own[:1],
+        lambda own: [np.ones((5, 9)), own[1]],
+    ):
+        model, _ = makers("regressor")
+        model.partial_fit(X, y).partial_fit(X, y)
+        coefs = change(model.coefs_)
+        model.coefs_, model.intercepts_ = coefs, [np.ones(W.shape[1]) for W in coefs]
+        with pytest.raises(ShapeError, match=r"coefs_|sizes"):
+            model.partial_fit(X, y)
+    assert len(count) == 3
 
 
 def test_two_classes_take_the_short_way(count):
@@ -133,8 +233,9 @@ def test_what_differs_takes_the_long_way(count):
         (X, y + 9),
         (X, y[:3]),
         (X[:0], y[:0]),
+        (X[:1], np.array(1)),
     ):
-        with pytest.raises(ValueError):
+        with pytest.raises((ValueError, TypeError), match=r"[Ii]nput|y|X"):
             model.partial_fit(wrong_X, wrong_y)
     assert len(count) == 1
     model.set_params(alpha=-1.0)

@@ -284,18 +284,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         ongoing = self.__dict__.get("_ongoing")
         if name not in WEIGHTS or ongoing is None:
             return object.__getattribute__(self, name)  # raises what was raised before
-        ongoing.hand_over(self)
-        return self.__dict__[name]
+        return ongoing.weights(self)[name]
+
+    def __dir__(self) -> list[str]:
+        own = super().__dir__()
+        return [*own] if self._ongoing is None else [*{*own, *WEIGHTS}]
 
     def _goes_on(self, X: Any, y: Any) -> bool:
         """Run one epoch on the session that is open, if there is one that takes these rows."""
         if self._ongoing is None or "_skl_callbacks" in vars(self):
             return False
-        target = self._ongoing.takes(self, X, y)
-        if target is None:
-            return False
-        self._ongoing.go(self, X, target)
-        return True
+        return self._ongoing.goes(self, X, y)
 
     def _as_network(self) -> Network:
         """The network as it is trained, with the weights that are there now."""

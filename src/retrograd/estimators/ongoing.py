@@ -7,16 +7,21 @@ takes this way where it can be told in a few microseconds that the checks would 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import chain
 from numbers import Integral
 from operator import is_, itemgetter
+from threading import RLock
 from typing import TYPE_CHECKING, Any
+from weakref import proxy
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from retrograd.arrays import Array, is_finite
+from retrograd.engines.forks import renew_in_children
 from retrograd.estimators.descent import Run, batch_size_of
 from retrograd.estimators.form import listed, named
 from retrograd.nn.losses import Target
@@ -29,7 +34,7 @@ if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
 WEIGHTS = "coefs_", "intercepts_"
-COPIED = 2**16  # entries of rows that are copied sooner than the session is told of others
+COPIED = 2**20  # entries of rows that are copied sooner than the session is told of others
 
 
 class Ongoing:
@@ -37,10 +42,13 @@ class Ongoing:
 
     Law: a call that goes this way leaves the model as one that does not. Its weights stay in the
     session until somebody asks for them; where the model has some, training goes on from those.
+    One thread at a time trains with it or reads from it.
     """
 
     def __init__(self, model: BaseMLP, run: Run, target: Target) -> None:
         self._run, self._target, self._ready = run, target, model._ready_targets()
+        known: Any = proxy(model)  # which has this: no circle keeps both alive
+        run.model = run.notes.model = known
         self._parameters_of = itemgetter(*model._parameter_constraints)
         self._parameters = self._parameters_of(vars(model))
         # What a list holds may change while it stays the same list.
@@ -50,15 +58,33 @@ class Ongoing:
         # An integer seeds each call anew: equally many rows come in the same order again.
         self._is_seeded = isinstance(model.random_state, Integral)
         self._orders: dict[int, Array] = {}
-        self._rows: tuple[Array, Array] | None = None  # of the last call that came this way
+        self._rows: tuple[Array, Array] | None = None  # the session's, where it has its own
+        self._shapes = [part.shape for part in chain(*model._weights())]
+        self._is_running = False
+        self._let_go()
+        self.renew()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """See `Renewable`."""
+        self._lock = RLock()  # by one thread several times: a schedule may look at the model
 
     @property
     def session(self) -> TrainingSession:
         """The session that is open."""
         return self._run.session
 
-    def takes(self, model: BaseMLP, X: Any, y: Any) -> Array | None:
-        """The targets of y, where X and y are rows for the session without more checks."""
+    def goes(self, model: BaseMLP, X: Any, y: Any) -> bool:
+        """Run one epoch over X and y, if they need no more checks than can be made at once."""
+        with self._lock:
+            target = None if self._is_running else self._target_of(model, X, y)
+            if target is None:
+                return False
+            self._go(model, X, target)
+            return True
+
+    def _target_of(self, model: BaseMLP, X: Any, y: Any) -> Array | None:
+        """The targets of y, where X and y are rows for the session and nothing else was changed."""
         attributes = vars(model)
         if (
             type(X) is not np.ndarray
@@ -66,21 +92,26 @@ class Ongoing:
             or X.dtype != attributes["_fitted_dtype"]
             or X.ndim != 2
             or X.shape[1] != attributes["n_features_in_"]
+            or not y.ndim
             or not 0 < len(X) == len(y)
             or "feature_names_in_" in attributes
             or not is_finite(X)
             or not all(map(is_, self._parameters_of(attributes), self._parameters))
             or (self._lists and any(list(own) != known for own, known in self._lists))
+            or (_has_weights(attributes) and not self._fit_in(model))
         ):
             return None
         found = self._ready(y)
         fits = found is not None and found.shape[1:] == self._target.array.shape[1:]
         return found if fits else None
 
-    def go(self, model: BaseMLP, X: Array, y: Array) -> None:
-        """One epoch over rows that the session takes, y their targets."""
+    def _fit_in(self, model: BaseMLP) -> bool:
+        """Whether the model's weights, which may have been assigned, are as large as those here."""
+        return [np.shape(each) for each in (*model.coefs_, *model.intercepts_)] == self._shapes
+
+    def _go(self, model: BaseMLP, X: Array, y: Array) -> None:
         run, session, attributes = self._run, self._run.session, model.__dict__
-        if not attributes.keys().isdisjoint(WEIGHTS):  # read since the last call, or assigned
+        if _has_weights(attributes):  # read since the last call, or assigned
             session.assign(named(*model._weights()))
             run.mark()
             for name in WEIGHTS:
@@ -91,6 +122,7 @@ class Ongoing:
         # One batch is soon over: Ctrl-C then comes as it may. A handler of signals costs more.
         is_long = len(X) > run.batch_size
         try:
+            self._is_running = True
             with Interrupt() if is_long else nullcontext(never) as interrupted:
                 run.epoch(interrupted)
             is_broken_off = interrupted()
@@ -100,8 +132,12 @@ class Ongoing:
         except BaseException:
             session.engine.restore(run.last)
             raise
+        finally:
+            self._is_running = False
+            if self._rows is None:
+                self._let_go()
         if is_broken_off:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warnings.warn("Training interrupted by user.", stacklevel=5)
         run.require_finite_loss()
 
     def _feed(self, X: Array, y: Array) -> None:
@@ -115,16 +151,29 @@ class Ongoing:
         X, y = self._rows or (np.ascontiguousarray(X), y)
         self.session.feed(Rows(X, replace(self._target, array=y)))
 
-    def hand_over(self, model: BaseMLP) -> None:
-        """Give the model the session's weights in new arrays, but for those that it has."""
-        found = listed(self.session.parameters())
-        for name, weights in zip(WEIGHTS, found, strict=True):
-            model.__dict__.setdefault(name, weights)
+    def _let_go(self) -> None:
+        """Keep no rows of a user's: the session has one of zeros."""
+        x, y = self.session.rows.X, self._target.array
+        self._feed(np.zeros((1, x.shape[1]), x.dtype), np.zeros((1, *y.shape[1:]), y.dtype))
+        self._target = replace(self._target, array=y[:0].copy())
+
+    def weights(self, model: BaseMLP) -> dict[str, list[Array]]:
+        """The weights of a model that has not both, in new arrays: they become its own.
+
+        Unless training is under way: what it is told then are weights of the moment.
+        """
+        with self._lock:
+            found = dict(zip(WEIGHTS, listed(self.session.parameters()), strict=True))
+            if not self._is_running:
+                for name in WEIGHTS:
+                    found[name] = model.__dict__.setdefault(name, found[name])
+            return found
 
     def settle(self, model: BaseMLP) -> None:
         """Give the model what is in the session, for whoever goes on without that."""
-        self.hand_over(model)
-        self._run.keep_state()
+        with self._lock:
+            self.weights(model)
+            self._run.keep_state()
 
     def _order(self, model: BaseMLP, n_rows: int) -> None:
         """Stand before an epoch over so many rows, in the order that a call of its own draws."""
@@ -136,6 +185,11 @@ class Ongoing:
         order = run.next_order()
         if self._is_seeded:
             self._orders = {n_rows: order}
+
+
+def _has_weights(attributes: Mapping[str, Any]) -> bool:
+    """Whether a model with these attributes has weights of its own."""
+    return not attributes.keys().isdisjoint(WEIGHTS)
 
 
 def not_ready(y: Array) -> None:

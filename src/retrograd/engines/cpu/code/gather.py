@@ -40,8 +40,9 @@ def gather(
 ) -> None:
     """Copy the rows that the order names, one under the other, into the layout of the batch.
 
-    - `part`: of the batch, the rows to copy. `order`: a pointer to the first number of the batch, and
-      `named` how many follow there, those of later batches too.
+    - `part`: of the batch, the rows to copy.
+    - `order`: a pointer to the first number of the batch; `named`: how many there are from it on,
+      those of later batches too.
     - `source`: a pointer to the data, whose rows lie `stride` bytes apart. `to`: one to the batch.
     - `n`: entries copied at a time.
     """

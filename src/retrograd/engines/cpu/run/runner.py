@@ -95,6 +95,7 @@ class Runner:
 
     def feed(self, data: Mapping[str, Array]) -> None:
         """Point what is pointed once and for all at other data; `run` looks at its data itself."""
+        self._data = {}  # a user's, who may let them go
         if self._repeated is not None:
             self._repeated.feed(data)
 

@@ -43,10 +43,10 @@ def _rows(table: Array) -> list[int]:
 
 @lru_cache
 def _code(target: Target) -> Code:
-    def make() -> str:
+    def make() -> list[str]:
         from retrograd.engines.cpu.code.shuffle import emit_shuffle  # needs LLVM
 
-        return str(emit_shuffle(target))
+        return [str(emit_shuffle(target))]
 
     return compiled("shuffle", "shuffle", target, make)
 
