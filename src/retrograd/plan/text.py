@@ -80,6 +80,12 @@ def _count(n: int, what: str) -> str:
 
 def _headline(kernel: Kernel) -> str:
     """The heavy gate and the space, and which gates are computed with it."""
+    if kernel.is_by_row:
+        counts = Counter(node.gate.name for node in kernel.body if is_heavy(node))
+        light = len(kernel.body) - counts.total()
+        more = f", fused with {_count(light, 'more gate')}" if light else ""
+        heavy = ", ".join(name if n == 1 else f"{n} {name}" for name, n in counts.items())
+        return f"rows {show(kernel.space)}, of each {heavy}{more}"
     what = "map" if kernel.heavy is None else kernel.heavy.gate.name
     counts = Counter(node.gate.name for node in kernel.body if node is not kernel.heavy)
     light = ", ".join(name if n == 1 else f"{n} {name}" for name, n in counts.items())
