@@ -90,6 +90,12 @@ def read_columns(kernel: Kernel) -> list[Node]:
     return [x for x in kernel.loads if squeezed(x.shape) == squeezed(kernel.space)]
 
 
+def in_tiles(kernel: Kernel) -> list[Node]:
+    """What needs memory while some rows are worked on: columns, read or kept or to be reduced."""
+    kept = [x for sweep in sweeps(kernel) for x in (*sweep.kept, *sweep.reductions)]
+    return [*read_columns(kernel), *kept]
+
+
 def sweeps(kernel: Kernel) -> list[Sweep]:
     """The loops over columns: each needs of the row what those before it have reduced."""
     space, loads = squeezed(kernel.space), kernel.loads

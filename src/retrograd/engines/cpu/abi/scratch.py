@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from retrograd.engines.cpu.abi.layout import Arithmetic
+from retrograd.engines.cpu.abi.layout import Arithmetic, Now
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.graph.shape import Rows, Size
-from retrograd.plan.by_row import read_columns, sweeps
+from retrograd.plan.by_row import in_tiles
 from retrograd.plan.program import Kernel, Program, squeezed
 from retrograd.plan.reading import operand
 
@@ -95,5 +95,5 @@ def scratch_bytes(program: Program, target: Target, rows: Any, integers: Arithme
 
 def _tile_bytes(kernel: Kernel, target: Target) -> int:
     columns: Any = squeezed(kernel.space)[1]
-    tiles = len(read_columns(kernel)) + sum(len(sweep.kept) for sweep in sweeps(kernel))
-    return tiles * (columns * target.bytes + LINE)
+    lanes = target.bytes // 4
+    return len(in_tiles(kernel)) * (Now().round_up(columns, lanes) * target.bytes + LINE)

@@ -2,72 +2,134 @@
 
 Each lane adds up a row of its own, in order: no bit depends on how many lanes there are, on which
 rows come together, or on the thread. What a row's columns are read from, and what is kept of them,
-lies in tiles (see `Tile`) in a thread's scratch memory.
+lies in tiles (see `Tile`) in a thread's scratch memory. A few rows that are left over, or the only
+one of a batch, go one by one, with lanes along the columns: the same numbers, to the last bit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retrograd.engines.cpu.code.builder.integers import Int, loop
-from retrograd.engines.cpu.code.loops.axes import Part
+from llvmlite import ir
+
+from retrograd.engines.cpu.code.builder.integers import I32, Int, loop
+from retrograd.engines.cpu.code.loops.axes import Part, chunks
 from retrograd.engines.cpu.code.loops.reductions import FOLDS
 from retrograd.engines.cpu.code.loops.tiles import Tile, tiles_of
 from retrograd.engines.cpu.code.values.access import Operand
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.index import At, full_index
 from retrograd.graph.node import Node
-from retrograd.plan.by_row import Sweep, read_columns, sweeps
+from retrograd.plan.by_row import Sweep, in_tiles, read_columns, sweeps
 from retrograd.plan.program import Kernel, squeezed
+
+FEW = 3  # rows: so many that are left over go one by one
 
 
 def run_by_row(body: Body, kernel: Kernel, part: Part, scratch: Any) -> None:
     """All that a kernel over rows stores, for the rows of a part."""
-    loops, read = sweeps(kernel), read_columns(kernel)
-    columns: Any = squeezed(kernel.space)[1]
-    tiles = tiles_of(body, [*read, *(x for sweep in loops for x in sweep.kept)], columns, scratch)
-    with loop(body.builder, part.low, part.high, body.n) as turn:
-        body.forget()
-        here = At(turn.i, 1)
-        count = body.integers.min(body.integers.sub(part.high, turn.i), body.n)
-        for node in read:
-            tiles[node].fill(turn.i, count)
-        body.held = {node: tiles[node].value for node in read}
-        body.count = count
-        for sweep in loops:
-            _sweep(body, sweep, here, columns, tiles)
-        values = []
-        for node in kernel.stores:
-            if node not in tiles:
-                index = full_index([here], node.shape)
-                values.append((node, index, body.value(node, index)))
-        for value in values:
-            body.store(*value)
-        body.count = None
-        for node in kernel.stores:
-            if node in tiles:
-                tiles[node].spill(turn.i, count)
-        body.held = {}
+    b, n, integers = body.builder, body.n, body.integers
+    tiles = tiles_of(body, in_tiles(kernel), squeezed(kernel.space)[1], scratch)
+    stop = part.high
+    if n > 1:
+        left = integers.mod(integers.sub(part.high, part.low), n)
+        stop = b.select(integers.less(FEW, left), stop, integers.sub(stop, left))
+    with loop(b, part.low, stop, n) as turn:
+        _rows(body, kernel, turn.i, integers.min(integers.sub(part.high, turn.i), n), tiles)
+    if n > 1:
+        with loop(b, stop, part.high) as turn:
+            _row(body, kernel, turn.i, tiles)
 
 
-def _sweep(body: Body, sweep: Sweep, here: At, columns: Int, tiles: dict[Node, Tile]) -> None:
-    """One loop over the columns of some rows."""
+def _rows(body: Body, kernel: Kernel, row: Int, count: Int, tiles: Mapping[Node, Tile]) -> None:
+    """As many rows as there are lanes, or as are left: a row in each lane."""
+    b, here = body.builder, At(row, 1)
+    body.forget()
+    for node in read_columns(kernel):
+        tiles[node].fill(row, count)
+        body.held[node] = tiles[node].value
+    body.count = count
+    for sweep in sweeps(kernel):
+        _look_ahead(body, sweep, here)
+        folds = [(body.lanes(x.dtype), FOLDS[x.gate.name]) for x in sweep.reductions]
+        with loop(b, 0, _columns(kernel), 1, [v.const(f.start) for v, f in folds]) as turn:
+            values = _values(body, sweep, [here, At(turn.i)], tiles)
+            totals = zip(folds, turn.values, values, strict=True)
+            turn.carry([fold.combine(v, total, x.value) for (v, fold), total, x in totals])
+        for node, total in zip(sweep.reductions, turn.values, strict=True):
+            body.given[node] = Operand(total, node.dtype, body.n > 1)
+        _hold(body, sweep, tiles)
+    thin = _thin(kernel)
+    for node in thin:
+        index = full_index([here], node.shape)
+        body.store(node, index, body.value(node, index))
+    body.count = None
+    for node in kernel.stores:
+        if node not in thin:
+            tiles[node].spill(row, count)
+    body.held.clear()
+
+
+def _row(body: Body, kernel: Kernel, row: Int, tiles: Mapping[Node, Tile]) -> None:
+    """A single row: its columns in the lanes, what they add up to in every lane."""
+    b, here = body.builder, At(row)
+    body.forget()
+    for sweep in sweeps(kernel):
+        _look_ahead(body, sweep, here)
+        for chunk in chunks(body, _columns(kernel), None):
+            with chunk as at:
+                values = _values(body, sweep, [here, at], tiles)
+                for node, x in zip(sweep.reductions, values, strict=True):
+                    tiles[node].store(at, x)
+                for node in sweep.kept:
+                    if node in kernel.stores:
+                        index = full_index([here, at], node.shape)
+                        body.store(node, index, body.value(node, index))
+        for node in sweep.reductions:
+            v, fold = body.lanes(node.dtype, is_wide=False), FOLDS[node.gate.name]
+            with loop(b, 0, _columns(kernel), 1, [v.const(fold.start)]) as turn:
+                turn.carry([fold.combine(v, turn.values[0], tiles[node].entry(turn.i))])
+            body.given[node] = body.widen(Operand(turn.values[0], node.dtype, False))
+        _hold(body, sweep, tiles)
+    for node in _thin(kernel):
+        index = full_index([here], node.shape)
+        value = body.value(node, index).value
+        first = b.extract_element(value, ir.Constant(I32, 0))
+        body.store(node, index, Operand(first, node.dtype, False))
+    body.held.clear()
+
+
+def _look_ahead(body: Body, sweep: Sweep, here: At) -> None:
+    """Compute what a loop needs of a row, or of several in lanes: in every lane, as in a column."""
     for node in sweep.ahead:
-        body.given[node] = body.value(node, full_index([here], node.shape))
-    folds = [(x, body.lanes(x.dtype), FOLDS[x.gate.name]) for x in sweep.reductions]
-    starts = [v.const(fold.start) for _, v, fold in folds]
-    with loop(body.builder, 0, columns, 1, starts) as turn:
-        body.forget_values()
-        place = [here, At(turn.i)]
-        for node in sweep.kept:
-            tiles[node].store(turn.i, body.widen(body.value(node, full_index(place, node.shape))))
-        totals = []
-        for (node, v, fold), total in zip(folds, turn.values, strict=True):
-            x = node.inputs[0]
-            value = body.widen(body.value(x, full_index(place, x.shape)))
-            totals.append(fold.combine(v, total, value.value))
-        turn.carry(totals)
+        body.given[node] = body.widen(body.value(node, full_index([here], node.shape)))
+
+
+def _values(
+    body: Body, sweep: Sweep, place: Sequence[At], tiles: Mapping[Node, Tile]
+) -> list[Operand]:
+    """What a loop reduces, at a place; what it keeps goes to tiles."""
     body.forget_values()
-    body.held |= {node: tiles[node].value for node in sweep.kept}
-    for (node, _, _), total in zip(folds, turn.values, strict=True):
-        body.given[node] = Operand(total, node.dtype, body.n > 1)
+    for node in sweep.kept:
+        tiles[node].store(place[1], _wide(body, node, place))
+    return [_wide(body, node.inputs[0], place) for node in sweep.reductions]
+
+
+def _wide(body: Body, node: Node, place: Sequence[At]) -> Operand:
+    return body.widen(body.value(node, full_index(place, node.shape)))
+
+
+def _hold(body: Body, sweep: Sweep, tiles: Mapping[Node, Tile]) -> None:
+    """What a loop kept is read from tiles from now on."""
+    body.forget_values()
+    body.held.update({node: tiles[node].value for node in sweep.kept})
+
+
+def _thin(kernel: Kernel) -> list[Node]:
+    """What is stored of one number a row."""
+    return [x for x in kernel.stores if squeezed(x.shape) != squeezed(kernel.space)]
+
+
+def _columns(kernel: Kernel) -> Int:
+    return squeezed(kernel.space)[1]

@@ -6,15 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import ir
-
 from retrograd.engines.cpu.abi.scratch import LINE
 from retrograd.engines.cpu.code.builder.integers import I8, Int, as_value, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
-from retrograd.engines.cpu.code.loops.transpose import turned
+from retrograd.engines.cpu.code.loops.transpose import turn_block, turned
 from retrograd.engines.cpu.code.values.access import Operand
 from retrograd.engines.cpu.code.values.body import Body
-from retrograd.engines.cpu.code.values.index import Index, short_index
+from retrograd.engines.cpu.code.values.index import At, Index, short_index
 from retrograd.graph.node import Node
 
 
@@ -24,6 +22,7 @@ class Tile:
 
     What lies row by row in memory is turned in registers, a square block at a time; where fewer
     rows are left than there are lanes, it is copied entry by entry, and other lanes hold anything.
+    Where a single row is worked on, its entries lie one after another, and lanes step along them.
     """
 
     body: Body
@@ -33,50 +32,63 @@ class Tile:
 
     @property
     def v(self) -> Lanes:
-        """Vectors of one column."""
-        return self.body.lanes(self.node.dtype)
+        """The vectors of a column."""
+        return self.body.lanes(self._dtype)
+
+    @property
+    def _dtype(self) -> Any:
+        return self.node.dtype
 
     def value(self, index: Index) -> Operand:
-        """The entries at a column of the index; its rows are those that the tile holds."""
-        _, column = short_index(index, self.node.shape)
-        value = self.body.builder.load(self._at(column.base), align=self._align, typ=self.v.type)
-        return Operand(value, self.node.dtype, self.body.n > 1)
+        """The entries at a place along the columns."""
+        _, at = short_index(index, self.node.shape)
+        align = self._align if not at.step else self._dtype.itemsize
+        value = self.body.builder.load(self._pointer(at), align=align, typ=self.v.type)
+        return Operand(value, self._dtype, self.body.n > 1)
 
-    def store(self, column: Int, operand: Operand) -> None:
-        """Set the entries of a column."""
-        self.body.builder.store(operand.value, self._at(column), align=self._align)
+    def store(self, at: At, operand: Operand) -> None:
+        """Set the entries at a place along the columns."""
+        align = self._align if not at.step else self._dtype.itemsize
+        self.body.builder.store(operand.value, self._pointer(at), align=align)
+
+    def entry(self, column: Int) -> Any:
+        """One entry of a single row."""
+        item = self._dtype.itemsize
+        pointer = self.body.gep(self.pointer, self.v.scalar, column)
+        return self.body.builder.load(pointer, align=item, typ=self.v.scalar)
 
     def fill(self, row: Int, count: Int) -> None:
         """Read rows from the node's memory, from this one on."""
-        self._by_block_or_entry(row, count, is_read=True)
+        self._whole_or_part(row, count, is_read=True)
 
     def spill(self, row: Int, count: Int) -> None:
         """Write rows to the node's memory, from this one on."""
-        self._by_block_or_entry(row, count, is_read=False)
+        self._whole_or_part(row, count, is_read=False)
 
     @property
     def _align(self) -> int:
-        return self.body.n * self.node.dtype.itemsize
+        return int(self.body.n * self._dtype.itemsize)
 
-    def _at(self, column: Int) -> Any:
-        return self.body.gep(self.pointer, self.v.type, column)
+    def _pointer(self, at: At) -> Any:
+        step = self.v.scalar if at.step else self.v.type
+        return self.body.gep(self.pointer, step, at.base)
 
-    def _by_block_or_entry(self, row: Int, count: Int, *, is_read: bool) -> None:
-        b = self.body.builder
-        if self.body.n == 1:
+    def _whole_or_part(self, row: Int, count: Int, *, is_read: bool) -> None:
+        b, n = self.body.builder, self.body.n
+        if n == 1:
             self._entries(row, count, is_read=is_read)
             return
-        is_whole = b.icmp_signed("==", as_value(count), as_value(self.body.n))
+        is_whole = b.icmp_signed("==", as_value(count), as_value(n))
         with b.if_else(is_whole) as (whole, part):
             with whole:
-                for column in range(0, self.columns, self.body.n):
+                for column in range(0, self.columns, n):
                     self._block(row, column, is_read=is_read)
             with part:
                 self._entries(row, count, is_read=is_read)
 
     def _entries(self, row: Int, count: Int, *, is_read: bool) -> None:
-        body, scalar, item = self.body, self.v.scalar, self.node.dtype.itemsize
-        rows = self._rows(row)
+        body, scalar, item = self.body, self.v.scalar, self._dtype.itemsize
+        rows = self._in_memory(row)
         with loop(body.builder, 0, count) as i, loop(body.builder, 0, self.columns) as j:
             there = body.gep(rows, scalar, body.integers.add(self._offset(i.i), j.i))
             here = body.integers.add(body.integers.mul(j.i, body.n), i.i)
@@ -86,50 +98,42 @@ class Tile:
 
     def _block(self, row: Int, column: int, *, is_read: bool) -> None:
         """Columns from this one on, as many as there are lanes or are left."""
-        body, v, item = self.body, self.v, self.node.dtype.itemsize
-        b, n, rows = body.builder, body.n, self._rows(row)
-        count = min(n, self.columns - column)
-        is_masked = count < n and not body.places[self.node].layout.is_padded
-        mask = body.mask(count) if is_masked else None
-        there = [body.gep(rows, v.scalar, self._offset(r) + column) for r in range(n)]
-        here = [self._at(column + i) for i in range(count)]
-        if is_read:
-            vectors = [
-                body.masked("load", v.type, p, self.node.dtype, mask)
-                if is_masked
-                else b.load(p, align=item, typ=v.type)
-                for p in there
-            ]
-            for vector, p in zip(turned(b, vectors), here, strict=False):
-                b.store(vector, p, align=self._align)
+        body, n, b, item = self.body, self.body.n, self.body.builder, self._dtype.itemsize
+        rows = body.gep(self._in_memory(row), self.v.scalar, column)
+        tile = self._pointer(At(column))
+        if body.places[self.node].layout.is_padded or column + n <= self.columns:
+            pair = [(rows, self._offset(1)), (tile, n)]
+            turn_block(body, self._dtype, *(pair if is_read else reversed(pair)))
             return
-        vectors = [b.load(p, align=self._align, typ=v.type) for p in here]
-        vectors += [ir.Constant(v.type, ir.Undefined)] * (n - count)
-        for vector, p in zip(turned(b, vectors), there, strict=True):
-            if is_masked:
-                body.masked("store", v.type, p, self.node.dtype, mask, vector)
-            else:
+        mask = body.mask(self.columns - column)
+        there = [body.gep(rows, self.v.scalar, self._offset(i)) for i in range(n)]
+        here = [body.gep(tile, self.v.type, i) for i in range(n)]
+        kind = self.v.type
+        if is_read:
+            found = [body.masked("load", kind, p, self._dtype, mask) for p in there]
+            for vector, p in zip(turned(b, found), here, strict=True):
                 b.store(vector, p, align=item)
+        else:
+            found = [b.load(p, align=item, typ=kind) for p in here]
+            for vector, p in zip(turned(b, found), there, strict=True):
+                body.masked("store", kind, p, self._dtype, mask, vector)
 
-    def _rows(self, row: Int) -> Any:
-        place = self.body.places[self.node]
-        return self.body.gep(
-            place.pointer, self.v.scalar, self.body.integers.mul(row, self._offset(1))
-        )
+    def _in_memory(self, row: Int) -> Any:
+        pointer = self.body.places[self.node].pointer
+        return self.body.gep(pointer, self.v.scalar, self._offset(row))
 
-    def _offset(self, rows: Int) -> Any:
+    def _offset(self, rows: Int) -> Int:
         """How far rows lie apart in memory."""
         stride = self.body.places[self.node].layout.strides(self.body.rows, self.body.integers)[0]
         return self.body.integers.mul(rows, stride)
 
 
-def tiles_of(
-    body: Body, nodes: Iterable[Node], columns: int, scratch: Any
-) -> dict[Node, Tile]:
+def tiles_of(body: Body, nodes: Iterable[Node], columns: Any, scratch: Any) -> dict[Node, Tile]:
     """A tile for each node, one after another in scratch memory."""
     tiles: dict[Node, Tile] = {}
     place = 0
     for node in nodes:
         tiles[node] = Tile(body, node, columns, body.gep(scratch, I8, place))
-        place += body.integers.round_up(columns * body.n * node.dtype.itemsize, LINE)
+        whole = body.integers.round_up(columns, body.n) * body.n * node.dtype.itemsize
+        place += body.integers.round_up(whole, LINE)
     return tiles

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.code.builder.integers import I32, Int, loop
+from retrograd.engines.cpu.code.builder.integers import I32, I64, POINTER, Int, as_value, loop
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.graph.shape import Size
 from retrograd.plan.program import Kernel, squeezed
@@ -78,3 +79,35 @@ def turned(b: ir.IRBuilder, vectors: list[Any]) -> list[Any]:
         pairs = zip(vectors[:half], vectors[half:], strict=True)
         vectors = [b.shuffle_vector(x, y, pick) for x, y in pairs for pick in picks]
     return vectors
+
+
+def turn_block(
+    body: Body, dtype: np.dtype[Any], source: tuple[Any, Int], to: tuple[Any, Int]
+) -> None:
+    """Turn a block of as many rows and columns as there are lanes: y[j, i] = x[i, j].
+
+    `source`, `to`: a pointer each, and the entries from row to row. It is a function of its own,
+    made once in a module: shuffles take LLVM long.
+    """
+    v, module = body.lanes(dtype), body.builder.module
+    name = f"turn_{v.n}_f{v.bits}"
+    function = module.globals.get(name)
+    if function is None:
+        kinds = [POINTER, I64, POINTER, I64]
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        b = ir.IRBuilder(function.append_basic_block())
+        x, of_x, y, of_y = function.args
+
+        def row(pointer: Any, stride: Any, i: int) -> Any:
+            offset = b.mul(stride, as_value(i))
+            return b.gep(pointer, [offset], inbounds=True, source_etype=v.scalar)
+
+        item = v.bits // 8
+        found = [b.load(row(x, of_x, i), align=item, typ=v.type) for i in range(v.n)]
+        for i, vector in enumerate(turned(b, found)):
+            b.store(vector, row(y, of_y, i), align=item)
+        b.ret_void()
+    pointers = [source[0], as_value(source[1]), to[0], as_value(to[1])]
+    body.builder.call(function, pointers)
