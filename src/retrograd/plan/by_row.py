@@ -14,7 +14,7 @@ from retrograd.graph.shape import Shape, has_rows, size_of
 from retrograd.plan.program import Kernel, is_heavy, is_source, squeezed
 from retrograd.plan.reading import MOVING, PLACED
 
-LONGEST = 32  # columns: longer rows fill vectors of their own
+LONGEST = 128  # columns: longer rows fill vectors of their own
 KEPT_COST = 4  # flops an entry: from here on what two sweeps need is kept, not computed twice
 
 

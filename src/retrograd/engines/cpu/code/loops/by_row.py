@@ -1,14 +1,17 @@
 """Kernels that go row by row: as many rows at a time as there are lanes, one column after another.
 
-Each lane adds up a row of its own, in order: no bit depends on how many lanes there are, on which
-rows come together, or on the thread. What a row's columns are read from, and what is kept of them,
-lies in tiles (see `Tile`) in a thread's scratch memory. A few rows that are left over, or the only
-one of a batch, go one by one, with lanes along the columns: the same numbers, to the last bit.
+Each lane has a row of its own. What its columns are read from, and what is kept of them, lies in
+tiles (see `Tile`) in a thread's scratch memory. A few rows that are left over, or the only one of a
+batch, go one by one, with lanes along the columns.
+
+A row is added up in an order that depends on the number of its columns alone: not on how many lanes
+there are, on which rows come together, or on the thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -19,33 +22,40 @@ from retrograd.engines.cpu.code.loops.reductions import FOLDS
 from retrograd.engines.cpu.code.loops.tiles import Tile, tiles_of
 from retrograd.engines.cpu.code.values.access import Operand
 from retrograd.engines.cpu.code.values.body import Body
-from retrograd.engines.cpu.code.values.index import At, full_index
+from retrograd.engines.cpu.code.values.index import At, Index, full_index
 from retrograd.graph.node import Node
 from retrograd.plan.by_row import Sweep, in_tiles, read_columns, sweeps
 from retrograd.plan.program import Kernel, squeezed
 
 FEW = 3  # rows: so many that are left over go one by one
+SHORT = 16  # columns: a longer row is added up in parts, or the sum would wait for itself
+PARTS = 4  # of them: every fourth column
 
 
 def run_by_row(body: Body, kernel: Kernel, part: Part, scratch: Any) -> None:
     """All that a kernel over rows stores, for the rows of a part."""
     b, n, integers = body.builder, body.n, body.integers
-    tiles = tiles_of(body, in_tiles(kernel), squeezed(kernel.space)[1], scratch)
+    tiles = tiles_of(body, in_tiles(kernel), _columns(kernel), scratch)
     stop = part.high
     if n > 1:
         left = integers.mod(integers.sub(part.high, part.low), n)
         stop = b.select(integers.less(FEW, left), stop, integers.sub(stop, left))
     with loop(b, part.low, stop, n) as turn:
-        _rows(body, kernel, turn.i, integers.min(integers.sub(part.high, turn.i), n), tiles)
+        # The last rows once more with some before them, where there are enough: a whole block.
+        row = integers.max(part.low, integers.min(turn.i, integers.sub(stop, n)))
+        _rows(body, kernel, row, integers.min(integers.sub(stop, row), n), tiles)
     if n > 1:
         with loop(b, stop, part.high) as turn:
             _row(body, kernel, turn.i, tiles)
 
 
 def _rows(body: Body, kernel: Kernel, row: Int, count: Int, tiles: Mapping[Node, Tile]) -> None:
-    """As many rows as there are lanes, or as are left: a row in each lane."""
-    b, here = body.builder, At(row, 1)
+    """As many rows as there are lanes, or as there are: a row in each lane."""
+    here, columns, thin = At(row, 1), _columns(kernel), _thin(kernel)
     body.forget()
+    for node in kernel.loads:
+        if squeezed(node.shape) == (columns,) and node.dtype.kind == "f":
+            body.held[node] = partial(_in_all_lanes, body, node)
     for node in read_columns(kernel):
         tiles[node].fill(row, count)
         body.held[node] = tiles[node].value
@@ -53,14 +63,25 @@ def _rows(body: Body, kernel: Kernel, row: Int, count: Int, tiles: Mapping[Node,
     for sweep in sweeps(kernel):
         _look_ahead(body, sweep, here)
         folds = [(body.lanes(x.dtype), FOLDS[x.gate.name]) for x in sweep.reductions]
-        with loop(b, 0, _columns(kernel), 1, [v.const(f.start) for v, f in folds]) as turn:
+        parts = _parts(columns)
+        starts = [v.const(fold.start) for v, fold in folds for _ in range(parts)]
+        with loop(body.builder, 0, columns, 1, starts) as turn:
             values = _values(body, sweep, [here, At(turn.i)], tiles)
-            totals = zip(folds, turn.values, values, strict=True)
-            turn.carry([fold.combine(v, total, x.value) for (v, fold), total, x in totals])
-        for node, total in zip(sweep.reductions, turn.values, strict=True):
-            body.given[node] = Operand(total, node.dtype, body.n > 1)
+            following = []
+            for i, ((v, fold), x) in enumerate(zip(folds, values, strict=True)):
+                first, *rest = turn.values[i * parts : (i + 1) * parts]
+                following += [*rest, fold.combine(v, first, x.value)]  # its turn comes last again
+            turn.carry(following)
+        for i, ((v, fold), node) in enumerate(zip(folds, sweep.reductions, strict=True)):
+            sums = turn.values[i * parts : (i + 1) * parts]
+            turned = -columns % parts
+            sums = [*sums[turned:], *sums[:turned]]
+            while len(sums) > 1:
+                half = len(sums) // 2
+                pairs = zip(sums[:half], sums[half:], strict=True)
+                sums = [fold.combine(v, x, y) for x, y in pairs]
+            body.given[node] = Operand(sums[0], node.dtype, body.n > 1)
         _hold(body, sweep, tiles)
-    thin = _thin(kernel)
     for node in thin:
         index = full_index([here], node.shape)
         body.store(node, index, body.value(node, index))
@@ -73,7 +94,7 @@ def _rows(body: Body, kernel: Kernel, row: Int, count: Int, tiles: Mapping[Node,
 
 def _row(body: Body, kernel: Kernel, row: Int, tiles: Mapping[Node, Tile]) -> None:
     """A single row: its columns in the lanes, what they add up to in every lane."""
-    b, here = body.builder, At(row)
+    here = At(row)
     body.forget()
     for sweep in sweeps(kernel):
         _look_ahead(body, sweep, here)
@@ -87,15 +108,13 @@ def _row(body: Body, kernel: Kernel, row: Int, tiles: Mapping[Node, Tile]) -> No
                         index = full_index([here, at], node.shape)
                         body.store(node, index, body.value(node, index))
         for node in sweep.reductions:
-            v, fold = body.lanes(node.dtype, is_wide=False), FOLDS[node.gate.name]
-            with loop(b, 0, _columns(kernel), 1, [v.const(fold.start)]) as turn:
-                turn.carry([fold.combine(v, turn.values[0], tiles[node].entry(turn.i))])
-            body.given[node] = body.widen(Operand(turn.values[0], node.dtype, False))
+            total = tiles[node].folded(FOLDS[node.gate.name], _parts(_columns(kernel)))
+            body.given[node] = body.widen(Operand(total, node.dtype, False))
         _hold(body, sweep, tiles)
     for node in _thin(kernel):
         index = full_index([here], node.shape)
         value = body.value(node, index).value
-        first = b.extract_element(value, ir.Constant(I32, 0))
+        first = body.builder.extract_element(value, ir.Constant(I32, 0))
         body.store(node, index, Operand(first, node.dtype, False))
     body.held.clear()
 
@@ -120,6 +139,11 @@ def _wide(body: Body, node: Node, place: Sequence[At]) -> Operand:
     return body.widen(body.value(node, full_index(place, node.shape)))
 
 
+def _in_all_lanes(body: Body, node: Node, index: Index) -> Operand:
+    """A number of the column, which goes on as a vector, as where lanes lie along the columns."""
+    return body.widen(body.load(node, index))
+
+
 def _hold(body: Body, sweep: Sweep, tiles: Mapping[Node, Tile]) -> None:
     """What a loop kept is read from tiles from now on."""
     body.forget_values()
@@ -131,5 +155,11 @@ def _thin(kernel: Kernel) -> list[Node]:
     return [x for x in kernel.stores if squeezed(x.shape) != squeezed(kernel.space)]
 
 
-def _columns(kernel: Kernel) -> Int:
-    return squeezed(kernel.space)[1]
+def _columns(kernel: Kernel) -> int:
+    columns = squeezed(kernel.space)[1]
+    assert isinstance(columns, int)
+    return columns
+
+
+def _parts(columns: int) -> int:
+    return PARTS if columns > SHORT else 1

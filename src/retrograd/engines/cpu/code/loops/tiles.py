@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from llvmlite import ir
+
 from retrograd.engines.cpu.abi.scratch import LINE
-from retrograd.engines.cpu.code.builder.integers import I8, Int, as_value, loop
+from retrograd.engines.cpu.code.builder.integers import BOOL, I8, Int, as_value, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
+from retrograd.engines.cpu.code.loops.reductions import Fold, across_lanes
 from retrograd.engines.cpu.code.loops.transpose import turn_block, turned
 from retrograd.engines.cpu.code.values.access import Operand
 from retrograd.engines.cpu.code.values.body import Body
@@ -51,11 +54,25 @@ class Tile:
         align = self._align if not at.step else self._dtype.itemsize
         self.body.builder.store(operand.value, self._pointer(at), align=align)
 
-    def entry(self, column: Int) -> Any:
-        """One entry of a single row."""
-        item = self._dtype.itemsize
-        pointer = self.body.gep(self.pointer, self.v.scalar, column)
-        return self.body.builder.load(pointer, align=item, typ=self.v.scalar)
+    def folded(self, fold: Fold, parts: int) -> Any:
+        """The entries of a single row folded into one number: every so many-th into a part."""
+        body, item = self.body, self._dtype.itemsize
+        v = Lanes(body.builder, self._dtype, parts, has_fma=body.has_fma)
+        whole = self.columns // parts * parts
+
+        def entries(column: Int) -> Any:
+            pointer = body.gep(self.pointer, v.scalar, column)
+            return body.builder.load(pointer, align=item, typ=v.type)
+
+        with loop(body.builder, 0, whole, parts, [v.const(fold.start)]) as turn:
+            turn.carry([fold.combine(v, turn.values[0], entries(turn.i))])
+        total = turn.values[0]
+        if whole < self.columns:
+            left = [ir.Constant(BOOL, int(whole + i < self.columns)) for i in range(parts)]
+            mask = ir.Constant(v.mask_type, left)
+            rest = v.select(mask, entries(whole), v.const(fold.start))
+            total = fold.combine(v, total, rest)
+        return across_lanes(v, total, fold)
 
     def fill(self, row: Int, count: Int) -> None:
         """Read rows from the node's memory, from this one on."""
@@ -81,8 +98,7 @@ class Tile:
         is_whole = b.icmp_signed("==", as_value(count), as_value(n))
         with b.if_else(is_whole) as (whole, part):
             with whole:
-                for column in range(0, self.columns, n):
-                    self._block(row, column, is_read=is_read)
+                self._blocks(row, is_read=is_read)
             with part:
                 self._entries(row, count, is_read=is_read)
 
@@ -96,19 +112,26 @@ class Tile:
             source, to = pair if is_read else reversed(pair)
             body.builder.store(body.builder.load(source, align=item, typ=scalar), to, align=item)
 
-    def _block(self, row: Int, column: int, *, is_read: bool) -> None:
-        """Columns from this one on, as many as there are lanes or are left."""
-        body, n, b, item = self.body, self.body.n, self.body.builder, self._dtype.itemsize
+    def _blocks(self, row: Int, *, is_read: bool) -> None:
+        body, n = self.body, self.body.n
+        is_padded = body.places[self.node].layout.is_padded
+        whole = self.columns if is_padded else self.columns // n * n
+        if whole:
+            with loop(body.builder, 0, whole, n) as turn:
+                rows = body.gep(self._in_memory(row), self.v.scalar, turn.i)
+                pair = [(rows, self._offset(1)), (self._pointer(At(turn.i)), n)]
+                turn_block(body, self._dtype, *(pair if is_read else reversed(pair)))
+        if whole < self.columns:
+            self._last_block(row, whole, is_read=is_read)
+
+    def _last_block(self, row: Int, column: int, *, is_read: bool) -> None:
+        """The columns from this one on, fewer than there are lanes, of a dense array."""
+        body, b, item, kind = self.body, self.body.builder, self._dtype.itemsize, self.v.type
         rows = body.gep(self._in_memory(row), self.v.scalar, column)
         tile = self._pointer(At(column))
-        if body.places[self.node].layout.is_padded or column + n <= self.columns:
-            pair = [(rows, self._offset(1)), (tile, n)]
-            turn_block(body, self._dtype, *(pair if is_read else reversed(pair)))
-            return
+        there = [body.gep(rows, self.v.scalar, self._offset(i)) for i in range(body.n)]
+        here = [body.gep(tile, kind, i) for i in range(body.n)]
         mask = body.mask(self.columns - column)
-        there = [body.gep(rows, self.v.scalar, self._offset(i)) for i in range(n)]
-        here = [body.gep(tile, self.v.type, i) for i in range(n)]
-        kind = self.v.type
         if is_read:
             found = [body.masked("load", kind, p, self._dtype, mask) for p in there]
             for vector, p in zip(turned(b, found), here, strict=True):
