@@ -28,8 +28,7 @@ from retrograd.plan.by_row import Sweep, in_tiles, read_columns, sweeps
 from retrograd.plan.program import Kernel, squeezed
 
 FEW = 3  # rows: so many that are left over go one by one
-SHORT = 16  # columns: a longer row is added up in parts, or the sum would wait for itself
-PARTS = 4  # of them: every fourth column
+PARTS = 4  # every fourth column of a row is added up on its own, or the sum would wait for itself
 
 
 def run_by_row(body: Body, kernel: Kernel, part: Part, scratch: Any) -> None:
@@ -162,4 +161,4 @@ def _columns(kernel: Kernel) -> int:
 
 
 def _parts(columns: int) -> int:
-    return PARTS if columns > SHORT else 1
+    return PARTS if columns > PARTS else 1

@@ -18,6 +18,8 @@ from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.index import At, Index, short_index
 from retrograd.graph.node import Node
 
+UNROLLED = 4  # vectors of a single row that are added up without a loop
+
 
 @dataclass(frozen=True, eq=False)
 class Tile:
@@ -64,9 +66,14 @@ class Tile:
             pointer = body.gep(self.pointer, v.scalar, column)
             return body.builder.load(pointer, align=item, typ=v.type)
 
-        with loop(body.builder, 0, whole, parts, [v.const(fold.start)]) as turn:
-            turn.carry([fold.combine(v, turn.values[0], entries(turn.i))])
-        total = turn.values[0]
+        some = min(whole, UNROLLED * parts)
+        total = v.const(fold.start)
+        for column in range(0, some, parts):
+            total = fold.combine(v, total, entries(column))
+        if some < whole:
+            with loop(body.builder, some, whole, parts, [total]) as turn:
+                turn.carry([fold.combine(v, turn.values[0], entries(turn.i))])
+            total = turn.values[0]
         if whole < self.columns:
             left = [ir.Constant(BOOL, int(whole + i < self.columns)) for i in range(parts)]
             mask = ir.Constant(v.mask_type, left)
