@@ -12,7 +12,7 @@ from retrograd.engines.cpu.abi.scratch import LINE
 from retrograd.engines.cpu.code.builder.integers import BOOL, I8, Int, as_value, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.loops.reductions import Fold, across_lanes
-from retrograd.engines.cpu.code.loops.transpose import turn_block, turned
+from retrograd.engines.cpu.code.loops.transpose import room, turn_block
 from retrograd.engines.cpu.code.values.access import Operand
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.index import At, Index, short_index
@@ -127,26 +127,30 @@ class Tile:
             with loop(body.builder, 0, whole, n) as turn:
                 rows = body.gep(self._in_memory(row), self.v.scalar, turn.i)
                 pair = [(rows, self._offset(1)), (self._pointer(At(turn.i)), n)]
-                turn_block(body, self._dtype, *(pair if is_read else reversed(pair)))
+                turn_block(self.v, *(pair if is_read else reversed(pair)))
         if whole < self.columns:
             self._last_block(row, whole, is_read=is_read)
 
     def _last_block(self, row: Int, column: int, *, is_read: bool) -> None:
         """The columns from this one on, fewer than there are lanes, of a dense array."""
-        body, b, item, kind = self.body, self.body.builder, self._dtype.itemsize, self.v.type
-        rows = body.gep(self._in_memory(row), self.v.scalar, column)
-        tile = self._pointer(At(column))
-        there = [body.gep(rows, self.v.scalar, self._offset(i)) for i in range(body.n)]
-        here = [body.gep(tile, kind, i) for i in range(body.n)]
-        mask = body.mask(self.columns - column)
+        body, b, v, n = self.body, self.body.builder, self.v, self.body.n
+        with body.in_prologue():
+            block = room(v)
+        tile, mask = (self._pointer(At(column)), n), body.mask(self.columns - column)
+        rows = body.gep(self._in_memory(row), v.scalar, column)
+        if not is_read:
+            turn_block(v, tile, (block, n))
+        with loop(b, 0, n) as turn:
+            there = body.gep(rows, v.scalar, self._offset(turn.i))
+            here = body.gep(block, v.type, turn.i)
+            if is_read:
+                found = body.masked("load", v.type, there, self._dtype, mask)
+                b.store(found, here, align=self._dtype.itemsize)
+            else:
+                found = b.load(here, align=self._dtype.itemsize, typ=v.type)
+                body.masked("store", v.type, there, self._dtype, mask, found)
         if is_read:
-            found = [body.masked("load", kind, p, self._dtype, mask) for p in there]
-            for vector, p in zip(turned(b, found), here, strict=True):
-                b.store(vector, p, align=item)
-        else:
-            found = [b.load(p, align=item, typ=kind) for p in here]
-            for vector, p in zip(turned(b, found), there, strict=True):
-                body.masked("store", kind, p, self._dtype, mask, vector)
+            turn_block(v, (block, n), tile)
 
     def _in_memory(self, row: Int) -> Any:
         pointer = self.body.places[self.node].pointer
