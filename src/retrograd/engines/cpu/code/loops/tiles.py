@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llvmlite import ir
 
 from retrograd.engines.cpu.abi.scratch import LINE
-from retrograd.engines.cpu.code.builder.integers import BOOL, I8, Int, as_value, loop
+from retrograd.engines.cpu.code.builder.integers import BOOL, I8, POINTER, Int, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.loops.reductions import Fold, across_lanes
-from retrograd.engines.cpu.code.loops.transpose import room, turn_block
+from retrograd.engines.cpu.code.loops.transpose import Rows, turn_block
 from retrograd.engines.cpu.code.values.access import Operand
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.index import At, Index, short_index
@@ -25,8 +25,8 @@ UNROLLED = 4  # vectors of a single row that are added up without a loop
 class Tile:
     """The entries of as many rows of a node as there are lanes, column after column.
 
-    What lies row by row in memory is turned in registers, a square block at a time; where fewer
-    rows are left than there are lanes, it is copied entry by entry, and other lanes hold anything.
+    What lies row by row in memory is turned in registers, a square block at a time; where there are
+    fewer rows than lanes, the other lanes hold what has no meaning.
     Where a single row is worked on, its entries lie one after another, and lanes step along them.
     """
 
@@ -82,12 +82,12 @@ class Tile:
         return across_lanes(v, total, fold)
 
     def fill(self, row: Int, count: Int) -> None:
-        """Read rows from the node's memory, from this one on."""
-        self._whole_or_part(row, count, is_read=True)
+        """Read so many rows from the node's memory, from this one on."""
+        self._turn(row, count, is_read=True)
 
     def spill(self, row: Int, count: Int) -> None:
-        """Write rows to the node's memory, from this one on."""
-        self._whole_or_part(row, count, is_read=False)
+        """Write so many rows to the node's memory, from this one on."""
+        self._turn(row, count, is_read=False)
 
     @property
     def _align(self) -> int:
@@ -97,69 +97,44 @@ class Tile:
         step = self.v.scalar if at.step else self.v.type
         return self.body.gep(self.pointer, step, at.base)
 
-    def _whole_or_part(self, row: Int, count: Int, *, is_read: bool) -> None:
-        b, n = self.body.builder, self.body.n
-        if n == 1:
-            self._entries(row, count, is_read=is_read)
-            return
-        is_whole = b.icmp_signed("==", as_value(count), as_value(n))
-        with b.if_else(is_whole) as (whole, part):
-            with whole:
-                self._blocks(row, is_read=is_read)
-            with part:
-                self._entries(row, count, is_read=is_read)
-
-    def _entries(self, row: Int, count: Int, *, is_read: bool) -> None:
-        body, scalar, item = self.body, self.v.scalar, self._dtype.itemsize
-        rows = self._in_memory(row)
-        with loop(body.builder, 0, count) as i, loop(body.builder, 0, self.columns) as j:
-            there = body.gep(rows, scalar, body.integers.add(self._offset(i.i), j.i))
-            here = body.integers.add(body.integers.mul(j.i, body.n), i.i)
-            pair = [there, body.gep(self.pointer, scalar, here)]
-            source, to = pair if is_read else reversed(pair)
-            body.builder.store(body.builder.load(source, align=item, typ=scalar), to, align=item)
-
-    def _blocks(self, row: Int, *, is_read: bool) -> None:
-        body, n = self.body, self.body.n
-        is_padded = body.places[self.node].layout.is_padded
-        whole = self.columns if is_padded else self.columns // n * n
+    def _turn(self, row: Int, count: Int, *, is_read: bool) -> None:
+        """Turn rows, a block after another; in a dense array the last may be narrower."""
+        body, v, n = self.body, self.v, self.body.n
+        layout = body.places[self.node].layout
+        stride = layout.strides(body.rows, body.integers)[0]
+        offset = body.integers.mul(row, stride)
+        rows = Rows(body.gep(body.places[self.node].pointer, v.scalar, offset), stride, count)
+        whole = self.columns if layout.is_padded else self.columns // n * n
         if whole:
             with loop(body.builder, 0, whole, n) as turn:
-                rows = body.gep(self._in_memory(row), self.v.scalar, turn.i)
-                pair = [(rows, self._offset(1)), (self._pointer(At(turn.i)), n)]
-                turn_block(self.v, *(pair if is_read else reversed(pair)))
+                here = replace(rows, pointer=body.gep(rows.pointer, v.scalar, turn.i))
+                tile = Rows(self._pointer(At(turn.i)), n, n)
+                turn_block(v, *((here, tile) if is_read else (tile, here)))
         if whole < self.columns:
-            self._last_block(row, whole, is_read=is_read)
+            here = replace(rows, pointer=body.gep(rows.pointer, v.scalar, whole))
+            self._turn_narrow(here, whole, is_read=is_read)
 
-    def _last_block(self, row: Int, column: int, *, is_read: bool) -> None:
-        """The columns from this one on, fewer than there are lanes, of a dense array."""
-        body, b, v, n = self.body, self.body.builder, self.v, self.body.n
+    def _turn_narrow(self, rows: Rows, column: int, *, is_read: bool) -> None:
+        """Columns from this one on, fewer than there are lanes: through memory of whole vectors."""
+        body, b, v, item = self.body, self.body.builder, self.v, self._dtype.itemsize
+        mask, n = body.mask(self.columns - column), body.n
         with body.in_prologue():
-            block = room(v)
-        tile, mask = (self._pointer(At(column)), n), body.mask(self.columns - column)
-        rows = body.gep(self._in_memory(row), v.scalar, column)
+            block = b.alloca(ir.ArrayType(v.type, n))
+            block.type = POINTER
+        tile = Rows(self._pointer(At(column)), n, n)
         if not is_read:
-            turn_block(v, tile, (block, n))
-        with loop(b, 0, n) as turn:
-            there = body.gep(rows, v.scalar, self._offset(turn.i))
+            turn_block(v, tile, Rows(block, n, n))
+        with loop(b, 0, rows.count) as turn:
+            there = body.gep(rows.pointer, v.scalar, body.integers.mul(turn.i, rows.stride))
             here = body.gep(block, v.type, turn.i)
             if is_read:
                 found = body.masked("load", v.type, there, self._dtype, mask)
-                b.store(found, here, align=self._dtype.itemsize)
+                b.store(found, here, align=item)
             else:
-                found = b.load(here, align=self._dtype.itemsize, typ=v.type)
+                found = b.load(here, align=item, typ=v.type)
                 body.masked("store", v.type, there, self._dtype, mask, found)
         if is_read:
-            turn_block(v, (block, n), tile)
-
-    def _in_memory(self, row: Int) -> Any:
-        pointer = self.body.places[self.node].pointer
-        return self.body.gep(pointer, self.v.scalar, self._offset(row))
-
-    def _offset(self, rows: Int) -> Int:
-        """How far rows lie apart in memory."""
-        stride = self.body.places[self.node].layout.strides(self.body.rows, self.body.integers)[0]
-        return self.body.integers.mul(rows, stride)
+            turn_block(v, Rows(block, n, rows.count), tile)
 
 
 def tiles_of(body: Body, nodes: Iterable[Node], columns: Any, scratch: Any) -> dict[Node, Tile]:
