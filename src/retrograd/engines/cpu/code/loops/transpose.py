@@ -47,7 +47,11 @@ def is_transposition(body: Body, kernel: Kernel) -> bool:
 
 
 def run_transposition(body: Body, kernel: Kernel, low: Any, high: Any) -> None:
-    """y[i, j] = x[j, i] for rows i of y from low to high. Padding takes what is left of a block."""
+    """y[i, j] = x[j, i] for rows i of y from low to high.
+
+    A block of n by n is read as n vectors and written as n vectors. Beyond the last row of x its
+    last row is read again, beyond the last of y nothing is written: padding takes what is left.
+    """
     node = kernel.stores[0]
     x = node.inputs[0]
     n, b, integers = body.n, body.builder, body.integers
@@ -55,13 +59,19 @@ def run_transposition(body: Body, kernel: Kernel, low: Any, high: Any) -> None:
     of_x, of_y = (body.places[a].layout.strides(body.rows, integers)[0] for a in (x, node))
     columns = _size(body, squeezed(node.shape)[1])
     with loop(b, low, high, n) as down, loop(b, 0, columns, n) as across:
-        offset = integers.add(integers.mul(across.i, of_x), down.i)
-        source = body.gep(body.places[x].pointer, v.scalar, offset)
-        offset = integers.add(integers.mul(down.i, of_y), across.i)
-        to = body.gep(body.places[node].pointer, v.scalar, offset)
-        of_block = integers.min(integers.sub(columns, across.i), n)
-        of_column = integers.min(integers.sub(high, down.i), n)
-        turn_block(v, Rows(source, of_x, of_block), Rows(to, of_y, of_column))
+        last = integers.sub(columns, 1)
+        vectors = []
+        for r in range(n):
+            row = integers.min(integers.add(across.i, r), last)
+            offset = integers.add(integers.mul(row, of_x), down.i)
+            pointer = body.gep(body.places[x].pointer, v.scalar, offset)
+            vectors.append(b.load(pointer, align=node.dtype.itemsize, typ=v.type))
+        for r, vector in enumerate(turned(b, vectors)):
+            row = integers.add(down.i, r)
+            offset = integers.add(integers.mul(row, of_y), across.i)
+            pointer = body.gep(body.places[node].pointer, v.scalar, offset)
+            with b.if_then(integers.less(row, high)):
+                b.store(vector, pointer, align=node.dtype.itemsize)
 
 
 def _size(body: Body, size: Size) -> Int:
