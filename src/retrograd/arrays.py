@@ -114,7 +114,7 @@ def is_finite(array: Array) -> bool:
     (True, False)
     """
     if array.flags.forc and array.dtype.kind == "f":
-        flat = array.ravel("K")
+        flat = array if array.ndim == 1 else array.ravel("K")
         if math.isfinite(np.vdot(flat, flat)):  # one look, and no array of answers
             return True
     return bool(np.isfinite(array).all())  # squares may be infinite where no entry is

@@ -54,7 +54,7 @@ REFUSED = {
     "lists": (lambda: frame(c=[[1]] * N), "column 'c' holds list"),
     "bytes": (lambda: frame(c=[b"a"] * N), "column 'c' holds bytes"),
     "an integer beyond floats": (
-        lambda: frame(c=[10**400] * N),
+        lambda: frame(c=pd.Series([10**400] * N, dtype=object)),
         "column 'c' has an integer beyond",
     ),
     "a vector": (lambda: NUMBERS, "Expected 2D array, got 1D array instead"),

@@ -1,5 +1,6 @@
 """partial_fit on the session that is open: it leaves the model as the long way does."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -42,6 +43,35 @@ def batches(kind, n=7):
         yield X, (X[:, 0] > 0) * 2 + (X[:, 1] > 0) if kind == "classifier" else X[:, 0]
 
 
+def test_many_rows_are_not_copied(count, monkeypatch):
+    (X, y), *_ = batches("regressor", 1)
+    X, y = np.tile(X, (500, 1)), np.tile(y, 500)
+    model, _ = makers("regressor")
+    fed = []
+    model.partial_fit(X, y)
+    session = model._ongoing.session
+    feed = session.feed
+    monkeypatch.setattr(session, "feed", lambda rows: fed.append(rows) or feed(rows))
+    model.partial_fit(X, y).partial_fit(X[:32], y[:32]).partial_fit(X[32:64], y[32:64])
+    assert len(count) == 3 and [len(rows) for rows in fed] == [len(X), 32]
+    assert fed[0].X is X and not np.shares_memory(fed[1].X, X)
+
+
+def test_two_classes_take_the_short_way(count):
+    model, other = (rg.MLPClassifier((8,), random_state=0) for _ in range(2))
+    first = {"classes": ["no", "yes"]}
+    for X, _ in batches("regressor"):
+        y = np.where(X[:, 0] > 0, "yes", "no ").astype("U3")
+        y = np.char.strip(y)
+        model.partial_fit(X, y, **first)
+        other.partial_fit(X.tolist(), y.tolist(), **first)
+        first = {}
+    assert len(count) == 6
+    assert_equal_models(model, other)
+    with pytest.raises(ValueError, match="maybe"):
+        model.partial_fit(X, np.array(["maybe"] * len(X)))
+
+
 def makers(kind, **params):
     if kind == "classifier":
         return rg.MLPClassifier((8,), random_state=0, **params), {"classes": [0, 1, 2, 3]}
@@ -65,11 +95,11 @@ def test_the_short_way_is_the_long_way(kind, name, count):
         first = {}
     assert len(count) == 6
     assert_equal_models(model, other)
-    copy = pickle.loads(pickle.dumps(model))
+    twin = pickle.loads(pickle.dumps(model))
     for X, y in batches(kind, 2):
-        copy.partial_fit(X, y)
+        twin.partial_fit(X, y)
         model.partial_fit(X, y)
-    assert_equal_models(model, copy)
+    assert_equal_models(model, twin)
 
 
 def test_weights_changed_in_between_are_gone_on_from(count):
@@ -155,18 +185,38 @@ def test_ctrl_c_within_a_call_leaves_a_whole_model(monkeypatch, count):
     assert len(count) == 6
 
 
-def test_weights_are_updated_in_place_and_assigned_arrays_left_alone(count):
+def test_arrays_that_a_user_has_stay_as_they_are(count):
     model, _ = makers("regressor")
     (X, y), *_ = batches("regressor", 1)
-    model.partial_fit(X, y)
+    model.partial_fit(X, y).partial_fit(X, y)
     own, before = model.coefs_[0], model.coefs_[0].copy()
-    own.flags.writeable = False  # for its user; the model may
+    assert model.coefs_[0] is own
     model.partial_fit(X, y)
-    assert model.coefs_[0] is own and (own != before).any()
+    assert (own == before).all() and (model.coefs_[0] != before).any()
     mine = np.zeros_like(own)
     model.coefs_[0] = mine
     model.partial_fit(X, y)
-    assert (mine == 0).all() and model.coefs_[0] is not mine and len(count) == 2
+    assert (mine == 0).all() and model.coefs_[0] is not mine and len(count) == 3
+
+
+@pytest.mark.parametrize("read", ["coefs_", "intercepts_"])
+def test_weights_are_read_from_the_session_when_asked_for(read, count):
+    model, _ = makers("regressor")
+    assert not hasattr(model, read)
+    with pytest.raises(AttributeError, match=f"'MLPRegressor' object has no attribute '{read}'"):
+        getattr(model, read)
+    other = clone(model)
+    for X, y in batches("regressor", 3):
+        model.partial_fit(X, y)
+        other.partial_fit(X.tolist(), y.tolist())
+    assert len(count) == 2 and read not in vars(model)
+    setattr(model, read, [2.0 * each for each in getattr(other, read)])  # the other stays unread
+    setattr(other, read, [2.0 * each for each in getattr(other, read)])
+    model.partial_fit(X, y)
+    other.partial_fit(X.tolist(), y.tolist())
+    assert_equal_models(model, other)
+    twin = copy.copy(model.partial_fit(X, y))
+    assert_equal_models(twin, other.partial_fit(X, y))
 
 
 @pytest.mark.parametrize("kind", ["classifier", "regressor"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -24,7 +24,7 @@ from retrograd.estimators.callbacks import Calls
 from retrograd.estimators.form import Form, Place, activations_of, outputs
 from retrograd.estimators.inputs import Inputs, Scale
 from retrograd.estimators.losses import loss_of
-from retrograd.estimators.ongoing import Ongoing
+from retrograd.estimators.ongoing import WEIGHTS, Ongoing
 from retrograd.estimators.optimizers import OptimizerState
 from retrograd.estimators.prepare import (
     Targets,
@@ -123,8 +123,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
         return sample_weight
 
     @abstractmethod
-    def _ready_target(self, y: Array) -> Array | None:
-        """The targets of y where it needs no more checks than can be made at once; else None."""
+    def _ready_targets(self) -> Callable[[Array], Array | None]:
+        """What makes targets of a y that needs no more checks than can be made at once, else None.
+
+        It stays the same as long as the parameters do.
+        """
 
     def _scales_targets(self) -> bool:
         """Whether targets are standardised."""
@@ -268,22 +271,30 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _settle(self) -> None:
         """Close the session of partial_fit that is open; its state becomes the model's."""
         if self._ongoing is not None:
-            self._ongoing.settle()
+            self._ongoing.settle(self)
             self._ongoing = None
 
     def __getstate__(self) -> Any:
         if self._ongoing is not None:
-            self._ongoing.settle()
+            self._ongoing.settle(self)
         return {k: v for k, v in super().__getstate__().items() if k != "_ongoing"}
+
+    def __getattr__(self, name: str) -> Any:
+        """The weights, where the session of partial_fit that is open has them still."""
+        ongoing = self.__dict__.get("_ongoing")
+        if name not in WEIGHTS or ongoing is None:
+            return object.__getattribute__(self, name)  # raises what was raised before
+        ongoing.hand_over(self)
+        return self.__dict__[name]
 
     def _goes_on(self, X: Any, y: Any) -> bool:
         """Run one epoch on the session that is open, if there is one that takes these rows."""
-        if self._ongoing is None or hasattr(self, "_skl_callbacks"):
+        if self._ongoing is None or "_skl_callbacks" in vars(self):
             return False
-        rows = self._ongoing.rows(self, X, y)
-        if rows is None:
+        target = self._ongoing.takes(self, X, y)
+        if target is None:
             return False
-        self._ongoing.go(self, rows)
+        self._ongoing.go(self, X, target)
         return True
 
     def _as_network(self) -> Network:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,7 +19,7 @@ from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.labels import be_told, require_labels, weights_of_classes
 from retrograd.estimators.losses import LABELLED, LOG_LOSS, name_of
-from retrograd.estimators.ongoing import ready_labels
+from retrograd.estimators.ongoing import not_ready, ready_labels, ready_sides
 from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.prepare import Targets
 from retrograd.estimators.validation import given
@@ -255,10 +257,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # scikit-l
         weights = weights_of_classes(self.class_weight, y, is_partial=is_partial)
         return weights if sample_weight is None else sample_weight * weights
 
-    def _ready_target(self, y: Array) -> Array | None:
-        if self._label_binarizer.y_type_ != "multiclass" or self.class_weight is not None:
-            return None
-        return ready_labels(y, self.classes_) if name_of(self.loss) in LABELLED else None
+    def _ready_targets(self) -> Callable[[Array], Array | None]:
+        kind, classes = self._label_binarizer.y_type_, self.classes_
+        if self.class_weight is None and kind == "binary" and len(classes) == 2:
+            return partial(ready_sides, classes=classes, dtype=self._dtype)
+        if self.class_weight is None and kind == "multiclass" and name_of(self.loss) in LABELLED:
+            return partial(ready_labels, classes=classes)
+        return not_ready
 
     def _output_activation(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"

@@ -6,7 +6,7 @@ its loss and its score.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from retrograd.estimators.classifier import MLPClassifier
 from retrograd.estimators.form import HeadsForm, activations_of
 from retrograd.estimators.labels import be_told
 from retrograd.estimators.losses import LOG_LOSS, SQUARED_ERROR, require_output
+from retrograd.estimators.ongoing import not_ready
 from retrograd.estimators.prepare import Targets, plain_rows
 from retrograd.estimators.regressor import MLPRegressor
 from retrograd.estimators.tasks import (
@@ -317,8 +318,8 @@ class ManyHeads(BaseMLP):
             stratify[0] if len(stratify) == 1 else None,
         )
 
-    def _ready_target(self, y: Array) -> Array | None:
-        return None
+    def _ready_targets(self) -> Callable[[Array], Array | None]:
+        return not_ready
 
     def _output_activation(self) -> Any:
         return self._as_given({name: head.out_activation_ for name, head in self._heads.items()})

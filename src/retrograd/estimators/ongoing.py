@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import warnings
 from contextlib import nullcontext
-from itertools import accumulate, chain
+from dataclasses import replace
 from numbers import Integral
-from operator import is_
+from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,18 +28,21 @@ from retrograd.training.session import TrainingSession
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
+WEIGHTS = "coefs_", "intercepts_"
+COPIED = 2**16  # entries of rows that are copied sooner than the session is told of others
+
 
 class Ongoing:
     """A session that stays open from one call of partial_fit to the next.
 
-    Law: a call that goes this way leaves the model as one that does not, but for the arrays: its
-    weights are written into those that it has, where another call makes new ones.
+    Law: a call that goes this way leaves the model as one that does not. Its weights stay in the
+    session until somebody asks for them; where the model has some, training goes on from those.
     """
 
     def __init__(self, model: BaseMLP, run: Run, target: Target) -> None:
-        self._run, self._target = run, target
-        self._names = tuple(model._parameter_constraints)
-        self._parameters = [model.__dict__.get(name) for name in self._names]
+        self._run, self._target, self._ready = run, target, model._ready_targets()
+        self._parameters_of = itemgetter(*model._parameter_constraints)
+        self._parameters = self._parameters_of(vars(model))
         # What a list holds may change while it stays the same list.
         self._lists = [
             (own, list(own)) for own in self._parameters if isinstance(own, list | np.ndarray)
@@ -47,79 +50,80 @@ class Ongoing:
         # An integer seeds each call anew: equally many rows come in the same order again.
         self._is_seeded = isinstance(model.random_state, Integral)
         self._orders: dict[int, Array] = {}
-        # The model's weights are pieces of one block: whether they were changed is one look.
-        parts = listed(run.session.parameters())
-        self._weights = np.concatenate([part.ravel() for part in chain(*parts)])
-        self._known = self._weights.copy()
-        model.coefs_, model.intercepts_ = self._given = _pieces(self._weights, parts)
-        self._into = named(*_pieces(self._weights, parts))  # for us, whatever a user does to his
+        self._rows: tuple[Array, Array] | None = None  # of the last call that came this way
 
     @property
     def session(self) -> TrainingSession:
         """The session that is open."""
         return self._run.session
 
-    def rows(self, model: BaseMLP, X: Any, y: Any) -> Rows | None:
-        """X and y as rows of the session, where they need no more checks; else None."""
-        dtype = model._dtype
+    def takes(self, model: BaseMLP, X: Any, y: Any) -> Array | None:
+        """The targets of y, where X and y are rows for the session without more checks."""
+        attributes = vars(model)
         if (
             type(X) is not np.ndarray
             or type(y) is not np.ndarray
-            or X.dtype != dtype
+            or X.dtype != attributes["_fitted_dtype"]
             or X.ndim != 2
-            or X.shape[1] != model.n_features_in_
+            or X.shape[1] != attributes["n_features_in_"]
             or not 0 < len(X) == len(y)
-            or hasattr(model, "feature_names_in_")
+            or "feature_names_in_" in attributes
             or not is_finite(X)
-            or not all(map(is_, map(model.__dict__.get, self._names), self._parameters))
-            or any(list(own) != known for own, known in self._lists)
+            or not all(map(is_, self._parameters_of(attributes), self._parameters))
+            or (self._lists and any(list(own) != known for own, known in self._lists))
         ):
             return None
-        array = model._ready_target(y)
-        if array is None or array.shape[1:] != self._target.array.shape[1:]:
-            return None
-        target = Target(array, self._target.shape, self._target.dtype)
-        return Rows(np.ascontiguousarray(X), target)
+        found = self._ready(y)
+        fits = found is not None and found.shape[1:] == self._target.array.shape[1:]
+        return found if fits else None
 
-    def go(self, model: BaseMLP, rows: Rows) -> None:
-        """One epoch over these rows."""
-        run, session = self._run, self._run.session
-        if not self._has_weights(model):
+    def go(self, model: BaseMLP, X: Array, y: Array) -> None:
+        """One epoch over rows that the session takes, y their targets."""
+        run, session, attributes = self._run, self._run.session, model.__dict__
+        if not attributes.keys().isdisjoint(WEIGHTS):  # read since the last call, or assigned
             session.assign(named(*model._weights()))
             run.mark()
+            for name in WEIGHTS:
+                attributes.pop(name, None)
         session.optimizer = model._optimizer.optimizer  # whose rate may have been assigned
-        session.feed(rows)
-        self._order(model, len(rows))
+        self._feed(X, y)
+        self._order(model, len(X))
         # One batch is soon over: Ctrl-C then comes as it may. A handler of signals costs more.
-        is_long = len(rows) > run.batch_size
+        is_long = len(X) > run.batch_size
         try:
             with Interrupt() if is_long else nullcontext(never) as interrupted:
                 run.epoch(interrupted)
-                self._give(model)
             is_broken_off = interrupted()
         except KeyboardInterrupt:
             is_broken_off = True
-            self._bring_back(model)
+            session.engine.restore(run.last)  # the last state that is whole
         except BaseException:
-            self._bring_back(model)
+            session.engine.restore(run.last)
             raise
         if is_broken_off:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         run.require_finite_loss()
 
-    def _give(self, model: BaseMLP) -> None:
-        """Give the model the session's weights."""
-        self.session.parameters(self._into)
-        self._known[:] = self._weights
-        model.coefs_, model.intercepts_ = map(list, self._given)
+    def _feed(self, X: Array, y: Array) -> None:
+        """Hand rows to the session; equally many small ones take the place of those before."""
+        if self._rows is not None and len(X) == len(self._rows[0]):
+            for own, given in zip(self._rows, (X, y), strict=True):
+                own[...] = given
+            return
+        is_small = X.size <= COPIED
+        self._rows = (np.array(X, order="C"), np.array(y)) if is_small else None
+        X, y = self._rows or (np.ascontiguousarray(X), y)
+        self.session.feed(Rows(X, replace(self._target, array=y)))
 
-    def _bring_back(self, model: BaseMLP) -> None:
-        """Give the session and the model the last state that is whole."""
-        self.session.engine.restore(self._run.last)
-        self._give(model)
+    def hand_over(self, model: BaseMLP) -> None:
+        """Give the model the session's weights in new arrays, but for those that it has."""
+        found = listed(self.session.parameters())
+        for name, weights in zip(WEIGHTS, found, strict=True):
+            model.__dict__.setdefault(name, weights)
 
-    def settle(self) -> None:
-        """Give the model the optimizer's state, for whoever goes on from it without the session."""
+    def settle(self, model: BaseMLP) -> None:
+        """Give the model what is in the session, for whoever goes on without that."""
+        self.hand_over(model)
         self._run.keep_state()
 
     def _order(self, model: BaseMLP, n_rows: int) -> None:
@@ -133,32 +137,38 @@ class Ongoing:
         if self._is_seeded:
             self._orders = {n_rows: order}
 
-    def _has_weights(self, model: BaseMLP) -> bool:
-        """Whether the model's weights are those that it was given, none assigned or changed."""
-        return (
-            all(
-                len(own) == len(given) and all(map(is_, own, given))
-                for own, given in zip((model.coefs_, model.intercepts_), self._given, strict=True)
-            )
-            and (self._weights == self._known).all()
-        )
 
-
-def _pieces(block: Array, like: tuple[list[Array], list[Array]]) -> tuple[list[Array], list[Array]]:
-    """A block as arrays of these shapes, one after another."""
-    ends = accumulate(part.size for part in chain(*like))
-    cut = iter(np.split(block, [*ends]))
-    coefs, intercepts = ([next(cut).reshape(part.shape) for part in parts] for parts in like)
-    return coefs, intercepts
+def not_ready(y: Array) -> None:
+    """No y is taken without all checks: None."""
 
 
 def ready_labels(y: Array, classes: Array) -> Array | None:
-    """The place of each label among three classes or more, (n,) int64; None if that is not plain.
+    """The place of each label among the classes, (n,) int64; None if that is not plain.
 
     >>> ready_labels(np.array([5, 3]), np.array([3, 4, 5]))
     array([2, 0])
     """
-    if y.ndim != 1 or y.dtype != classes.dtype or y.dtype.kind not in "biuU" or len(classes) < 3:
+    if y.ndim != 1 or y.dtype != classes.dtype or y.dtype.kind not in "biuU":
         return None
     places = np.asarray(classes.searchsorted(y), np.int64)
-    return places if (classes.take(places, mode="clip") == y).all() else None
+    is_known = classes.take(places, mode="clip") == y
+    return places if np.logical_and.reduce(is_known) else None
+
+
+def ready_sides(y: Array, classes: Array, dtype: np.dtype[Any]) -> Array | None:
+    """0 or 1 for each of the labels of two classes, (n, 1); None if that is not plain.
+
+    >>> ready_sides(np.array([5, 3]), np.array([3, 5]), np.dtype(np.float32)).tolist()
+    [[1.0], [0.0]]
+    """
+    places = ready_labels(y, classes)
+    return None if places is None else places.astype(dtype)[:, None]
+
+
+def ready_numbers(y: Array, dtype: np.dtype[Any]) -> Array | None:
+    """Finite numbers (n,) of this dtype as a column, (n, 1); None if they are not plain.
+
+    >>> ready_numbers(np.array([5.0, 3.0]), np.dtype(np.float64)).tolist()
+    [[5.0], [3.0]]
+    """
+    return y[:, None] if y.dtype == dtype and y.ndim == 1 and is_finite(y) else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
-from retrograd.arrays import Array, cast, is_finite, require_finite
+from retrograd.arrays import Array, cast, require_finite
 from retrograd.errors import OptionError
 from retrograd.estimators import options
 from retrograd.estimators.base import BaseMLP
@@ -29,6 +30,7 @@ from retrograd.estimators.losses import (
     outputs_each,
     require_means,
 )
+from retrograd.estimators.ongoing import not_ready, ready_numbers
 from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.prepare import Targets
 from retrograd.estimators.validation import Score, given
@@ -257,9 +259,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]  # scikit-lea
         target = Target(truth, (rows, truth.shape[1]), dtype)
         return Targets(target, truth.shape[1] * outputs_each(self.loss), truth)
 
-    def _ready_target(self, y: Array) -> Array | None:
-        is_ready = y.dtype == self._dtype and y.ndim == 1 and is_finite(y)
-        return y[:, None] if is_ready and output_of(self.loss) != "exp" else None
+    def _ready_targets(self) -> Callable[[Array], Array | None]:
+        if output_of(self.loss) == "exp":  # which takes none below 0
+            return not_ready
+        return partial(ready_numbers, dtype=self._dtype)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -64,7 +64,8 @@ class TrainingSession:
             require_finite(value, f"parameter {name}")
         self._sizes: tuple[int, int, Array] | None = None  # of the batches of an epoch
         self._known_l2: tuple[Array, float | Array] | None = None  # of batches of these weights
-        self._numbers: tuple[Optimizer, dict[str, Rate]] | None = None  # of the optimizer seen last
+        # Of the optimizer seen last: its numbers, and those that follow the steps.
+        self._numbers: tuple[Optimizer, dict[str, float], dict[str, Rate]] | None = None
         self.names, self.n_outputs = tuple(network.parameters), network.n_outputs
         fixed = network.statistics | frozen
         self.frozen, self.trained = frozen, tuple(x for x in self.names if x not in fixed)
@@ -153,12 +154,13 @@ class TrainingSession:
         """The scalars of the next steps, over these rows: a number, or one for each batch."""
         assert self.optimizer is not None
         n_batches = -(-len(order) // batch_size)
-        numbers: dict[str, float | Array] = self._numbers_of_J(order, batch_size)
         if self._numbers is None or self._numbers[0] is not self.optimizer:
-            self._numbers = self.optimizer, self.optimizer.numbers()
-        for name, value in self._numbers[1].items():
-            done = int(self.engine.read(COUNT)) if callable(value) else 0
-            numbers[name] = rates(value, done, n_batches)
+            self._numbers = self.optimizer, *_parted(self.optimizer.numbers())
+        _, fixed, moving = self._numbers
+        numbers = {**self._numbers_of_J(order, batch_size), **fixed}
+        if moving:
+            done = int(self.engine.read(COUNT))
+            numbers |= {name: rates(rate, done, n_batches) for name, rate in moving.items()}
         return numbers
 
     def replayed(self, order: Array) -> Replay:
@@ -370,6 +372,12 @@ class TrainingSession:
         assert self.optimizer is not None
         numbers, last = self.optimizer.numbers(), max(int(self.engine.read(COUNT)) - 1, 0)
         return {**known, **{name: at(numbers[name], last) for name in names}}
+
+
+def _parted(numbers: Mapping[str, Rate]) -> tuple[dict[str, float], dict[str, Rate]]:
+    """The numbers of an optimizer: those that stay, and those that follow the steps."""
+    moving: dict[str, Rate] = {x: rate for x, rate in numbers.items() if callable(rate)}
+    return {name: at(numbers[name], 0) for name in numbers if name not in moving}, moving
 
 
 def _part(numbers: Mapping[str, float | Array], part: slice) -> dict[str, float | Array]:

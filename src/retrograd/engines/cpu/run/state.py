@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from retrograd.engines.cpu.run.memory import ALIGN, allocate
 from retrograd.errors import ShapeError, unknown_name
 from retrograd.graph.node import Array, Node
 from retrograd.graph.shape import Shape, show
+
+SHORT = 8192  # entries that BLAS adds up on one thread
 
 Blocks = Mapping[np.dtype[Any], Array]
 
@@ -50,6 +53,7 @@ class State:
             }
             for i in range(n_copies)
         ]
+        self._pieces: dict[tuple[str, ...], list[Array]] = {}
         self._views = {name: self.view(name, self._blocks) for name in nodes}
 
     @property
@@ -95,15 +99,32 @@ class State:
     def not_finite(self, among: Collection[str] | None = None) -> str | None:
         """The name of the first variable, of these or of all, that is not finite."""
         # Padding may hold anything: where memory is not finite, the variables in it are looked at.
-        # Copy by copy: of a long block BLAS would take a sum with several threads, and wake them.
-        names = self._views if among is None else among
-        if among is None:
-            pieces = (own for block in self._blocks.values() for own in block)
-        else:
-            pieces = (arrays[name] for arrays in self.arrays for name in among)
+        names = tuple(self._views if among is None else among)
+        pieces = self._pieces.get(names)
+        if pieces is None:
+            pieces = self._pieces[names] = self._memory_of(names)
         if all(map(is_finite, pieces)):
             return None
         return next((name for name in names if not is_finite(self._views[name])), None)
+
+    def _memory_of(self, names: Collection[str]) -> list[Array]:
+        """The memory of these variables, copy by copy; what lies close by is one short piece.
+
+        Of a long piece BLAS would take a sum with several threads, and wake them.
+        """
+        pieces: dict[np.dtype[Any], list[tuple[int, int]]] = {}
+        for layout, start, n in sorted(map(self._places.__getitem__, names), key=itemgetter(1)):
+            own = pieces.setdefault(layout.dtype, [])
+            if own and start + n - own[-1][0] <= SHORT:
+                own[-1] = own[-1][0], start + n
+            else:
+                own.append((start, start + n))
+        return [
+            block[low:high]
+            for dtype, own in pieces.items()
+            for block in self._blocks[dtype]
+            for low, high in own
+        ]
 
     def snapshot(self, into: Snapshot | None = None) -> Packed:
         """A copy of all variables, in the memory of an older one if it is given."""

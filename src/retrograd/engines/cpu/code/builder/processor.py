@@ -1,4 +1,4 @@
-"""What differs between processor families in generated code: floating-point mode, and waiting."""
+"""Instructions for the processor itself: its floating-point mode, waiting, its caches."""
 
 from __future__ import annotations
 
@@ -52,3 +52,9 @@ def pause(builder: ir.IRBuilder, target: Target) -> None:
         _intrinsic(builder, "llvm.x86.sse2.pause", ir.VoidType())
     else:
         _intrinsic(builder, "llvm.aarch64.hint", ir.VoidType(), ir.Constant(I32, 1))
+
+
+def ask_for(builder: ir.IRBuilder, place: Any) -> None:
+    """Start to bring a line of memory into the caches."""
+    to_read, into_all_caches, data = (ir.Constant(I32, x) for x in (0, 3, 1))
+    _intrinsic(builder, "llvm.prefetch.p0", ir.VoidType(), place, to_read, into_all_caches, data)

@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from llvmlite import ir
 
 from retrograd.engines.cpu.code.builder.lanes import Lanes, Value
 
-ESTIMATE = "llvm.x86.avx512.rsqrt14.ps.512"
-CLASS = "llvm.x86.avx512.fpclass.ps.512"
+BYTES = 64  # of a vector of AVX-512, whose instructions these are
+SUFFIX = {np.dtype(np.float32): "ps.512", np.dtype(np.float64): "pd.512"}
 KINDS = 0x02 | 0x04 | 0x20 | 0x08  # +0, -0, denormals (taken for 0), +infinity
-LANES = 16  # of that instruction; only AVX-512 has vectors of so many float32
 
 
 def sqrt(v: Lanes, x: Value) -> Value:
-    """The square root: correctly rounded, or to 1 ulp in float32 with AVX-512.
+    """The square root: correctly rounded, or to 1 ulp with AVX-512.
 
-    There the instruction occupies a core for 12 cycles. An estimate of 1/sqrt(x) to 14 bits, which
-    one step of Newton's method doubles, takes 4   [Cody & Waite 1980, ch. 4].
+    There the instruction occupies a core for 12 cycles in float32 and 24 in float64. An estimate of
+    1/sqrt(x) to 14 bits, which each step of Newton's method doubles, takes 4 and 8
+    [Cody & Waite 1980, ch. 4].
     """
-    if v.n != LANES or v.dtype != np.float32:
+    if v.n * v.dtype.itemsize != BYTES:
         return v.sqrt(x)
-    y = _estimate(v, x)
-    # s = x y is sqrt(x) to 14 bits, and s + s (1 - s y) / 2 to 24; nothing here becomes denormal.
+    mask = ir.IntType(v.n)
+    y = _call(v, "rsqrt14", v.type, [x, v.const(0.0), ir.Constant(mask, -1)])
+    half = v.const(0.5)
+    if v.dtype == np.float64:
+        s = v.mul(x, y)
+        y = v.fma(y, v.fma(v.mul(s, v.const(-0.5)), y, half), y)
+    # s = x y is sqrt(x) to half of the bits, s + s (1 - s y) / 2 to all; nothing becomes denormal.
     s = v.mul(x, y)
-    root = v.fma(s, v.fma(v.mul(s, v.const(-0.5)), y, v.const(0.5)), s)
+    root = v.fma(s, v.fma(v.mul(s, v.const(-0.5)), y, half), s)
     # Of 0 the estimate is infinite, of infinity 0: both are their own roots.
-    return v.select(_is_zero_or_infinite(v, x), x, root)
+    is_own_root = _call(v, "fpclass", v.mask_type, [x, ir.Constant(ir.IntType(32), KINDS)])
+    return v.select(is_own_root, x, root)
 
 
-def _is_zero_or_infinite(v: Lanes, x: Value) -> Value:
-    module = v.builder.module
-    function = module.globals.get(CLASS)
+def _call(v: Lanes, name: str, kind: ir.Type, arguments: Sequence[Value]) -> Value:
+    """The result of an instruction of AVX-512."""
+    module, full = v.builder.module, f"llvm.x86.avx512.{name}.{SUFFIX[v.dtype]}"
+    function = module.globals.get(full)
     if function is None:
-        mask = ir.VectorType(ir.IntType(1), LANES)
-        function = ir.Function(module, ir.FunctionType(mask, [v.type, ir.IntType(32)]), CLASS)
-    return v.builder.call(function, [x, ir.Constant(ir.IntType(32), KINDS)])
-
-
-def _estimate(v: Lanes, x: Value) -> Value:
-    mask = ir.IntType(LANES)
-    module = v.builder.module
-    function = module.globals.get(ESTIMATE)
-    if function is None:
-        function = ir.Function(module, ir.FunctionType(v.type, [v.type, v.type, mask]), ESTIMATE)
-    return v.builder.call(function, [x, v.const(0.0), ir.Constant(mask, -1)])
+        taken = ir.FunctionType(kind, [each.type for each in arguments])
+        function = ir.Function(module, taken, full)
+    return v.builder.call(function, arguments)

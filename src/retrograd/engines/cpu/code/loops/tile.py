@@ -16,8 +16,9 @@ from typing import Any
 from llvmlite import ir
 
 from retrograd.engines.cpu.abi.scratch import FIRST_CACHE, SOME_ROWS
-from retrograd.engines.cpu.code.builder.integers import I32, POINTER, Int, as_value, loop
+from retrograd.engines.cpu.code.builder.integers import POINTER, Int, as_value, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
+from retrograd.engines.cpu.code.builder.processor import ask_for
 from retrograd.engines.cpu.code.loops.axes import store_all
 from retrograd.engines.cpu.code.values.access import Operand, memory_type
 from retrograd.engines.cpu.code.values.body import Body
@@ -26,7 +27,6 @@ from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.program import Kernel, is_number, squeezed
 
-PREFETCH = "llvm.prefetch.p0"
 AHEAD = 8  # rows of B: about as many as are worked on while memory answers
 INLINE = 200  # gates of a block up to which each of its vectors has code of its own
 
@@ -226,7 +226,7 @@ class Tile:
             start = integers.add(integers.mul(integers.add(block.i, row), down), block.j)
             for w in range(block.panel.width):
                 offset = integers.add(start, w * body.n)
-                ask_for(body, body.gep(place.pointer, memory_type(x.dtype), offset))
+                ask_for(body.builder, body.gep(place.pointer, memory_type(x.dtype), offset))
 
     def _ask_for_b(self, b: Matrix, k: Size, i: Int, width: int) -> None:
         """Ask for the vectors of B that are needed some rows later.
@@ -243,15 +243,4 @@ class Tile:
         later = body.integers.mul(body.integers.add(i, AHEAD), b.down)
         line = body.gep(b.pointer, self.v.scalar, later)
         for w in range(width):
-            ask_for(body, body.gep(line, self.v.scalar, w * body.n))
-
-
-def ask_for(body: Body, place: Any) -> None:
-    """Start to bring a line of memory into the caches."""
-    builder = body.builder
-    function = builder.module.globals.get(PREFETCH)
-    if function is None:
-        kinds = [POINTER, I32, I32, I32]
-        function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), PREFETCH)
-    to_read, into_all_caches, data = (ir.Constant(I32, x) for x in (0, 3, 1))
-    builder.call(function, [place, to_read, into_all_caches, data])
+            ask_for(body.builder, body.gep(line, self.v.scalar, w * body.n))
