@@ -25,7 +25,10 @@ NUMBER_COST = 8  # the same for a single number, which each kernel would compute
 
 @dataclass(eq=False)
 class Group:
-    """A kernel in the making. `before`: the groups that must have run, as bits of their numbers."""
+    """A kernel in the making. `before`: the groups that must have run, as bits of their numbers.
+
+    `is_by_row`: see `Kernel`.
+    """
 
     number: int
     heavy: Node | None
@@ -152,25 +155,37 @@ def _open_rows(
     home: Mapping[Node, Group],
     stored: Mapping[Node, object],
 ) -> Group | None:
-    """The group that goes over rows for a reduction: one that is there, or one for its chain."""
-    if not is_row_reduction(node):
+    """The group that goes row by row for a reduction: one that there is, or one for its chain.
+
+    Such a one may be made of the map that its operand comes from.
+    """
+    if not is_row_reduction(node) or not is_by_row(node, squeezed(node.inputs[0].shape), stored):
         return None
     space = node.inputs[0].shape
-    if not is_by_row(node, squeezed(space), stored):
-        return None
     makers = _makers(node, home, stored)
+    before = _before(makers)
+    for group in reversed(groups):
+        is_like = group.is_by_row and squeezed(group.space) == squeezed(space)
+        if is_like and not before >> group.number & 1:
+            return group
+    if node not in rows:
+        return None
+    for group in makers:
+        is_map = group.heavy is None and not group.is_by_row and not before >> group.number & 1
+        if is_map and all(is_by_row(x, squeezed(space), stored) for x in group.stores):
+            break
+    else:
+        group = _open(groups, None, space)
+    group.space, group.is_by_row = space, True
+    return group
+
+
+def _before(makers: Iterable[Group]) -> int:
+    """What runs before some groups, as bits of the numbers."""
     before = 0
     for maker in makers:
         before |= maker.before
-    for group in reversed(groups):
-        if group.is_by_row and squeezed(group.space) == squeezed(space):
-            if not before >> group.number & 1:
-                return group
-    if node not in rows:
-        return None
-    group = _open(groups, None, space)
-    group.is_by_row = True
-    return group
+    return before
 
 
 def _makers(
@@ -192,16 +207,15 @@ def _join(
     It must not wait, through another group, for what this group makes.
     """
     makers = _makers(node, home, stored)
-    before = 0
-    for maker in makers:
-        before |= maker.before
+    before = _before(makers)
     candidates = sorted((g for g in makers if makers[g] or g.is_by_row), key=lambda g: -g.number)
     if is_number(node):
         candidates += [g for g in groups if g not in makers and g.heavy is None]
     for group in candidates:
-        fits = group.keeps_lanes and squeezed(group.space) == squeezed(node.shape)
+        space = squeezed(group.space)
+        fits = group.keeps_lanes and space == squeezed(node.shape)
         if group.is_by_row:
-            fits = is_by_row(node, squeezed(group.space), stored)
+            fits = is_by_row(node, space, stored)
         waits = before >> group.number & 1
         if fits and not waits:
             return group

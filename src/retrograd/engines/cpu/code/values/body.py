@@ -66,7 +66,7 @@ class Body(Access):
         self.given.clear()
 
     def forget_values(self) -> None:
-        """Start another turn of a loop: what was computed before is not at hand, what is given is."""
+        """Start another turn of a loop: of earlier values only those given are at hand."""
         self._memo.clear()
 
     # Values.
