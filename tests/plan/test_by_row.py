@@ -107,11 +107,11 @@ def test_a_kernel_over_rows_reduces_only_rows_of_its_space():
 
 def test_a_kernel_over_rows_is_said_to_be_one():
     program = program_of(lambda x: [rg.softmax(x)])
-    with pytest.raises(GraphError, match="kernel 0 computes .*made around"):
+    with pytest.raises(GraphError, match=r"kernel 0 computes .*made around"):
         verify(changed(program, is_by_row=False))
 
 
 def test_a_kernel_over_rows_needs_no_other_row():
     program = program_of(lambda x: [x[:, ::-1] * 2.0])
-    with pytest.raises(GraphError, match="kernel 0 of rows .* row by row"):
+    with pytest.raises(GraphError, match=r"kernel 0 of rows .* row by row"):
         verify(changed(program, is_by_row=True, space=(rg.rows, 5)))
