@@ -47,31 +47,50 @@ def is_transposition(body: Body, kernel: Kernel) -> bool:
 
 
 def run_transposition(body: Body, kernel: Kernel, low: Any, high: Any) -> None:
-    """y[i, j] = x[j, i] for rows i of y from low to high.
+    """y[i, j] = x[j, i] for rows i of y from low to high, a block of n by n at a time.
 
-    A block of n by n is read as n vectors and written as n vectors. Beyond the last row of x its
-    last row is read again, beyond the last of y nothing is written: padding takes what is left.
+    The last block along a row overlaps the one before it. Where x has no n rows, or how many is not
+    known yet, a function turns blocks: beyond the last row of x it reads the last again.
     """
     node = kernel.stores[0]
     x = node.inputs[0]
     n, b, integers = body.n, body.builder, body.integers
-    v = body.lanes(node.dtype)
+    v, item = body.lanes(node.dtype), node.dtype.itemsize
     of_x, of_y = (body.places[a].layout.strides(body.rows, integers)[0] for a in (x, node))
-    columns = _size(body, squeezed(node.shape)[1])
+    rows, columns = (_size(body, size) for size in squeezed(node.shape))
+
+    def places(down: Int, across: Int) -> list[Any]:
+        first = [(x, across, of_x, down), (node, down, of_y, across)]
+        offsets = [integers.add(integers.mul(i, of), j) for _, i, of, j in first]
+        return [
+            body.gep(body.places[a].pointer, v.scalar, offset)
+            for (a, *_), offset in zip(first, offsets, strict=True)
+        ]
+
+    def turn(down: Int, across: Int, count: int) -> None:
+        source, to = places(down, integers.min(across, columns - n))
+        found = [body.gep(source, v.scalar, integers.mul(r, of_x)) for r in range(n)]
+        vectors = turned(b, [b.load(p, align=item, typ=v.type) for p in found])
+        for r, vector in enumerate(vectors[:count]):
+            b.store(vector, body.gep(to, v.scalar, integers.mul(r, of_y)), align=item)
+
+    if isinstance(rows, int) and isinstance(columns, int) and columns >= n:
+        whole = rows // n * n
+        if whole:
+            with (
+                loop(b, low, integers.min(high, whole), n) as down,
+                loop(b, 0, columns, n) as across,
+            ):
+                turn(down.i, across.i, n)
+        if whole < rows:
+            with b.if_then(integers.less(whole, high)), loop(b, 0, columns, n) as across:
+                turn(whole, across.i, rows - whole)
+        return
     with loop(b, low, high, n) as down, loop(b, 0, columns, n) as across:
-        last = integers.sub(columns, 1)
-        vectors = []
-        for r in range(n):
-            row = integers.min(integers.add(across.i, r), last)
-            offset = integers.add(integers.mul(row, of_x), down.i)
-            pointer = body.gep(body.places[x].pointer, v.scalar, offset)
-            vectors.append(b.load(pointer, align=node.dtype.itemsize, typ=v.type))
-        for r, vector in enumerate(turned(b, vectors)):
-            row = integers.add(down.i, r)
-            offset = integers.add(integers.mul(row, of_y), across.i)
-            pointer = body.gep(body.places[node].pointer, v.scalar, offset)
-            with b.if_then(integers.less(row, high)):
-                b.store(vector, pointer, align=node.dtype.itemsize)
+        source, to = places(down.i, across.i)
+        of_block = integers.min(integers.sub(columns, across.i), n)
+        of_column = integers.min(integers.sub(high, down.i), n)
+        turn_block(v, Rows(source, of_x, of_block), Rows(to, of_y, of_column))
 
 
 def _size(body: Body, size: Size) -> Int:
