@@ -55,7 +55,7 @@ class Adder:
         opened.n = state["n"]
         return opened
 
-    def run(self, step, order, scalars=None, *, batch_size=None, stop=None):
+    def run(self, step, order, scalars=None, *, batch_size=None, pass_rows=None, stop=None):
         old, self.n = self.n, self.n + len(order) // (batch_size or len(order))
         return {"n": np.arange(old, self.n)}
 

@@ -194,6 +194,7 @@ def test_the_package_knows_no_other_names():
 AT_ONCE = {
     "adam": {},
     "several whole batches": {"batch_size": 26},
+    "a short last batch": {"batch_size": 50},
     "stops": {"tol": 1e-2, "n_iter_no_change": 1, "learning_rate_init": 0.05, "max_iter": 60},
     "adaptive": {
         "solver": "sgd",
@@ -213,13 +214,13 @@ AT_ONCE = {
 def runs(monkeypatch):
     """The rows of each native run of training."""
     found = []
-    epoch = TrainingSession.epoch
+    epochs = TrainingSession.epochs
 
-    def counted(self, order, *args, **params):
-        found.append(len(order))
-        return epoch(self, order, *args, **params)
+    def counted(self, orders, *args):
+        found.append(orders.size)
+        return epochs(self, orders, *args)
 
-    monkeypatch.setattr(TrainingSession, "epoch", counted)
+    monkeypatch.setattr(TrainingSession, "epochs", counted)
     return found
 
 

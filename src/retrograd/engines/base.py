@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from retrograd.graph.node import Array, Node
 from retrograd.graph.step import Step
 
@@ -26,6 +28,7 @@ class Session(Protocol):
         scalars: Mapping[str, float | Array] | None = None,
         *,
         batch_size: int | None = None,
+        pass_rows: int | None = None,
         stop: Callable[[], bool] | None = None,
         only: Sequence[int] | None = None,
     ) -> dict[str, Array]:
@@ -37,7 +40,10 @@ class Session(Protocol):
                 also (M, n), an order for each.
             scalars: for each scalar of the step a number, or (n_batches,) with one for each batch.
                 With copies also (M, n_batches).
-            batch_size: rows in a batch, the last may be shorter; all of `order` by default.
+            batch_size: rows in a batch, the last may be shorter; all of a pass by default.
+            pass_rows: of an order of several passes, epochs one after another, the rows of each:
+                no batch has rows of two, so the last of each may be shorter. It divides n, which
+                it is by default.
             stop: asked between batches, before each but the first, or at least every 0.1 seconds
                 where batches are shorter; once it says yes, no further batch runs. All copies have
                 then run equally many.
@@ -114,6 +120,20 @@ class Listed(Protocol):
     @property
     def listing(self) -> Listing:
         """What the function is made of."""
+        ...
+
+
+@runtime_checkable
+class Shuffles(Protocol):
+    """An engine that shuffles orders faster than NumPy does."""
+
+    def shuffle(self, generators: Sequence[np.random.RandomState], orders: Array) -> None:
+        """Shuffle the orders of each generator (generators, n_orders, n), int64, without gaps.
+
+        The first is shuffled where it lies; each other becomes the one before it, shuffled once
+        more. The generators are different ones. Law: orders and generators are then as
+        `RandomState.shuffle` leaves them.
+        """
         ...
 
 

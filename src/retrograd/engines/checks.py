@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.arrays import is_finite
+from retrograd.engines.batches import Batches, checked_batches
 from retrograd.errors import (
     DataError,
     DtypeError,
@@ -119,16 +120,20 @@ class Call:
 
     - `step`: the step of that name.
     - `order`: (n,) int64; with copies (copies, n).
-    - `size`: rows a batch, at least 1, and at most n where n is not 0. The last may have fewer.
-    - `n_batches`: 0 where n is 0.
+    - `batches`: how the order is cut into them. `n_batches`: how many it has; 0 where n is 0.
     - `scalars`: as `checked_scalars` gives them.
     """
 
     step: Step
     order: Array
-    size: int
+    batches: Batches
     n_batches: int
     scalars: dict[str, Array]
+
+    def rows_of(self, batch: int) -> Array:
+        """The part of the order that is a batch, of all copies."""
+        start = self.batches.start
+        return self.order[..., start(batch) : start(batch + 1)]
 
 
 def checked_call(
@@ -138,6 +143,7 @@ def checked_call(
     scalars: Mapping[str, float | Array] | None,
     *,
     batch_size: int | None,
+    pass_rows: int | None,
     n_rows: int | None,
     copies: int | None = None,
 ) -> Call:
@@ -145,10 +151,10 @@ def checked_call(
     step = checked_step(steps, name, batch_size)
     rows = checked_order(order, n_rows, copies)
     n = rows.shape[-1]
-    size = max(1, n if batch_size is None else min(batch_size, n))
-    n_batches = -(-n // size)
+    batches = checked_batches(n, batch_size, pass_rows)
+    n_batches = batches.count(n)
     found = checked_scalars(step, scalars or {}, n_batches, copies)
-    return Call(step, rows, size, n_batches, found)
+    return Call(step, rows, batches, n_batches, found)
 
 
 def checked_step(steps: Mapping[str, Step], name: str, batch_size: int | None) -> Step:
@@ -185,13 +191,20 @@ def checked_order(order: Array, n_rows: int | None, copies: int | None = None) -
         raise DataError(
             f"session: order is a row of integers{several}, got {rows.dtype} {show(rows.shape)}"
         )
-    if n_rows is not None and rows.size:
+    if n_rows is not None and rows.size and not _are_below(rows, n_rows):
         low, high = np.minimum.reduce(rows, axis=None), np.maximum.reduce(rows, axis=None)
-        if low < 0 or high >= n_rows:
-            bad = low if low < 0 else high
-            raise DataError(f"session: order names row {bad} of {n_rows} rows")
+        raise DataError(f"session: order names row {low if low < 0 else high} of {n_rows} rows")
     rows = rows.astype(np.int64, copy=False)
     return rows if rows.shape == shapes[0] else np.broadcast_to(rows, shapes[0])
+
+
+def _are_below(rows: Array, n: int) -> bool:
+    """Whether integers are from 0 to n - 1."""
+    if rows.dtype == np.int64:  # as an unsigned number, one below 0 is larger than any n
+        rows = rows.view(np.uint64)
+    elif rows.dtype.kind == "i" and np.minimum.reduce(rows, axis=None) < 0:
+        return False
+    return bool(np.maximum.reduce(rows, axis=None) < n)
 
 
 def checked_scalars(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,7 @@ class CopiedSession:
         scalars: Mapping[str, float | Array] | None = None,
         *,
         batch_size: int | None = None,
+        pass_rows: int | None = None,
         stop: Callable[[], bool] | None = None,
         only: Sequence[int] | None = None,
     ) -> dict[str, Array]:
@@ -65,29 +67,30 @@ class CopiedSession:
             order,
             scalars,
             batch_size=batch_size,
+            pass_rows=pass_rows,
             n_rows=self._n_rows,
             copies=len(sessions),
         )
-        size, n_batches = call.size, call.n_batches
-        whole = (len(sessions), n_batches)
+        whole = (len(sessions), call.n_batches)
         rates = {name: np.broadcast_to(rate, whole) for name, rate in call.scalars.items()}
-        # Where all may be stopped they go batch by batch, so that all have run equally many.
-        at_once = max(1, n_batches) if stop is None else 1
-        pieces: list[dict[str, Array]] = []
-        for first in range(0, max(1, n_batches), at_once):
-            if stop is not None and first > 0 and stop():
-                break
-            last = first + at_once
+
+        def run(orders: Array, part: slice, **options: Any) -> dict[str, Array]:
             runs = [
                 session.run(
-                    step,
-                    call.order[m, first * size : last * size],
-                    {name: rate[m, first:last] for name, rate in rates.items()},
-                    batch_size=size,
+                    step, order, {name: rate[m, part] for name, rate in rates.items()}, **options
                 )
-                for m, session in enumerate(sessions)
+                for m, (session, order) in enumerate(zip(sessions, orders, strict=True))
             ]
-            pieces.append({name: np.stack([one[name] for one in runs]) for name in runs[0]})
+            return {name: np.stack([one[name] for one in runs]) for name in runs[0]}
+
+        if stop is None or not call.n_batches:
+            return run(call.order, slice(None), batch_size=batch_size, pass_rows=pass_rows)
+        # Where all may be stopped they go batch by batch, so that all have run equally many.
+        pieces: list[dict[str, Array]] = []
+        for i in range(call.n_batches):
+            if i > 0 and stop():
+                break
+            pieces.append(run(call.rows_of(i), slice(i, i + 1)))
         return {name: _joined([piece[name] for piece in pieces]) for name in pieces[0]}
 
     def feed(self, data: Mapping[str, Array]) -> None:

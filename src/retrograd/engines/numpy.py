@@ -145,22 +145,28 @@ class NumpySession:
         scalars: Mapping[str, float | Array] | None = None,
         *,
         batch_size: int | None = None,
+        pass_rows: int | None = None,
         stop: Callable[[], bool] | None = None,
         only: Sequence[int] | None = None,
     ) -> dict[str, Array]:
         """See `Session.run`."""
         checked_copies(only, None)
         call = checked_call(
-            self._steps, step, order, scalars, batch_size=batch_size, n_rows=self._n_rows
+            self._steps,
+            step,
+            order,
+            scalars,
+            batch_size=batch_size,
+            pass_rows=pass_rows,
+            n_rows=self._n_rows,
         )
-        outputs, size = call.step.outputs, call.size
+        outputs = call.step.outputs
         rates = [np.broadcast_to(rate, call.n_batches) for rate in call.scalars.values()]
         results: dict[str, list[Array]] = {name: [] for name in outputs}
         for i in range(call.n_batches):
             if stop is not None and i > 0 and stop():
                 break
-            batch = call.order[i * size : (i + 1) * size]
-            walk = self._run_one(step, batch, [rate[i] for rate in rates])
+            walk = self._run_one(step, call.rows_of(i), [rate[i] for rate in rates])
             for name, node in outputs.items():
                 results[name].append(np.array(walk.value(node)))
         return {name: _joined(outputs[name], parts) for name, parts in results.items()}

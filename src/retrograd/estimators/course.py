@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retrograd.arrays import Array, require_finite
+from retrograd.arrays import Array, is_finite, require_finite
 from retrograd.engines.base import Snapshot
 from retrograd.errors import DivergenceError
 from retrograd.estimators.base import BaseMLP
@@ -21,6 +21,25 @@ from retrograd.training.step import COUNT, state_at
 
 if TYPE_CHECKING:
     from retrograd.estimators.together import Together
+
+
+class Part(Mapping[str, Array]):
+    """The state of one among several: a copy of each variable when it is asked for.
+
+    `whole`: the variables, led by the copies; nobody writes into them any more.
+    """
+
+    def __init__(self, whole: Mapping[str, Array], number: int) -> None:
+        self._whole, self._number = whole, number
+
+    def __getitem__(self, name: str) -> Array:
+        return np.array(self._whole[name][self._number])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
 
 
 class Copy:
@@ -76,16 +95,12 @@ class Course(Run):
         return found
 
     def state(self) -> dict[str, Array]:
-        """The state at the first step; DataError unless the weights are finite."""
-        for name, value in self.parameters.items():
-            require_finite(value, f"parameter {name}")
+        """The state at the first step."""
         own = self.model._optimizer
         fresh = state_at(self.parameters, own.optimizer, self.parameters)
         if self.key:
             fresh[SEEN] = np.zeros(())
-        found = fresh | {name: value for name, value in own.state.items() if name in fresh}
-        self.n_steps = int(found[COUNT])
-        return found
+        return fresh | {name: value for name, value in own.state.items() if name in fresh}
 
     def enter(self, copy: Copy, batch_size: int) -> None:
         """Stand at the first epoch of a call."""
@@ -105,3 +120,25 @@ class Course(Run):
         found = retrace(session, before, order, self.batch_size, self.model.n_iter_ + 1)
         self.last = session.engine.snapshot()
         return found
+
+
+def first_states(courses: Sequence[Course]) -> dict[str, Array]:
+    """The states of all at the first step, by name, led by the courses.
+
+    Raises DataError unless the weights are finite.
+    """
+    lead, n = courses[0], len(courses)
+    if any(course.goes_on for course in courses):
+        states = [course.state() for course in courses]
+        found = {name: np.stack([state[name] for state in states]) for name in states[0]}
+        for course, count in zip(courses, found[COUNT], strict=True):
+            course.n_steps = int(count)
+    else:  # at rest but for the weights
+        found = {name: np.broadcast_to(x, (n, *x.shape)) for name, x in lead.state().items()}
+        found |= {
+            name: np.stack([one.parameters[name] for one in courses]) for name in lead.parameters
+        }
+    for name in lead.parameters:
+        for own in () if is_finite(found[name]) else found[name]:
+            require_finite(own, f"parameter {name}")
+    return found

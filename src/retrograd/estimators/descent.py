@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from retrograd.arrays import Array, is_finite
-from retrograd.engines.base import Snapshot
+from retrograd.engines.base import Shuffles, Snapshot
 from retrograd.errors import DivergenceError, FitDivergenceError
 from retrograd.estimators.form import listed
 from retrograd.estimators.notes import Notes
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LARGEST_AUTO_BATCH = 200
 AT_ONCE = 2**24  # rows times weights of the epochs in one call: some 10 ms
+MANY = 2000  # rows of orders from which on an engine draws them faster than NumPy
 SMALLEST_RATE = 1e-6  # the adaptive rate is not divided below it
 DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -116,14 +117,11 @@ class Run:
         )
 
     def n_certain(self) -> int:
-        """How many epochs may run at once: no rule ends one but the last, nothing looks between.
-
-        They are one sequence of batches, so each must have whole batches only.
-        """
+        """How many epochs may run at once: no rule ends one but the last, nothing looks between."""
         model, n_rows = self.model, len(self.order)
         looks = self.notes.held is not None or self.notes.calls_back or model.verbose
         moves = self.has_plateau or model._optimizer.schedule == "invscaling"
-        if self.is_partial or looks or moves or n_rows % self.batch_size:
+        if self.is_partial or looks or moves:
             return 1
         n_weights = sum(coef.size for coef in model.coefs_)
         n_left = model.max_iter - model.n_iter_
@@ -132,11 +130,7 @@ class Run:
 
     def draw(self, into: Array) -> Array:
         """Draw the orders of the next epochs: (n_epochs, rows)."""
-        for order in into:
-            order[:] = self.order
-            if self.model.shuffle:
-                self.rng.shuffle(order)  # as sklearn.utils.shuffle does, without its checks
-            self.order = order
+        draw([self], into[None])
         return into
 
     def next_order(self) -> Array:
@@ -150,7 +144,7 @@ class Run:
     def run(self, orders: Array, interrupted: Callable[[], bool]) -> bool:
         """Run and note the epochs of these orders (n_epochs, rows); whether all is over."""
         engine = self.session.engine
-        epoch = self.session.epoch(orders.ravel(), self.batch_size, interrupted, is_observed=False)
+        epoch = self.session.epochs(orders, self.batch_size, interrupted)
         has_diverged = engine.not_finite(self.session.names) is not None
         is_whole = epoch.n_rows == orders.size
         if len(orders) > 1 and (has_diverged or not is_whole):  # somewhere among them
@@ -265,6 +259,28 @@ class Run:
         own = () if self.session.reads_others else self.session.names
         rest: Snapshot = {name: self.last[name] for name in self.last if name not in own}
         self.model._optimizer = replace(self.model._optimizer, state=rest)
+
+
+def draw(runs: Sequence[Run], into: Array) -> None:
+    """Draw the orders of the next epochs of runs with the same parameters: (runs, n_epochs, rows).
+
+    They are those of sklearn.utils.shuffle, without its checks.
+    """
+    model = runs[0].model
+    into[:, 0] = [run.order for run in runs]
+    if not model.shuffle:
+        into[:] = into[:, :1]
+    elif into.size > MANY and isinstance(engine := model._place().find(), Shuffles):
+        engine.shuffle([run.rng for run in runs], into)
+    else:
+        for run, orders in zip(runs, into, strict=True):
+            order = orders[0]
+            for each in orders:
+                each[:] = order
+                run.rng.shuffle(each)
+                order = each
+    for run, orders in zip(runs, into, strict=True):
+        run.order = orders[-1]
 
 
 def batch_sizes(n_rows: int, batch_size: int) -> Array:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 
 from retrograd.arrays import Array
 from retrograd.errors import OptionError
@@ -16,6 +15,7 @@ from retrograd.estimators import ensemble_fit, ensemble_serial, options, stack
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.optimizers import has_partial_fit
 from retrograd.estimators.prepare import encoded, plain_inputs, plain_pair
+from retrograd.estimators.seeds import generator
 from retrograd.estimators.validation import Given
 
 NOT_SHARED = ("random_state", "verbose", "random_starts")
@@ -99,7 +99,7 @@ class BaseMLPEnsemble(BaseEstimator):  # type: ignore[misc]  # scikit-learn is n
         return [self._member_class(**params, random_state=int(seed)) for seed in seeds]
 
     def _fresh_members(self) -> list[BaseMLP]:
-        rng = check_random_state(self.random_state)
+        rng = generator(self.random_state)
         seeds = rng.randint(np.iinfo(np.int32).max, size=int(self.n_estimators))
         return self._new_members(seeds)
 

@@ -193,13 +193,13 @@ def set_out(
         X = learned(model, X, targets, order, task.sample_weight)
     if counts_later:
         begin(model, (X.shape[1], *hidden, targets.n_outputs), rng)
-    sizes = (X.shape[1], *hidden, targets.n_outputs)
-    if model._form().sizes != sizes:
+    sizes, form = (X.shape[1], *hidden, targets.n_outputs), model._form()
+    if form.sizes != sizes:
         raise ShapeError(
-            f"the weights are for the sizes {model._form().sizes}, the parameters and data ask for "
+            f"the weights are for the sizes {form.sizes}, the parameters and data ask for "
             f"{sizes}; fit with warm_start=False to begin again"
         )
-    for activation, units in zip(model._form().activations, hidden, strict=True):
+    for activation, units in zip(form.activations, hidden, strict=True):
         if callable(activation):
             require_rows_apart(activation, units)
     if model.loss not in GO_ON:

@@ -14,13 +14,15 @@ import numpy as np
 
 from retrograd.arrays import Array, rows_at_once
 from retrograd.engines.base import Session
+from retrograd.engines.batches import Batches
 from retrograd.errors import DivergenceError, FitDivergenceError
-from retrograd.estimators.course import Copy, Course
+from retrograd.estimators.course import Copy, Course, Part, first_states
 from retrograd.estimators.descent import (
     DIVERGED,
     INFINITE_LOSS,
     batch_size_of,
     batch_sizes,
+    draw,
     losses_of,
 )
 from retrograd.estimators.starts import is_judged_first, penalties
@@ -58,10 +60,8 @@ class Together:
         self._active = list(range(len(courses)))
         self._rates: tuple[list[Optimizer], int, Numbers] = [], 0, {}
         self.scores: dict[int, tuple[Array, Array]] = {}
-        states = [course.state() for course in courses]
-        stacked = {name: np.stack([state[name] for state in states]) for name in states[0]}
-        engine = courses[0].model._place().find()
-        self._session: Session = engine.open(steps, stacked, data.named(), copies=len(states))
+        engine, states = courses[0].model._place().find(), first_states(courses)
+        self._session: Session = engine.open(steps, states, data.named(), copies=len(courses))
         # After the last epochs and before them; the arrays of the last, each copied once.
         self._now, self._before = self._session.snapshot(), self._session.snapshot()
         self._apart: dict[str, Array] = {}
@@ -114,8 +114,7 @@ class Together:
             courses = [self.courses[m] for m in self._active]
             n_epochs = min(1 if self._say else course.n_certain() for course in courses)
             orders = np.empty((len(courses), n_epochs, self._n_rows), np.int64)
-            for course, own in zip(courses, orders, strict=True):
-                course.draw(own)
+            draw(courses, orders)
             if self._run(orders, interrupted):
                 return
 
@@ -128,6 +127,7 @@ class Together:
             in_row,
             self._numbers(in_row, n_epochs * len(self._sizes)),
             batch_size=self._size,
+            pass_rows=None if n_epochs == 1 else self._n_rows,
             stop=interrupted,
             only=active,
         )["J"]
@@ -178,7 +178,7 @@ class Together:
             self._rates = ([] if is_moving else optimizers), n_batches, found
         weights = np.tile(self._sizes, n_batches // len(self._sizes))
         if self._data.sample_weight is not None:
-            starts = np.arange(0, orders.shape[1], self._size)
+            starts = Batches(self._n_rows, self._size).starts(orders.shape[1])
             own_weights = self._data.sample_weight[orders]
             weights = np.stack([np.add.reduceat(one, starts) for one in own_weights])
         return {**found, L2: penalties(self._alpha, weights)}
@@ -204,11 +204,11 @@ class Together:
             figures = f"Iteration {epoch}, mean loss = {losses.mean():.8f}"
             self._say(f"{figures}, {len(self._active)} of {n} members")
 
-    def state_of(self, m: int) -> dict[str, Array]:
-        """A copy of a member's state after the last epoch."""
+    def state_of(self, m: int) -> Part:
+        """A member's state after the last epoch."""
         if not self._apart:
             self._apart = {name: self._now[name] for name in self._now}
-        return {name: np.array(value[m]) for name, value in self._apart.items()}
+        return Part(self._apart, m)
 
     def _stand(self, numbers: Sequence[int]) -> None:
         """Let members stand where they are."""

@@ -15,6 +15,7 @@ from retrograd.arrays import (
     rows_at_once,
 )
 from retrograd.engines.base import Engine, Session
+from retrograd.engines.batches import Batches
 from retrograd.nn.losses import JointLoss, Loss
 from retrograd.nn.network import Network
 from retrograd.nn.noise import SEED, SEEN
@@ -62,7 +63,7 @@ class TrainingSession:
         network.parameters.cast(rows.X.dtype)
         for name, value in network.parameters.items():
             require_finite(value, f"parameter {name}")
-        self._sizes: tuple[int, int, Array] | None = None  # of the batches of an epoch
+        self._sizes: tuple[tuple[int, ...], int, Array] | None = None  # of batches
         self._known_l2: tuple[Array, float | Array] | None = None  # of batches of these weights
         # Of the optimizer seen last: its numbers, and those that follow the steps.
         self._numbers: tuple[Optimizer, dict[str, float], dict[str, Rate]] | None = None
@@ -124,42 +125,71 @@ class TrainingSession:
 
         `is_observed`: whether the last batch tells its gradient's norm, which is NaN elsewhere.
         """
-        assert self.optimizer is not None
+        if not is_observed:
+            return self.epochs(order[None], batch_size, stop)
         n_batches = -(-len(order) // batch_size)
-        # Where the last batch begins, if it is one of its own.
-        split = (n_batches - 1) * batch_size if is_observed else len(order)
+        split = (n_batches - 1) * batch_size  # where the last batch begins, if it is one of its own
         numbers = self._scalars(order, batch_size)
         found: dict[str, Array] = {}
         last: dict[str, float] = {}
         if split:
-            most = _part(numbers, slice(0, -1)) if is_observed else numbers
+            most = _part(numbers, slice(0, -1))
             found = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)
-        if is_observed and (not split or (len(found["J"]) == n_batches - 1 and not stop())):
+        if not split or (len(found["J"]) == n_batches - 1 and not stop()):
             seen = self.engine.run("observe", order[split:], _part(numbers, slice(-1, None)))
             for name in ("J", *(of("J", head) for head in self.heads)):
                 own = seen.pop(name)
                 found[name] = np.concatenate([found[name], own]) if split else own
             last = {name: float(value[0]) for name, value in seen.items()}
+        return self._epoch(found, numbers, min(len(found["J"]) * batch_size, len(order)), last)
+
+    def epochs(self, orders: Array, batch_size: int, stop: Callable[[], bool]) -> Epoch:
+        """Passes in these orders (n_epochs, n), one after another in one call, none observed.
+
+        The figures are those of all batches that ran.
+        """
+        numbers, (n_epochs, n) = self._scalars(orders, batch_size), orders.shape
+        pass_rows = None if n_epochs == 1 else n
+        found = self.engine.run(
+            "train", orders.ravel(), numbers, batch_size=batch_size, pass_rows=pass_rows, stop=stop
+        )
+        n_ran = len(found["J"])
+        n_rows = (
+            min(n_ran * batch_size, n) if n_epochs == 1 else Batches(n, batch_size).start(n_ran)
+        )
+        return self._epoch(found, numbers, n_rows, {})
+
+    def _epoch(
+        self,
+        found: Mapping[str, Array],
+        numbers: Mapping[str, float | Array],
+        n_rows: int,
+        last: dict[str, float],
+    ) -> Epoch:
+        """The figures of so many rows. `last`: those of the last step."""
         J, rate = found["J"], numbers.get("learning_rate", math.nan)
         return Epoch(
             J,
             last.pop("gradient_norm", math.nan),
             float(rate[len(J) - 1] if isinstance(rate, np.ndarray) else rate),
-            n_rows=min(len(J) * batch_size, len(order)),
+            n_rows=n_rows,
             J_of={head: found[of("J", head)] for head in self.heads},
             statistics=last,
         )
 
     def _scalars(self, order: Array, batch_size: int) -> dict[str, float | Array]:
-        """The scalars of the next steps, over these rows: a number, or one for each batch."""
+        """The scalars of the next steps: a number, or one for each batch.
+
+        `order`: their rows (n,), or (n_epochs, n) of several passes.
+        """
         assert self.optimizer is not None
-        n_batches = -(-len(order) // batch_size)
         if self._numbers is None or self._numbers[0] is not self.optimizer:
             self._numbers = self.optimizer, *_parted(self.optimizer.numbers())
         _, fixed, moving = self._numbers
         numbers = {**self._numbers_of_J(order, batch_size), **fixed}
         if moving:
             done = int(self.engine.read(COUNT))
+            n_batches = Batches(order.shape[-1], batch_size).count(order.size)
             numbers |= {name: rates(rate, done, n_batches) for name, rate in moving.items()}
         return numbers
 
@@ -211,14 +241,17 @@ class TrainingSession:
         return {"": self.weights(order, batch_size), **of_heads}
 
     def weights(self, order: Array, batch_size: int) -> Array:
-        """The weight of each batch; with heads its number of rows."""
+        """The weight of each batch; with heads its number of rows.
+
+        `order`: (n,), or (n_epochs, n) of several passes.
+        """
         if self.rows.sample_weight is not None:
-            starts = np.arange(0, len(order), batch_size)
-            return np.asarray(np.add.reduceat(self.rows.sample_weight[order], starts))
-        if self._sizes is None or self._sizes[:2] != (len(order), batch_size):
-            sizes = np.full(-(-len(order) // batch_size), float(batch_size))
-            sizes[-1] = len(order) - (len(sizes) - 1) * batch_size
-            self._sizes = len(order), batch_size, sizes
+            starts = Batches(order.shape[-1], batch_size).starts(order.size)
+            return np.asarray(np.add.reduceat(self.rows.sample_weight[order.ravel()], starts))
+        if self._sizes is None or self._sizes[:2] != (order.shape, batch_size):
+            starts = Batches(order.shape[-1], batch_size).starts(order.size)
+            sizes = np.diff(starts, append=order.size).astype(np.float64)
+            self._sizes = order.shape, batch_size, sizes
         return self._sizes[2]
 
     def shares(self, order: Array) -> Array:

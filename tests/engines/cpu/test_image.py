@@ -80,7 +80,7 @@ def run(code, number=0):
     ids=["alone", "constants", "function of the process"],
 )
 def test_code_is_placed_without_llvm(fill, given, expected):
-    address, _memory = image.place(assembled(fill), "task")
+    address, _memory = image.place([assembled(fill)], "task")
     word = ctypes.c_int64(given)
     KIND(address)(ctypes.addressof(word), 0)
     assert word.value == expected
@@ -88,7 +88,7 @@ def test_code_is_placed_without_llvm(fill, given, expected):
 
 @known_here
 def test_code_in_memory_can_run_but_not_be_written():
-    address, memory = image.place(assembled(store(1)), "task")
+    address, memory = image.place([assembled(store(1))], "task")
     lines = Path("/proc/self/maps").read_text().splitlines()
     spans = [(line.split()[0].split("-"), line.split()[1]) for line in lines]
     (flags,) = [f for (low, high), f in spans if int(low, 16) <= address < int(high, 16)]
@@ -103,7 +103,7 @@ def test_memory_of_code_is_given_back_with_the_code():
         return len(Path("/proc/self/maps").read_text().splitlines())
 
     before = mapped()
-    codes = [load(assembled(store(i)), "task") for i in range(20)]
+    codes = [load([assembled(store(i))], "task") for i in range(20)]
     assert [run(code) for code in codes] == [*range(20)]
     del codes
     assert mapped() <= before + 2
@@ -121,11 +121,11 @@ def test_memory_of_code_is_given_back_with_the_code():
     ids=["empty", "Mach-O", "for arm", "a variable", "unknown function"],
 )
 def test_what_is_not_known_is_left_to_llvm(code):
-    assert image.place(code, "task") is None
+    assert image.place([code], "task") is None
 
 
 def test_what_is_left_to_llvm_runs_too():
-    code = load(assembled(counter), "task")
+    code = load([assembled(counter)], "task")
     assert [run(code), run(code)] == [42, 43]
 
 

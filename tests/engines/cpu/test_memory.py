@@ -60,7 +60,7 @@ def test_steps_of_a_session_share_their_memory_and_compute_the_same():
         np.testing.assert_allclose(ours[name], value, rtol=1e-12, atol=1e-14)
     runners = sessions[0].engine._runners
     first, last = (
-        {id(array) for array in runners[step]._memories[0].arrays.values()}
+        {id(array) for array in runners[step]._arguments.memory.arrays.values()}
         for step in ("train", "observe")
     )
     assert first & last

@@ -38,7 +38,7 @@ def code():
     wait_for(builder, other, lambda now: builder.icmp_signed(">", now, before), host())
     builder.ret_void()
     machine = machine_of(host())
-    return load(assemble(optimize(str(module), machine), machine), "task")
+    return load([assemble(optimize(str(module), machine), machine)], "task")
 
 
 def run(code, cells):

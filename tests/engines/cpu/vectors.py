@@ -50,7 +50,7 @@ class Compiled:
 
     def __call__(self, *arrays: Any) -> Any:
         if self._code is None:
-            self._code = load(assemble(self._module, machine_of(self.target)), "run")
+            self._code = load([assemble(self._module, machine_of(self.target))], "run")
         size = np.broadcast(*arrays).size
         count = -(-max(size, 1) // self.n) * self.n
         operands = np.zeros((self.inputs + 1, count), self.dtype)

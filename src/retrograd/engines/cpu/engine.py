@@ -14,6 +14,7 @@ from retrograd.engines.cpu.run.function import CpuFunction
 from retrograd.engines.cpu.run.listing import CpuListing
 from retrograd.engines.cpu.run.pool import available
 from retrograd.engines.cpu.run.session import CpuSession
+from retrograd.engines.cpu.run.shuffle import shuffle
 from retrograd.graph.node import Array, Node
 from retrograd.graph.step import Step
 from retrograd.plan.schedule import plan
@@ -53,6 +54,10 @@ class CpuEngine:
     ) -> Callable[[Sequence[Array]], list[Array]]:
         """See `Engine.function`."""
         return CpuFunction(outputs, inputs, self._target, self._n_threads)
+
+    def shuffle(self, generators: Sequence[np.random.RandomState], orders: Array) -> None:
+        """See `Shuffles`."""
+        shuffle(generators, orders, self._n_threads)
 
     def listing(self, step: Step) -> CpuListing:
         """What a session runs for a batch of this step, as text."""

@@ -95,7 +95,10 @@ class Layout:
 
     def view(self, memory: Array, shape: Shape, rows: int) -> Array:
         """The array of this layout in memory, in its full shape."""
-        strides = iter(self.strides(rows, Now()))
-        item = self.dtype.itemsize
-        steps = [item * next(strides) if size != 1 else 0 for size in shape]
+        steps = self.steps(shape, rows)
         return np.lib.stride_tricks.as_strided(memory, with_rows(shape, rows), steps)
+
+    def steps(self, shape: Shape, rows: int) -> tuple[int, ...]:
+        """Bytes from one index of an axis of the full shape to the next."""
+        strides, item = iter(self.strides(rows, Now())), self.dtype.itemsize
+        return tuple(item * next(strides) if size != 1 else 0 for size in shape)

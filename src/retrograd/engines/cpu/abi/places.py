@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Of a call: its rows and batches. Strides of scalars and of data follow.
-N_ROWS, BATCH, FIRST, LAST, THREAD, THREADS = range(6)
+# Of a call: rows of a pass and of a batch, and its batches. Strides of scalars and of data follow.
+PASS, BATCH, FIRST, LAST, THREAD, THREADS = range(6)
 STRIDES = 6
 
 # Places in a control block: the state has a cache line to itself.

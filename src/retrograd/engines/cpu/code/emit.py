@@ -1,4 +1,4 @@
-"""From a program to one module of LLVM's intermediate language: a function a kernel, and the loop.
+"""From a program to LLVM's intermediate language: a function a kernel, and the loop over batches.
 
 `run(memory, numbers)` trains (or scores) a range of batches: for each it gathers the rows that the
 order names, then calls the kernels. `memory` is a table of pointers, `numbers` one of integers;
@@ -7,14 +7,16 @@ order names, then calls the kernels. `memory` is a table of pointers, `numbers` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
+from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, PASS, STRIDES, THREAD, THREADS
 from retrograd.engines.cpu.abi.scratch import scratch_bytes
 from retrograd.engines.cpu.abi.table import SCRATCH, Table
 from retrograd.engines.cpu.code.barrier import emit_barrier
@@ -35,22 +37,54 @@ from retrograd.engines.cpu.code.sharing import Sharing
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.errors import GraphError
 from retrograd.graph.node import Node
-from retrograd.graph.shape import Rows, Size, has_rows
+from retrograd.graph.shape import Rows, has_rows
 from retrograd.plan.program import Kernel, Program, squeezed
 
 PART = 16  # rows: threads take whole multiples, so that no vector crosses from one to another
+MODULE = 800  # instructions, from which on what follows goes into another module
 
 
-def emit(program: Program, target: Target, table: Table, name: str = "run") -> ir.Module:
-    """The module of a program, for a processor. GraphError where it cannot be made."""
-    _require_real(program)
-    module = ir.Module(name="retrograd", context=ir.Context())
-    calls = [
-        emit_kernel(module, kernel, f"kernel_{i}", table, target)
-        for i, kernel in enumerate(program.kernels)
-    ]
-    _emit_run(module, name, calls, table, target)
+def emit(program: Program, target: Target, table: Table) -> ir.Module:
+    """All of a program in one module, for a processor. GraphError where it cannot be made."""
+    (module,) = emit_modules(program, target, table, limit=math.inf)
     return module
+
+
+def emit_modules(
+    program: Program, target: Target, table: Table, *, limit: float = MODULE
+) -> Iterator[ir.Module]:
+    """The same in several modules, of which LLVM can take one while the next is made.
+
+    The run function is in the last; kernels are known to each other's modules, and to no one else.
+    """
+    _require_real(program)
+    module, calls = _module(), []
+    for i, kernel in enumerate(program.kernels):
+        calls.append(emit_kernel(module, kernel, f"kernel_{i}", table, target))
+        if _size(module) >= limit:
+            yield module
+            module = _module()
+    _emit_run(module, "run", calls, table, target)
+    yield module
+
+
+def _module() -> ir.Module:
+    return ir.Module(name="retrograd", context=ir.Context())
+
+
+def _size(module: ir.Module) -> int:
+    """How many instructions a module has."""
+    blocks = (block for function in module.functions for block in function.blocks)
+    return sum(len(block.instructions) for block in blocks)
+
+
+def _known(module: ir.Module, call: Call) -> ir.Function:
+    """A kernel's function, made known to a module where it is in another."""
+    function = module.globals.get(call.function.name)
+    if function is None:
+        function = ir.Function(module, call.function.function_type, call.function.name)
+        function.linkage = call.function.linkage
+    return function
 
 
 def _require_real(program: Program) -> None:
@@ -73,8 +107,13 @@ def _emit_run(
     of_thread = scratch_bytes(table.program, target, given.size, Integers(builder))
     mode = enter_mode(builder, target)
     sharing = Sharing(table)
-    with loop(builder, given.first, given.last) as turn:
-        batch = _batch(builder, given, turn.i)
+    bounds = [sharing.bounds(call.kernel) for call in calls]
+    shares = {
+        size: share_of(Integers(builder), size, given.thread, given.threads)
+        for size in bounds
+        if isinstance(size, int)
+    }
+    with _each_batch(builder, given) as batch:
         scratch = Integers(builder).mul(given.thread, of_thread)
         pointers = {
             **given.pointers,
@@ -85,10 +124,12 @@ def _emit_run(
             _gather_inputs(builder, given, batch, table, target)
             for node in table.program.inputs.values():
                 sharing.write_rows(node)
-        for call in calls:
+        for call, size in zip(calls, bounds, strict=True):
             if sharing.needs_barrier(call.kernel):
                 _wait(builder, given, target)
-            _run_kernel(builder, given, batch, call, pointers, sharing.bounds(call.kernel))
+            own = None if size is None else batch.own
+            part = shares[size] if isinstance(size, int) else own
+            _run_kernel(builder, given, batch, call, pointers, part)
         _wait(builder, given, target)
     leave_mode(builder, target, mode)
     builder.ret_void()
@@ -96,9 +137,12 @@ def _emit_run(
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What the run function is handed, as values of its code: numbers, strides and pointers."""
+    """What the run function is handed, as values of its code: numbers, strides and pointers.
 
-    n_rows: Any
+    `rows`: of a pass. `size`: of a batch, its rows; the last of a pass may have fewer.
+    """
+
+    rows: Any
     size: Any
     first: Any
     last: Any
@@ -110,11 +154,15 @@ class Given:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One turn of the loop: its number, where in the order it starts, its rows, and a thread's."""
+    """One turn of the loop: its number, where in the order it starts, its rows, and a thread's.
+
+    `left`: rows of the pass from its start on.
+    """
 
     number: Any
     start: Any
     rows: Any
+    left: Any
     own: Part
 
 
@@ -132,7 +180,7 @@ def _read_arguments(
     strides = {key: read(numbers, STRIDES + i, I64) for i, key in enumerate(keys)}
     pointers = {key: read(memory, i, POINTER) for key, i in cells.items()}
     return Given(
-        n_rows=figures[N_ROWS],
+        rows=figures[PASS],
         size=figures[BATCH],
         first=figures[FIRST],
         last=figures[LAST],
@@ -143,11 +191,24 @@ def _read_arguments(
     )
 
 
-def _batch(builder: ir.IRBuilder, given: Given, number: Any) -> Batch:
+@contextmanager
+def _each_batch(builder: ir.IRBuilder, given: Given) -> Iterator[Batch]:
+    """Code for each batch of the call: pass after pass, each with batches of its own."""
     integers = Integers(builder)
-    start = integers.mul(number, given.size)
-    rows = integers.min(integers.sub(given.n_rows, start), given.size)
-    return Batch(number, start, rows, share_of(integers, rows, given.thread, given.threads))
+    of_pass = integers.div(integers.add(given.rows, integers.sub(given.size, 1)), given.size)
+    of_pass = integers.max(of_pass, 1)  # of no rows there is one, too
+    passed = integers.div(given.first, of_pass)
+    begin = integers.mul(passed, of_pass)
+    with loop(builder, begin, given.last, of_pass, [integers.mul(passed, given.rows)]) as each:
+        low, high = integers.max(each.i, given.first), integers.add(each.i, of_pass)
+        with loop(builder, low, integers.min(high, given.last)) as turn:
+            before = integers.mul(integers.sub(turn.i, each.i), given.size)
+            start = integers.add(each.values[0], before)
+            left = integers.sub(given.rows, before)
+            rows = integers.min(left, given.size)
+            own = share_of(integers, rows, given.thread, given.threads)
+            yield Batch(turn.i, start, rows, left, own)
+        each.carry([integers.add(each.values[0], given.rows)])
 
 
 def _moved_on(builder: ir.IRBuilder, given: Given, batch: Batch, table: Table) -> dict[object, Any]:
@@ -185,6 +246,7 @@ def _gather_inputs(
             table.layout(node),
             batch.own,
             order=_moved(builder, given.pointers["order"], n_bytes),
+            named=batch.left,
             source=given.pointers[data],
             stride=given.strides[data],
             to=given.pointers[node],
@@ -198,19 +260,17 @@ def _run_kernel(
     batch: Batch,
     call: Call,
     pointers: Mapping[object, Any],
-    bounds: Size | None,
+    part: Part | None,
 ) -> None:
-    """Call a kernel for the thread's part of `bounds`; where it is not cut, on the first thread."""
+    """Call a kernel for the thread's part; where there is none, for all on the first thread."""
     operands = [*(pointers[key] for key in call.memory), pointers["error"], as_value(batch.rows)]
-    if bounds is None:
+    function = _known(builder.module, call)
+    if part is None:
         with builder.if_then(builder.icmp_signed("==", given.thread, as_value(0))):
             whole = first_size(call.kernel, batch.rows)
-            builder.call(call.function, [*operands, as_value(0), as_value(whole)])
+            builder.call(function, [*operands, as_value(0), as_value(whole)])
         return
-    part = batch.own
-    if not isinstance(bounds, Rows):
-        part = share_of(Integers(builder), bounds, given.thread, given.threads)
-    builder.call(call.function, [*operands, as_value(part.low), as_value(part.high)])
+    builder.call(function, [*operands, as_value(part.low), as_value(part.high)])
 
 
 def _wait(builder: ir.IRBuilder, given: Given, target: Target) -> None:

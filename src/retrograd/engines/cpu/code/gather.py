@@ -32,6 +32,7 @@ def gather(
     part: Part,
     *,
     order: Any,
+    named: Any,
     source: Any,
     stride: Any,
     to: Any,
@@ -39,7 +40,8 @@ def gather(
 ) -> None:
     """Copy the rows that the order names, one under the other, into the layout of the batch.
 
-    - `part`: of the batch, the rows to copy. `order`: a pointer to the first number of the batch.
+    - `part`: of the batch, the rows to copy. `order`: a pointer to the first number of the batch, and
+      `named` how many follow there, those of later batches too.
     - `source`: a pointer to the data, whose rows lie `stride` bytes apart. `to`: one to the batch.
     - `n`: entries copied at a time.
     """
@@ -51,7 +53,7 @@ def gather(
         number = builder.load(builder.gep(order, [as_value(row)], source_etype=I64), typ=I64)
         return builder.gep(source, [builder.mul(number, stride)], source_etype=I8)
 
-    last = integers.sub(part.high, 1)
+    last = integers.sub(named, 1)
     with loop(builder, part.low, part.high) as row:
         later = line(integers.min(integers.add(row.i, AHEAD), last))
         base = builder.gep(to, [as_value(integers.mul(row.i, down))], source_etype=item)

@@ -69,7 +69,7 @@ def _kernel(
         memory = (*memory, SCRATCH)
     kinds = [POINTER] * len(memory) + [POINTER, I64, I64, I64]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
-    function.linkage = "internal"
+    function.linkage = "hidden"  # it may be called from another module
     function.attributes.add("noinline")  # one large function would take LLVM many times longer
     for argument in function.args[: len(memory)]:
         argument.add_attribute("noalias")

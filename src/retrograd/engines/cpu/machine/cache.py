@@ -19,7 +19,7 @@ from importlib.machinery import PathFinder
 LIMIT = 256 << 20  # bytes that are kept; the entries used longest ago go first
 ABANDONED = 3600.0  # seconds after which an unfinished file is nobody's
 TRIM_EVERY = 64  # entries written: looking through the folder takes longer than writing one
-MAGIC = b"retrograd code 1\n"
+MAGIC = b"retrograd code 2\n"
 
 
 _written: list[int] = []  # bytes, of each entry of this process

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +16,7 @@ from retrograd.engines.cpu.machine.target import Target
 
 KIND = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 KEPT = 256  # programs whose code stays loaded
+SIZE = 8  # bytes of the size of an object file
 
 _COMPILED: OrderedDict[tuple[str, str], Code] = OrderedDict()
 _LOCK = threading.Lock()
@@ -39,31 +38,32 @@ class Code:
     _memory: Any
 
 
-def load(code: bytes, symbol: str) -> Code:
-    """The function of that name in object code, made callable."""
-    placed = image.place(code, symbol)
+def load(objects: list[bytes], symbol: str) -> Code:
+    """The function of that name in object files, which may call each other, made callable."""
+    placed = image.place(objects, symbol)
     if placed is None:
         from retrograd.engines.cpu.machine import llvm  # takes 50 ms
 
-        placed = llvm.place(code, symbol)
+        placed = llvm.place(objects, symbol)
     address, memory = placed
     return Code(KIND(address), address, memory)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without looking for garbage in cycles: a module is some 100,000 objects that all stay."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+def _packed(objects: Iterable[bytes]) -> bytes:
+    """Object files in a row, each after its size."""
+    return b"".join(len(code).to_bytes(SIZE, "little") + code for code in objects)
 
 
-def compiled(key: str, symbol: str, target: Target, make: Callable[[], str]) -> Code:
-    """The function `symbol` of the code of a key. `make()`: its module as LLVM's text."""
+def _unpacked(entry: bytes) -> Iterator[bytes]:
+    start = 0
+    while start < len(entry):
+        end = start + SIZE + int.from_bytes(entry[start : start + SIZE], "little")
+        yield entry[start + SIZE : end]
+        start = end
+
+
+def compiled(key: str, symbol: str, target: Target, make: Callable[[], Iterable[str]]) -> Code:
+    """The function `symbol` of the code of a key. `make()`: its modules as LLVM's text."""
     key = f"{made_for(target)} {key}"
     with _LOCK:  # LLVM is handed one module at a time
         if (key, symbol) in _COMPILED:
@@ -73,11 +73,9 @@ def compiled(key: str, symbol: str, target: Target, make: Callable[[], str]) -> 
         if kept is None:
             from retrograd.engines.cpu.machine import llvm  # takes 50 ms
 
-            machine = machine_of(target)
-            with _uncollected():
-                kept = llvm.assemble(llvm.optimize(make(), machine), machine)
+            kept = _packed(llvm.assembled(make(), machine_of(target)))
             cache.write(key, kept)
-        code = _COMPILED[key, symbol] = load(kept, symbol)
+        code = _COMPILED[key, symbol] = load([*_unpacked(kept)], symbol)
         if len(_COMPILED) > KEPT:
             _COMPILED.popitem(last=False)
         return code

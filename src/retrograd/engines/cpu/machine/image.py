@@ -1,7 +1,8 @@
 """Object code made callable without LLVM, whose import takes longer than a step whose code is kept.
 
-For ELF of x86-64 on Linux: generated code refers to its own constants and to a few functions of
-the process. Other formats, and what else an object may hold, are left to LLVM's own loader.
+For ELF of x86-64 on Linux: generated code refers to its own constants and functions, which may lie
+in several object files, and to a few functions of the process. Other formats, and what else an
+object may hold, are left to LLVM's own loader.
 
 Source: System V Application Binary Interface, AMD64 Architecture Processor Supplement, chapter 4.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,6 +33,7 @@ X86_64 = 62
 PROGBITS, SYMTAB, RELA = 1, 2, 4  # kinds of sections
 WRITE, ALLOC = 1, 2  # flags of sections
 UNDEFINED, RESERVED = 0, 0xFF00  # in place of a symbol's section
+BINDING, LOCAL = 4, 0  # the upper bits of a symbol's info say who may refer to it
 PC32, PLT32 = 2, 4  # kinds of relocations: how far it is from here to the symbol
 FRAMES = ".eh_frame"  # describes the stack to those who unwind it, which nobody does here
 JUMP = bytes([0xFF, 0x25, 0, 0, 0, 0])  # to the address that follows
@@ -41,15 +44,15 @@ class _Unknown(Exception):
     """The object holds what is not known here."""
 
 
-def place(code: bytes, symbol: str) -> tuple[int, mmap.mmap] | None:
-    """Where the function of that name in object code lies in memory, and what keeps it there.
+def place(objects: Sequence[bytes], symbol: str) -> tuple[int, mmap.mmap] | None:
+    """Where the function of that name in object files lies in memory, and what keeps it there.
 
     None where LLVM must place it.
     """
-    if sys.platform != "linux" or not code.startswith(MAGIC) or _number(code, 18, 2) != X86_64:
+    if sys.platform != "linux" or not all(_is_known(code) for code in objects):
         return None
     try:
-        memory, entry = _linked(_Object(code), symbol)
+        memory, entry = _linked([_Object(code) for code in objects], symbol)
     except _Unknown:
         return None
     first = ctypes.addressof(ctypes.c_char.from_buffer(memory))
@@ -58,6 +61,10 @@ def place(code: bytes, symbol: str) -> tuple[int, mmap.mmap] | None:
     if libc.mprotect(ctypes.c_void_p(first), ctypes.c_size_t(len(memory)), kinds) != 0:
         return None
     return first + entry, memory
+
+
+def _is_known(code: bytes) -> bool:
+    return code.startswith(MAGIC) and _number(code, 18, 2) == X86_64
 
 
 class _Object:
@@ -72,8 +79,9 @@ class _Object:
         if len(tables) != 1:
             raise _Unknown
         self.symbols = np.frombuffer(self.content(tables[0]), SYMBOL)
-        words = self.content(self.sections[tables[0]]["link"])
-        self.names = [_text(words, start) for start in self.symbols["name"]]
+        self._words = self.content(self.sections[tables[0]]["link"])
+        undefined = np.flatnonzero(self.symbols["section"] == UNDEFINED)[1:]  # the first is none
+        self.needs = {i: self._name(i) for i in undefined.tolist()}  # symbols of others
 
     def content(self, i: int) -> bytes:
         """The bytes of a section."""
@@ -89,6 +97,20 @@ class _Object:
             if section["kind"] == RELA and int(section["info"]) in kept
         ]
 
+    def _name(self, i: int) -> str:
+        return _text(self._words, self.symbols[i]["name"])
+
+    def values(self, starts: Array) -> Array:
+        """Where each symbol lies, if the sections start there; -1 for what is not in them."""
+        here = self.symbols["section"].astype(np.int64)
+        start = starts[np.where(here < RESERVED, here, UNDEFINED)]
+        return np.where(start >= 0, start + self.symbols["value"].astype(np.int64), -1)
+
+    def functions(self, values: Array) -> dict[str, int]:
+        """What others may refer to, and where it lies."""
+        named = (self.symbols["info"] >> BINDING != LOCAL) & (values >= 0)
+        return {self._name(i): int(values[i]) for i in np.flatnonzero(named).tolist()}
+
     def loaded(self) -> list[int]:
         """The sections that lie in memory."""
         found = []
@@ -101,38 +123,47 @@ class _Object:
         return found
 
 
-def _linked(object_: _Object, symbol: str) -> tuple[mmap.mmap, int]:
+def _linked(objects: Sequence[_Object], symbol: str) -> tuple[mmap.mmap, int]:
     """The sections in memory, their references filled in; where the function begins."""
-    starts, end = np.full(len(object_.sections), -1, np.int64), 0
-    for i in object_.loaded():
-        align = max(1, int(object_.sections[i]["align"]))
-        starts[i] = end = -(-end // align) * align
-        end += int(object_.sections[i]["size"])
+    end, layouts = 0, []
+    for each in objects:
+        starts = np.full(len(each.sections), -1, np.int64)
+        for i in each.loaded():
+            align = max(1, int(each.sections[i]["align"]))
+            starts[i] = end = -(-end // align) * align
+            end += int(each.sections[i]["size"])
+        layouts.append(starts)
+    placed = [each.values(starts) for each, starts in zip(objects, layouts, strict=True)]
+    functions: dict[str, int] = {}
+    for each, values in zip(objects, placed, strict=True):
+        functions |= each.functions(values)
     first_stub = -(-end // STUB) * STUB
-    here, values = object_.symbols["section"], object_.symbols["value"].astype(np.int64)
-    outside = [i for i in range(1, len(here)) if here[i] == UNDEFINED]
-    is_inside = (here != UNDEFINED) & (here < RESERVED)
-    is_placed = is_inside & (starts[np.where(is_inside, here, 0)] >= 0)
-    values[is_placed] += starts[here[is_placed]]
-    values[outside] = first_stub + STUB * np.arange(len(outside))
+    outside = sorted({name for each in objects for name in each.needs.values()} - {*functions})
+    functions |= {name: first_stub + STUB * i for i, name in enumerate(outside)}
 
     own = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     memory = mmap.mmap(-1, max(1, first_stub + STUB * len(outside)), own)
+    for name in outside:
+        memory[functions[name] : functions[name] + STUB] = (JUMP + _address(name)).ljust(STUB)
+    for each, starts, values in zip(objects, layouts, placed, strict=True):
+        values[[*each.needs]] = [functions[name] for name in each.needs.values()]
+        _fill(memory, each, starts, values)
+    return memory, functions[symbol]
+
+
+def _fill(memory: mmap.mmap, object_: _Object, starts: Array, values: Array) -> None:
+    """Copy an object's sections to where they start, and fill in how far its symbols are."""
     for i in object_.loaded():
         content = object_.content(i)
         memory[starts[i] : starts[i] + len(content)] = content
-    for i in outside:
-        memory[values[i] : values[i] + STUB] = (JUMP + _address(object_.names[i])).ljust(STUB)
     bytes_ = np.frombuffer(memory, np.uint8)
     for section, relocations in object_.relocations():
-        used = relocations["symbol"]
-        known = np.isin(used, outside) | is_placed[used]
-        if not (np.isin(relocations["kind"], (PC32, PLT32)) & known).all():
+        to = values[relocations["symbol"]]
+        if not (np.isin(relocations["kind"], (PC32, PLT32)) & (to >= 0)).all():
             raise _Unknown
         at = starts[section] + relocations["offset"].astype(np.int64)
-        distance = (values[used] + relocations["addend"] - at).astype("<i4")
+        distance = (to + relocations["addend"] - at).astype("<i4")
         bytes_[at[:, None] + np.arange(4)] = distance.view(np.uint8).reshape(-1, 4)
-    return memory, int(values[object_.names.index(symbol)])
 
 
 def _address(name: str) -> bytes:

@@ -6,11 +6,16 @@ longer than many a training.
 
 from __future__ import annotations
 
-from functools import cache
+import ctypes
+import threading
+from collections.abc import Iterable
+from functools import cache, lru_cache
 from typing import Any
 
 import llvmlite.binding as llvm
+from llvmlite.binding import ffi
 
+from retrograd.engines.cpu.machine.overlap import overlapped
 from retrograd.engines.cpu.machine.target import Machine
 
 
@@ -28,8 +33,12 @@ def this_machine() -> Machine:
     return Machine(llvm.get_process_triple(), llvm.get_host_cpu_name(), features.flatten(), has)
 
 
-@cache
 def _machine(machine: Machine) -> Any:
+    return _machine_in(machine, threading.get_ident())  # one that no other thread uses
+
+
+@lru_cache(maxsize=16)
+def _machine_in(machine: Machine, thread: int) -> Any:
     _initialized()
     return llvm.Target.from_triple(machine.triple).create_target_machine(
         cpu=machine.cpu, features=machine.features, opt=2, reloc="pic", codemodel="small"
@@ -44,7 +53,7 @@ def optimize(text: str, machine: Machine) -> Any:
     long, and double precision is slower with them.
     """
     made_for = _machine(machine)
-    module = llvm.parse_assembly(text)
+    module = llvm.parse_assembly(text, llvm.create_context())
     module.triple = made_for.triple
     module.data_layout = str(made_for.target_data)
     module.verify()
@@ -52,13 +61,37 @@ def optimize(text: str, machine: Machine) -> Any:
     passes.add_loop_rotate_pass()
     passes.add_new_gvn_pass()
     passes.add_simplify_cfg_pass()
-    passes.run(module, llvm.create_pass_builder(made_for, llvm.create_pipeline_tuning_options()))
+    builder = llvm.create_pass_builder(made_for, llvm.create_pipeline_tuning_options())
+    _unlocked(ffi.lib.LLVMPY_RunNewModulePassManager)(passes, module, builder)
     return module
 
 
 def assemble(module: Any, machine: Machine) -> bytes:
     """Object code of a module."""
-    return bytes(_machine(machine).emit_object(module))
+    with ffi.OutputString() as error:
+        emit = _unlocked(ffi.lib.LLVMPY_TargetMachineEmitToMemory)
+        memory = emit(_machine(machine), module, 1, error)
+        if not memory:
+            raise RuntimeError(str(error))
+    try:
+        start, size = ffi.lib.LLVMPY_GetBufferStart(memory), ffi.lib.LLVMPY_GetBufferSize(memory)
+        return ctypes.string_at(start, size)
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(memory)
+
+
+def _unlocked(function: Any) -> Any:
+    """One of llvmlite's functions without its lock, which lets one thread at a time into LLVM.
+
+    LLVM itself minds only that no two threads work in the same context.
+    """
+    return getattr(function, "_cfn", function)
+
+
+def assembled(texts: Iterable[str], machine: Machine) -> list[bytes]:
+    """Object code of each module: LLVM works on one while the text of the next is made."""
+    _initialized()
+    return overlapped(lambda text: assemble(optimize(text, machine), machine), texts)
 
 
 def assembly(module: Any, machine: Machine) -> str:
@@ -77,13 +110,11 @@ def _jit() -> Any:
     )
 
 
-def place(code: bytes, symbol: str) -> tuple[int, Any]:
-    """Where the function of that name in object code lies in memory, and what keeps it there."""
-    library = (
-        llvm.JITLibraryBuilder()
-        .add_object_img(code)
-        .add_current_process()
-        .export_symbol(symbol)
-        .link(_jit(), f"retrograd_{next(_loaded)}")
-    )
+def place(objects: Iterable[bytes], symbol: str) -> tuple[int, Any]:
+    """Where the function of that name in object files lies in memory, and what keeps it there."""
+    builder = llvm.JITLibraryBuilder()
+    for code in objects:
+        builder.add_object_img(code)
+    builder.add_current_process().export_symbol(symbol)
+    library = builder.link(_jit(), f"retrograd_{next(_loaded)}")
     return library[symbol], library

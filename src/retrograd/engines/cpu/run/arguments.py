@@ -1,15 +1,16 @@
-"""What native code is called with for one copy of a program: its memory, pointers and integers."""
+"""What native code is called with for copies of a program: memory, pointers and integers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, N_ROWS, STRIDES, THREAD, THREADS
+from retrograd.engines.batches import Batches
+from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, PASS, STRIDES, THREAD, THREADS
 from retrograd.engines.cpu.run.executable import Executable
-from retrograd.engines.cpu.run.memory import Buffers, Memory, address
+from retrograd.engines.cpu.run.memory import Buffers, Memory, address, by_column, spread
 from retrograd.graph.node import Array
 
 Rates = Mapping[str, float | Array]
@@ -31,28 +32,35 @@ class Places:
 
 
 class Arguments:
-    """The memory of one copy, and the tables of numbers of its threads."""
+    """The memory of all copies, and the tables of numbers that they and their threads read.
+
+    `states`: of each state variable the memory, (copies, entries).
+    """
 
     def __init__(
         self,
         executable: Executable,
         rows: int,
-        state: Mapping[str, Array],
+        states: Mapping[str, Array],
         n_threads: int,
         shared: Buffers,
+        copies: int = 1,
     ) -> None:
-        self.memory = Memory(executable, rows, n_threads, shared)
+        self.memory = Memory(executable, rows, n_threads, shared, copies=copies)
         program = executable.program
         self._pointers, cells = self.memory.pointers, executable.table.cells
+        columns = by_column(self._pointers)
         for name, node in program.state.items():
-            self.memory.point(node, state[name])
-        # Of each scalar: its name, its place among the strides, its pointer, room for a number.
+            self.memory.point(node, states[name][0], states[name].strides[0])
+        # Of each scalar: its name, its place among the strides, its pointer, room for a number of
+        # each copy.
         self.scalars = [
-            (name, place, cells[node], np.zeros(1, node.dtype))
+            (name, place, cells[node], np.zeros(copies, node.dtype))
             for place, (name, node) in enumerate(program.scalars.items(), start=STRIDES)
         ]
-        for _, _, cell, number in self.scalars:
-            self._pointers[cell] = address(number)
+        for _, _, cell, numbers in self.scalars:
+            columns[cell] = spread(address(numbers), numbers.itemsize, self.memory.each)
+        self._moving: set[str] = set()  # scalars that had a number for each batch in some run
         # Of each array of data: the place of its stride, and its pointer.
         self._data = {
             name: (place, cells["data", name])
@@ -61,55 +69,83 @@ class Arguments:
         self._outputs = [(name, cells[node]) for name, node in program.outputs.items()]
         self._order = cells["order"]
         self._kept: list[Array] = []  # arrays that the code reads until the next run
-        self._figures = np.zeros(STRIDES + len(program.scalars) + len(program.inputs), np.int64)
-        self._figures[THREADS] = 1
-        self._threads: list[Array] = []
-        self.table, self.alone = address(self._pointers), [address(self._figures)]
+        n_figures = STRIDES + len(program.scalars) + len(program.inputs)
+        self._figures = np.zeros((copies, n_figures), np.int64)
+        self._by_figure = by_column(self._figures)
+        self._by_figure[THREADS] = 1
+        self._threads = self._figures[:0]  # of the threads that share a copy
+        # The addresses that the code is called with, for each copy; those of the copies that run.
+        self._pairs = self._running = np.empty((copies, 2), np.int64)
+        for place, table in enumerate((self._pointers, self._figures)):
+            self._pairs[:, place] = spread(address(table), table.strides[0], self.memory.each)
+        self._one, self._pair = 0, self._pairs[0].tolist()  # of the first of them
+
+    @property
+    def n_running(self) -> int:
+        """How many copies run."""
+        return len(self._running)
 
     def hand_over(
         self,
-        i: int,
         orders: Array,
-        size: int,
+        batches: Batches,
         rates: Rates,
         places: Places,
+        only: Sequence[int] | None = None,
     ) -> None:
-        """Point the code at the order, the rates and the outputs of copy `i` in this run."""
-        pointers, figures = self._pointers, self._figures
+        """Point the code at the orders, the rates and the outputs of a run: of `only` these copies.
+
+        What is handed over leads with the copies that run.
+        """
+        own, figures, each = self._pointers, self._by_figure, self.memory.each[: len(orders)]
+        self._running = self._pairs
+        if only is not None:
+            own, self._running, self._one = own[only], self._pairs[only], only[0]
+            self._pair = self._running[0].tolist()
+        pointers = by_column(own)  # a view
         self._kept = [orders]
-        pointers[self._order] = places.order[0] + i * places.order[1]
-        figures[N_ROWS], figures[BATCH] = orders.shape[1], size
-        for name, place, cell, number in self.scalars:
+        pointers[self._order] = spread(*places.order, each)
+        figures[PASS], figures[BATCH] = batches.rows, batches.size
+        for name, place, cell, numbers in self.scalars:
             rate = rates[name]
-            if isinstance(rate, np.ndarray) and rate.ndim == 2:
-                rate = rate[i]
             if not isinstance(rate, np.ndarray) or rate.ndim == 0:
-                number[0] = rate
-                if figures[place]:
+                numbers[...] = rate
+                if name in self._moving:
                     figures[place] = 0
-                    pointers[cell] = address(number)
+                    mine = self.memory.each[only or ...]
+                    own[:, cell] = address(numbers) + numbers.itemsize * mine
             else:
-                rate = rate if rate.strides[0] else rate.copy()  # a stride of 0 means a number
+                if not rate.strides[-1] or rate.strides[0] < 0:  # a stride of 0 means a number
+                    rate = rate.copy()
                 self._kept.append(rate)
-                figures[place] = rate.strides[0]
-                pointers[cell] = address(rate)
+                self._moving.add(name)
+                figures[place] = rate.strides[-1]
+                of_copy = rate.strides[0] if rate.ndim == 2 else 0
+                pointers[cell] = spread(address(rate), of_copy, each)
         for name, cell in self._outputs:
-            begin, stride = places.outputs[name]
-            pointers[cell] = begin + i * stride
+            pointers[cell] = spread(*places.outputs[name], each)
+        if only is not None:
+            self._pointers[only] = own
 
     def hand_over_data(self, name: str, array: Array) -> None:
         """Point the code at an array of data."""
         if name in self._data:
             place, cell = self._data[name]
-            self._figures[place] = array.strides[0]
-            self._pointers[cell] = address(array)
+            self._by_figure[place] = array.strides[0]
+            self._pointers[:, cell] = address(array)
 
-    def parts(self, first: int, last: int, n_threads: int) -> list[int]:
-        """Where the numbers of each thread lie, for a range of batches."""
-        self._figures[FIRST], self._figures[LAST] = first, last
+    def job(self, first: int, last: int) -> Array:
+        """What the code is called with for a range of batches, copy by copy: (running, 2)."""
+        self._by_figure[FIRST], self._by_figure[LAST] = first, last
+        return self._running
+
+    def parts(self, first: int, last: int, n_threads: int) -> list[tuple[int, int]]:
+        """The same for each of the threads that share the one copy that runs."""
+        self._by_figure[FIRST], self._by_figure[LAST] = first, last
+        table, alone = self._pair
         if n_threads == 1:
-            return self.alone
-        self._threads = [self._figures.copy() for _ in range(n_threads)]
-        for t, figures in enumerate(self._threads):
-            figures[THREAD], figures[THREADS] = t, n_threads
-        return [address(figures) for figures in self._threads]
+            return [(table, alone)]
+        self._threads = np.tile(self._figures[self._one], (n_threads, 1))
+        self._threads[:, THREAD], self._threads[:, THREADS] = range(n_threads), n_threads
+        start, stride = address(self._threads), self._threads.strides[0]
+        return [(table, start + t * stride) for t in range(n_threads)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from retrograd.engines.cpu.run.arguments import Arguments
 from retrograd.engines.cpu.run.autotune import SLICE, Autotuner
@@ -14,7 +14,7 @@ from retrograd.engines.cpu.run.pool import run_parallel
 
 def run_batches(
     executable: Executable,
-    copies: Sequence[Arguments],
+    arguments: Arguments,
     autotuner: Autotuner,
     n_batches: int,
     stop: Callable[[], bool] | None,
@@ -40,7 +40,7 @@ def run_batches(
             else:
                 turns, n_threads = min(n_batches - done, ahead), 1
             begin = time.perf_counter()
-            _call(executable, copies, done, done + turns, n_threads)
+            _call(executable, arguments, done, done + turns, n_threads)
             seconds = time.perf_counter() - begin
             if is_alone:
                 autotuner.note(n_threads, turns, seconds, is_cold=is_cold)
@@ -59,15 +59,16 @@ if hasattr(os, "register_at_fork"):
 
 
 def _call(
-    executable: Executable, copies: Sequence[Arguments], first: int, last: int, n_threads: int
+    executable: Executable, arguments: Arguments, first: int, last: int, n_threads: int
 ) -> None:
     """A native call for a range of batches: each thread runs its part of them, or its copies."""
     code = executable.code
-    if len(copies) > 1:
-        every = [(copy.table, copy.parts(first, last, 1)[0]) for copy in copies]
-        run_parallel(code, [every] * min(n_threads, len(copies)), is_shared=True)
-    elif n_threads == 1:
-        code.call(copies[0].table, copies[0].parts(first, last, 1)[0])
+    if arguments.n_running > 1:
+        every = arguments.job(first, last)
+        run_parallel(code, [every] * min(n_threads, len(every)), is_shared=True)
+        return
+    parts = arguments.parts(first, last, n_threads)
+    if n_threads == 1:
+        code.call(*parts[0])
     else:
-        parts = copies[0].parts(first, last, n_threads)
-        run_parallel(code, [[(copies[0].table, part)] for part in parts])
+        run_parallel(code, [[part] for part in parts])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from typing import Any
 
@@ -78,9 +79,9 @@ def code_of(program: Program, target: Target, table: Table) -> Code:
     layout = "direct" if table.is_direct else "gathered"
     key = f"{layout}\n{signature(program)}"
 
-    def make() -> str:
-        from retrograd.engines.cpu.code.emit import emit  # needs LLVM, which kept code does not
+    def make() -> Iterator[str]:
+        from retrograd.engines.cpu.code.emit import emit_modules  # needs LLVM; kept code does not
 
-        return str(emit(program, target, table))
+        return map(str, emit_modules(program, target, table))
 
     return compiled(key, "run", target, make)

@@ -62,9 +62,9 @@ class Buffers:
 class Memory:
     """The arrays of one executable, for batches of up to `rows` rows and so many threads.
 
-    `pointers` is the table that the code reads; what a pointer leads to is kept alive in `arrays`,
-    but for what is handed over by `point`, which the caller keeps. `shared`: with memories of other
-    executables, that run at other times.
+    `pointers` are the tables that the code reads, one for each copy; what a pointer leads to is
+    kept alive in `arrays`, but for what is handed over by `point`, which the caller keeps.
+    `shared`: with memories of other executables, that run at other times.
     """
 
     def __init__(
@@ -73,14 +73,18 @@ class Memory:
         rows: int,
         n_threads: int = 1,
         shared: Buffers | None = None,
+        *,
+        copies: int = 1,
     ) -> None:
         self.rows = rows
         self._table = table = executable.table
-        self.pointers = np.zeros(len(table.cells), np.uintp)
+        self.pointers = np.zeros((copies, len(table.cells)), np.uintp)
+        self._columns = by_column(self.pointers)
+        self.each = np.arange(copies, dtype=np.uintp)
         self.arrays: dict[object, Array] = {}
-        self.error = np.zeros(2, np.int64)
-        self._keep("error", self.error)
-        self._keep("barrier", allocate(64, np.dtype(np.int64)))
+        self.error = np.zeros((copies, 2), np.int64)
+        self._keep("error", self.error, self.error.strides[0])
+        self._keep("barrier", allocate(64 * copies, np.dtype(np.int64)), 64 * 8)
         for node in table.arrays:
             if node not in executable.constants:
                 assert node.value is not None
@@ -89,24 +93,42 @@ class Memory:
         of_thread, needed = executable.sizes(rows)
         sizes: dict[object, Size] = {SCRATCH: (n_threads * of_thread // 4, np.dtype(np.float32))}
         sizes |= needed
-        buffers = (shared or Buffers()).of(sizes.values())
-        for key, array in zip(sizes, buffers, strict=True):
-            self._keep(key, array)
+        # Of each buffer the bytes of a copy: whole lines.
+        strides = [-(-n * dtype.itemsize // ALIGN) * ALIGN for n, dtype in sizes.values()]
+        every = zip(strides, sizes.values(), strict=True)
+        buffers = (shared or Buffers()).of(
+            (copies * stride // dtype.itemsize, dtype) for stride, (_, dtype) in every
+        )
+        for key, array, stride in zip(sizes, buffers, strides, strict=True):
+            self._keep(key, array, stride)
 
-    def _keep(self, key: object, array: Array) -> None:
+    def _keep(self, key: object, array: Array, stride: int = 0) -> None:
         self.arrays[key] = array
-        self.point(key, array)
+        self.point(key, array, stride)
 
-    def point(self, key: object, array: Array) -> None:
-        """Hand an array to the code that the caller keeps alive."""
-        self.pointers[self._table.cells[key]] = address(array)
+    def point(self, key: object, array: Array, stride: int = 0) -> None:
+        """Hand an array to the code that the caller keeps alive.
+
+        `stride`: bytes from what one copy is handed to what the next is; 0 for the same.
+        """
+        self._columns[self._table.cells[key]] = spread(address(array), stride, self.each)
+
+
+def by_column(table: Array) -> Array:
+    """A table, led by the copies, as what is set column by column: of one copy, its row."""
+    return table[0] if len(table) == 1 else table.T
+
+
+def spread(start: int, stride: int, each: Array) -> int | Array:
+    """Where something begins for each copy, so many bytes apart; the place itself for one."""
+    return start + stride * each if stride and len(each) > 1 else start
 
 
 def require_legal(memories: Iterable[Memory]) -> None:
     """Raise DataError if an index was out of range in what ran with any of these memories."""
-    wrong = [memory.error for memory in memories if memory.error[0]]
+    wrong = [memory.error for memory in memories if any(memory.error[:, 0].tolist())]
     if wrong:
-        code, index = map(int, wrong[0])
+        code, index = map(int, wrong[0][wrong[0][:, 0] > 0][0])
         for error in wrong:
             error[:] = 0  # the next run starts afresh
         size, gate = divmod(code - 1, len(PICKING))

@@ -22,10 +22,11 @@ from retrograd.engines.cpu.machine.host import host
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.engines.cpu.run.memory import address, allocate
 from retrograd.errors import OptionError
+from retrograd.graph.node import Array
 
 LINE = 8  # integers of a cache line
 
-Job = Sequence[tuple[int, int]]
+Job = Sequence[tuple[int, int]] | Array
 """The pairs of addresses that a thread calls a function with, task by task."""
 
 
@@ -86,10 +87,10 @@ def run_parallel(code: Code, jobs: Sequence[Job], *, is_shared: bool = False) ->
 def _pool_code(target: Target, symbol: str) -> Code:
     """The code of workers, "work", or of calls, "dispatch" (see `emit_pool`)."""
 
-    def make() -> str:
+    def make() -> list[str]:
         from retrograd.engines.cpu.code.workers import emit_pool  # needs LLVM
 
-        return str(emit_pool(target))
+        return [str(emit_pool(target))]
 
     return compiled("pool", symbol, target, make)
 

@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from retrograd.engines.batches import Batches
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.engines.cpu.run.arguments import Arguments, Outputs, Places, Rates
 from retrograd.engines.cpu.run.calls import run_batches
 from retrograd.engines.cpu.run.executable import executable_of
-from retrograd.engines.cpu.run.memory import Buffers, Memory, require_legal
+from retrograd.engines.cpu.run.memory import Buffers, require_legal
 from retrograd.engines.cpu.run.repeated import Repeated
 from retrograd.graph.node import Array
 from retrograd.graph.shape import has_rows
 from retrograd.graph.step import Step
-
-State = Sequence[Mapping[str, Array]]
 
 FEW = 4096  # rows of a run that are copied in and out faster than the code is pointed at them
 SMALL = 256  # rows of its batches, whose memory is kept besides that of larger ones
@@ -27,24 +26,24 @@ LIGHT = 1 << 16  # bytes of its outputs
 class Runner:
     """One step of a session.
 
-    Of each copy there is the state in the layout of the code, and the buffers that it shares with
-    other steps.
+    `states`: in the layout of the code, of each variable the memory (copies, entries). `buffers`:
+    shared with other steps.
     """
 
     def __init__(
         self,
         step: Step,
         target: Target,
-        states: State,
-        buffers: Sequence[Buffers],
+        states: Mapping[str, Array],
+        buffers: Buffers,
         n_threads: int,
+        copies: int,
     ) -> None:
         self._executable = executable_of(step.structure, target)
         self._states, self._buffers = states, buffers
-        self._n_threads = n_threads
+        self._n_threads, self._n_copies = n_threads, copies
         self._data: dict[str, Array] = {}  # that the code was last pointed at
-        self._copies: list[Arguments] = []
-        self._memories: list[Memory] = []
+        self._arguments: Arguments | None = None
         self._repeated: Repeated | None = None
         self._last = 0, 0  # rows, and rows of a batch, of the last run that was small
         # Of each output: its name, whether it leads with rows, the shape of one entry, its dtype.
@@ -57,7 +56,7 @@ class Runner:
         self,
         data: Mapping[str, Array],
         orders: Array,
-        size: int,
+        batches: Batches,
         rates: Rates,
         stop: Callable[[], bool] | None,
         *,
@@ -69,32 +68,30 @@ class Runner:
         `only`: the numbers of the copies that run; `orders` has one for each of them.
         """
         n_copies, n = orders.shape
-        n_batches = -(-n // size)
+        n_batches, size = batches.count(n), batches.size
         outputs = {
             name: np.empty((n_copies, n if leads else n_batches, *shape), dtype)
             for name, leads, shape, dtype in self._outputs
         }
-        is_cold = not self._copies or self._copies[0].memory.rows < size
-        if is_cold:
-            self._copies = [
-                Arguments(self._executable, size, state, self._n_threads, shared)
-                for state, shared in zip(self._states, self._buffers, strict=True)
-            ]
-            self._memories = [copy.memory for copy in self._copies]
+        arguments = self._arguments
+        is_cold = arguments is None or arguments.memory.rows < size
+        if arguments is None or is_cold:
+            arguments = self._arguments = self._new_arguments(size, self._n_copies)
             self._data = {}
         for name, array in data.items():
             if self._data.get(name) is not array:
-                for copy in self._copies:
-                    copy.hand_over_data(name, array)
+                arguments.hand_over_data(name, array)
         self._data = dict(data)
-        copies = self._copies if only is None else [self._copies[i] for i in only]
-        found = Places.of(orders, outputs)
-        for i, copy in enumerate(copies):
-            copy.hand_over(i, orders, size, rates, found)
+        arguments.hand_over(orders, batches, rates, Places.of(orders, outputs), only)
         autotuner = self._executable.autotuner(self._n_threads, size, n_copies)
-        done = run_batches(self._executable, copies, autotuner, n_batches, stop, is_cold=is_cold)
-        require_legal(self._memories)
+        done = run_batches(self._executable, arguments, autotuner, n_batches, stop, is_cold=is_cold)
+        require_legal([arguments.memory])
         return done, outputs
+
+    def _new_arguments(self, size: int, copies: int) -> Arguments:
+        return Arguments(
+            self._executable, size, self._states, self._n_threads, self._buffers, copies
+        )
 
     def feed(self, data: Mapping[str, Array]) -> None:
         """Point what is pointed once and for all at other data; `run` looks at its data itself."""
@@ -124,11 +121,13 @@ class Runner:
             }
             if sum(output.nbytes for output in outputs.values()) > LIGHT:
                 return None
-            copy = Arguments(
-                self._executable, size, self._states[0], self._n_threads, self._buffers[0]
-            )
             self._repeated = Repeated(
-                self._executable, copy, data, outputs, (n, size), self._n_threads
+                self._executable,
+                self._new_arguments(size, 1),
+                data,
+                outputs,
+                (n, size),
+                self._n_threads,
             )
         return self._repeated.run(order, rates, stop)
 
@@ -136,16 +135,16 @@ class Runner:
         self,
         data: Mapping[str, Array],
         orders: Array,
-        size: int,
+        batches: Batches,
         rates: Rates,
         stop: Callable[[], bool] | None,
     ) -> tuple[int, Outputs]:
         """The same over sparse rows: each batch is expanded before it runs, never the whole."""
         pieces = []
-        for done, start in enumerate(range(0, orders.shape[-1], size)):
+        for done in range(batches.count(orders.shape[-1])):
             if stop is not None and done > 0 and stop():
                 break
-            batch = orders[0, start : start + size]
+            batch = orders[0, batches.start(done) : batches.start(done + 1)]
             dense = {name: np.ascontiguousarray(rows.take(batch, 0)) for name, rows in data.items()}
             here = {
                 name: rate[..., done : done + 1]
@@ -154,10 +153,11 @@ class Runner:
                 for name, rate in rates.items()
             }
             places = np.arange(len(batch))[None]
-            pieces.append(self.run(dense, places, len(batch), here, None)[1])
+            alone = Batches(len(batch), len(batch))
+            pieces.append(self.run(dense, places, alone, here, None)[1])
         if not pieces:
             none = {name: rows.take(orders[0], 0) for name, rows in data.items()}
-            return self.run(none, orders, size, rates, None)
+            return self.run(none, orders, batches, rates, None)
         joined = {name: np.concatenate([p[name] for p in pieces], axis=1) for name in pieces[0]}
         return len(pieces), joined
 

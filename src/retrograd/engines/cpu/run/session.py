@@ -8,6 +8,7 @@ import numpy as np
 
 from retrograd.arrays import require_integer
 from retrograd.engines.base import Snapshot
+from retrograd.engines.batches import checked_batches
 from retrograd.engines.checks import (
     checked_copies,
     checked_data,
@@ -49,7 +50,7 @@ class CpuSession:
         self._inputs = input_nodes(steps)
         self.feed(data)
         self._state = State(state_nodes(steps), target.bytes // 4, self._copies)
-        self._buffers = [Buffers() for _ in self._state.arrays]
+        self._buffers = Buffers()
         if copies is None:
             state = found_state(steps, state)
         for name in self._state.names:
@@ -64,6 +65,7 @@ class CpuSession:
         scalars: Mapping[str, float | Array] | None = None,
         *,
         batch_size: int | None = None,
+        pass_rows: int | None = None,
         stop: Callable[[], bool] | None = None,
         only: Sequence[int] | None = None,
     ) -> dict[str, Array]:
@@ -73,23 +75,23 @@ class CpuSession:
         chosen = checked_copies(only, self._copies)
         n_copies = self._copies if chosen is None else len(chosen)
         are_floats = {type(given.get(name)) for name in this.scalars} <= {float}
-        if are_floats and self._is_ready(order):
+        if are_floats and pass_rows is None and self._is_ready(order):
             own = len(order) if batch_size is None else min(batch_size, len(order))
             repeated = runner.run_repeated(self._data, order, own, given, stop)
             if repeated is not None:
                 return repeated
         rows = np.ascontiguousarray(checked_order(order, self._n_rows, n_copies))
         n = rows.shape[-1]
-        size = max(1, n) if batch_size is None else min(batch_size, max(1, n))
+        batches = checked_batches(n, batch_size, pass_rows)
         rates: Mapping[str, float | Array] = given
         if not are_floats:
-            rates = checked_scalars(this, given, -(-n // size), n_copies)
+            rates = checked_scalars(this, given, batches.count(n), n_copies)
         orders = rows[None] if self._copies is None else rows
         if self._is_sparse:
-            done, outputs = runner.run_expanded(self._data, orders, size, rates, stop)
+            done, outputs = runner.run_expanded(self._data, orders, batches, rates, stop)
         else:
-            done, outputs = runner.run(self._data, orders, size, rates, stop, only=chosen)
-        n_ran = min(done * size, n)
+            done, outputs = runner.run(self._data, orders, batches, rates, stop, only=chosen)
+        n_ran = batches.start(done)
         results = {}
         for name, node in this.outputs.items():
             ran = n_ran if has_rows(node.shape[:1]) else done
@@ -130,8 +132,14 @@ class CpuSession:
 
     def _runner(self, step: str) -> Runner:
         """What runs a step, made when it is first asked for."""
-        states = self._state.arrays
-        made = Runner(self._steps[step], self._target, states, self._buffers, self._n_threads)
+        made = Runner(
+            self._steps[step],
+            self._target,
+            self._state.arrays,
+            self._buffers,
+            self._n_threads,
+            self._copies or 1,
+        )
         return self._runners.setdefault(step, made)
 
     def read(self, name: str, into: Array | None = None) -> Array:

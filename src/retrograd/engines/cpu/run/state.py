@@ -14,7 +14,7 @@ from retrograd.engines.cpu.abi.layout import Layout
 from retrograd.engines.cpu.run.memory import ALIGN, allocate
 from retrograd.errors import ShapeError, unknown_name
 from retrograd.graph.node import Array, Node
-from retrograd.graph.shape import Shape, show
+from retrograd.graph.shape import Shape, show, with_rows
 
 SHORT = 8192  # entries that BLAS adds up on one thread
 
@@ -26,7 +26,7 @@ class State:
 
     - `unit`: entries of a padded row (see `Layout`).
     - `copies`: None for a single set, whose arrays then have no axis of copies.
-    - `arrays`: of each copy the memory of each variable, by name.
+    - `arrays`: the memory of each variable by name, (copies, entries).
     """
 
     def __init__(self, nodes: Mapping[str, Node], unit: int, copies: int | None) -> None:
@@ -46,14 +46,13 @@ class State:
             dtype: allocate(n_copies * end, dtype).reshape(n_copies, end)
             for dtype, end in ends.items()
         }
-        self.arrays = [
-            {
-                name: self._blocks[layout.dtype][i, start : start + n]
-                for name, (layout, start, n) in self._places.items()
-            }
-            for i in range(n_copies)
-        ]
+        self.arrays = {
+            name: self._blocks[layout.dtype][:, start : start + n]
+            for name, (layout, start, n) in self._places.items()
+        }
         self._pieces: dict[tuple[str, ...], list[Array]] = {}
+        # Of each variable: the shape, dtype, start and strides of its view in bytes.
+        self._frames = {name: self._frame(name) for name in nodes}
         self._views = {name: self.view(name, self._blocks) for name in nodes}
 
     @property
@@ -63,13 +62,17 @@ class State:
 
     def view(self, name: str, blocks: Blocks) -> Array:
         """A variable in these blocks as NumPy has it, led by the copies if there are several."""
-        layout, start, n = self._places[name]
-        memory = blocks[layout.dtype]
-        first = layout.view(memory[0, start : start + n], self._shapes[name], 0)
-        if self._copies is None:
-            return first
-        shape, strides = (len(memory), *first.shape), (memory.strides[0], *first.strides)
-        return np.lib.stride_tricks.as_strided(first, shape, strides)
+        shape, dtype, start, strides = self._frames[name]
+        return np.ndarray(shape, dtype, blocks[dtype], start, strides)
+
+    def _frame(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any], int, tuple[int, ...]]:
+        layout, start, _ = self._places[name]
+        shape = with_rows(self._shapes[name], 0)
+        strides = layout.steps(shape, 0)
+        if self._copies is not None:
+            of_copy = self._blocks[layout.dtype].strides[0]
+            shape, strides = (self._copies, *shape), (of_copy, *strides)
+        return shape, layout.dtype, start * layout.dtype.itemsize, strides
 
     def read(self, name: str, into: Array | None = None) -> Array:
         """A copy of a variable, in the memory of another array if it is given."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from llvmlite import ir
@@ -17,32 +18,65 @@ POINTER = ir.PointerType()
 Int = Any  # a Python int, or an i64 value of the code
 
 
+@cache
+def vector_of(scalar: ir.Type, n: int) -> ir.Type:
+    """The type of a vector; of one number, the number's."""
+    return ir.VectorType(scalar, n) if n > 1 else scalar
+
+
 def as_value(i: Int) -> Any:
     """The integer as a value of the code."""
     return ir.Constant(I64, i) if isinstance(i, int) else i
 
 
 class Integers:
-    """Arithmetic that is done now where both operands are Python's, and in the code elsewhere."""
+    """Arithmetic that is done now where both operands are Python's, and in the code elsewhere.
+
+    What was computed before in the same block of code is not computed again.
+    """
 
     def __init__(self, builder: ir.IRBuilder) -> None:
         self.builder = builder
+        self._sums: dict[int, tuple[Any, Any, int]] = {}  # value = root + number, by identity
+        self._block: Any = None
+        self._known: dict[tuple[object, ...], tuple[Any, ...]] = {}
+
+    def once(self, name: str, make: Callable[..., Any], *operands: Any) -> Any:
+        """What `make(*operands)` appends to this block, an instruction of this name; once there."""
+        if self._block is not self.builder.block:
+            self._block = self.builder.block
+            self._known.clear()
+        key = (name, *(x if isinstance(x, int) else (id(x),) for x in operands))
+        if key not in self._known:
+            values = (as_value(x) for x in operands)
+            self._known[key] = (make(*values), *operands)  # operands kept: their ids stay theirs
+        return self._known[key][0]
+
+    def parts(self, a: Int) -> tuple[Any, int]:
+        """The value and the number that a is the sum of; None for no value."""
+        if isinstance(a, int):
+            return None, a
+        _, root, number = self._sums.get(id(a), (a, a, 0))
+        return root, number
 
     def add(self, a: Int, b: Int) -> Int:
-        """a + b"""
-        if isinstance(a, int) and isinstance(b, int):
-            return a + b
-        if isinstance(a, int) and a == 0:
-            return b
-        if isinstance(b, int) and b == 0:
-            return a
-        return self.builder.add(as_value(a), as_value(b))
+        """a + b; numbers are added up first, so that sums that differ by one share the rest."""
+        (x, m), (y, n) = self.parts(a), self.parts(b)
+        if x is None or y is None:
+            root = y if x is None else x
+        else:
+            root = self.once("add", self.builder.add, x, y)
+        if root is None or m + n == 0:
+            return m + n if root is None else root
+        total = self.once("add", self.builder.add, root, m + n)
+        self._sums[id(total)] = total, root, m + n
+        return total
 
     def sub(self, a: Int, b: Int) -> Int:
         """a - b"""
         if isinstance(a, int) and isinstance(b, int):
             return a - b
-        return a if isinstance(b, int) and b == 0 else self.builder.sub(as_value(a), as_value(b))
+        return a if isinstance(b, int) and b == 0 else self.once("sub", self.builder.sub, a, b)
 
     def mul(self, a: Int, b: Int) -> Int:
         """a * b"""
@@ -51,7 +85,10 @@ class Integers:
         for x, y in ((a, b), (b, a)):
             if isinstance(x, int) and x in (0, 1):
                 return y if x else 0
-        return self.builder.mul(as_value(a), as_value(b))
+            root, number = self.parts(y)
+            if isinstance(x, int) and number:
+                return self.add(self.mul(root, x), number * x)
+        return self.once("mul", self.builder.mul, a, b)
 
     def div(self, a: Int, b: Int) -> Int:
         """a // b, for a >= 0 and b > 0."""

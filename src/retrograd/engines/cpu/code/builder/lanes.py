@@ -6,15 +6,56 @@ and return their values. One lane is a plain number: the same code makes the sca
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
+from retrograd.engines.cpu.code.builder.integers import BOOL, I32, vector_of
+
 Value = Any  # an llvmlite.ir value
 
 _FLOATS = {np.dtype(np.float32): ir.FloatType(), np.dtype(np.float64): ir.DoubleType()}
+
+
+class _Same(ir.Constant):  # type: ignore[misc]  # llvmlite has no types
+    """A constant vector of one number in every lane, written as that one."""
+
+    def __init__(self, one: ir.Constant, n: int) -> None:
+        self.type, self.constant = vector_of(one.type, n), one
+
+    def _get_reference(self) -> str:
+        return f"splat ({self.constant})"
+
+
+def same(one: ir.Constant, n: int) -> ir.Constant:
+    """A constant in every lane."""
+    return _Same(one, n) if n > 1 else one
+
+
+def spread(builder: ir.IRBuilder, scalar: Value, n: int) -> Value:
+    """Any scalar value in every lane."""
+    if n == 1:
+        return scalar
+    if isinstance(scalar, ir.Constant):
+        return same(scalar, n)
+    empty, first, everywhere = _spreading(scalar.type, n)
+    return builder.shuffle_vector(builder.insert_element(empty, scalar, first), empty, everywhere)
+
+
+@cache
+def _spreading(scalar: ir.Type, n: int) -> tuple[ir.Constant, ...]:
+    empty = ir.Constant(vector_of(scalar, n), ir.Undefined)
+    return empty, ir.Constant(I32, 0), ir.Constant(vector_of(I32, n), None)
+
+
+@cache
+def _constant(scalar: ir.Type, n: int, number: float | int, sign: float) -> ir.Constant:
+    """A number in every lane; the sign tells -0 from 0."""
+    return same(ir.Constant(scalar, number), n)
 
 
 class Lanes:
@@ -29,38 +70,26 @@ class Lanes:
         self.mantissa = int(np.finfo(self.dtype).nmant)  # bits
         self.bias = int(np.finfo(self.dtype).maxexp) - 1  # of the exponent
         self.scalar = _FLOATS[self.dtype]
-        self.type = self._wide(self.scalar)
-        self.int_type = self._wide(ir.IntType(self.bits))
-        self.mask_type = self._wide(ir.IntType(1))
-
-    def _wide(self, scalar: ir.Type) -> ir.Type:
-        return ir.VectorType(scalar, self.n) if self.n > 1 else scalar
+        self.type = vector_of(self.scalar, n)
+        self.int_type = vector_of(ir.IntType(self.bits), n)
+        self.mask_type = vector_of(BOOL, n)
 
     # Constants.
 
     def const(self, number: float) -> Value:
         """A number in every lane, rounded to the dtype."""
         value = float(self.dtype.type(number))
-        return self._all(self.type, ir.Constant(self.scalar, value))
+        return _constant(self.scalar, self.n, value, math.copysign(1.0, value))
 
     def int_const(self, number: int) -> Value:
         """An integer of the dtype's width in every lane; taken modulo 2**bits."""
         half = 1 << (self.bits - 1)
         wrapped = (number + half) % (1 << self.bits) - half
-        return self._all(self.int_type, ir.Constant(ir.IntType(self.bits), wrapped))
-
-    def _all(self, kind: ir.Type, one: ir.Constant) -> Value:
-        return ir.Constant(kind, [one] * self.n) if self.n > 1 else one
+        return _constant(ir.IntType(self.bits), self.n, wrapped, 0.0)
 
     def splat(self, scalar: Value) -> Value:
         """A scalar value in every lane."""
-        if self.n == 1:
-            return scalar
-        b = self.builder
-        empty = ir.Constant(self.type, ir.Undefined)
-        first = b.insert_element(empty, scalar, ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.n), None)
-        return b.shuffle_vector(first, empty, zeros)
+        return spread(self.builder, scalar, self.n)
 
     # Arithmetic.
 

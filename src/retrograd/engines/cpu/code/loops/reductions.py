@@ -112,11 +112,17 @@ def _groups(body: Body, size: Size, part: Part | None) -> Iterator[Any]:
     start: Int = 0 if part is None else part.low
     stop: Int = number(body, size) if part is None else part.high
     n, integers = body.n, body.integers
-    wide = n * GROUP
-    many = integers.add(start, integers.mul(integers.div(integers.sub(stop, start), wide), wide))
-    if not (isinstance(many, int) and many == start):
+
+    def end(low: Int, unit: int) -> Int:
+        """Where those of this size end that are full."""
+        if isinstance(size, int) and size < unit:
+            return low
+        return integers.add(low, integers.mul(integers.div(integers.sub(stop, low), unit), unit))
+
+    many = end(start, n * GROUP)
+    if many is not start:
         yield _group_loop(body, start, many)
-    whole = integers.add(many, integers.mul(integers.div(integers.sub(stop, many), n), n))
+    whole = end(many, n)
     if isinstance(whole, int) and isinstance(many, int) and isinstance(stop, int):
         rest: list[tuple[At, Int | None]] = [(At(j, 1), None) for j in range(many, whole, n)]
         if whole < stop:
@@ -124,8 +130,10 @@ def _groups(body: Body, size: Size, part: Part | None) -> Iterator[Any]:
         if rest:
             yield _fixed(rest)
         return
-    for chunk in (chunk_loop(body, many, whole), last_chunk(body, whole, stop)):
-        yield _single(body, chunk)
+    if whole is not many:
+        yield _single(body, chunk_loop(body, many, whole))
+    if not (isinstance(size, int) and size % n == 0):  # parts begin at whole vectors
+        yield _single(body, last_chunk(body, whole, stop))
 
 
 @contextmanager

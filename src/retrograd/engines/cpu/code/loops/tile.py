@@ -177,23 +177,23 @@ class Tile:
     ) -> list[Any]:
         body, v, width, height = self.body, self.v, block.panel.width, block.height
         builder, integers, item = body.builder, body.integers, self.heavy.dtype.itemsize
-        starts = [body.gep(a.pointer, v.scalar, integers.mul(r, a.down)) for r in range(height)]
         size = body.rows if isinstance(k, Rows) else k
         asks = self._asks(block)
         # Their row that is asked for next, and the turn of the loop to do so in.
         asking = [as_value(0), as_value(0)] if asks else []
         each = integers.max(integers.div(size, height), 1)
         zeros = [v.const(0.0)] * (height * width)
-        with loop(builder, 0, size, 1, [*zeros, *asking]) as turn:
-            line = body.gep(b.pointer, v.scalar, integers.mul(turn.i, b.down))
-            columns = b.vectors(body, v, line, masks, width)
-            self._ask_for_b(b, k, turn.i, width)
-            step = integers.mul(turn.i, a.right)
+        with loop(builder, 0, size, 1, [*zeros, a.pointer, b.pointer, *asking]) as turn:
+            of_a, of_b = turn.values[height * width : height * width + 2]
+            columns = b.vectors(body, v, of_b, masks, width)
+            self._ask_for_b(b, k, of_b, width)
             new: list[Any] = []
             for r in range(height):
-                entry = builder.load(body.gep(starts[r], v.scalar, step), align=item, typ=v.scalar)
+                place = body.gep(of_a, v.scalar, integers.mul(r, a.down))
+                entry = builder.load(place, align=item, typ=v.scalar)
                 wide, sums = v.splat(entry), turn.values[r * width : (r + 1) * width]
                 new += [v.fma(wide, x, total) for x, total in zip(columns, sums, strict=True)]
+            new += [body.gep(of_a, v.scalar, a.right), body.gep(of_b, v.scalar, b.down)]
             if asks:
                 row, at = turn.values[-2:]
                 is_now = builder.icmp_signed("==", as_value(turn.i), at)
@@ -228,7 +228,7 @@ class Tile:
                 offset = integers.add(start, w * body.n)
                 ask_for(body.builder, body.gep(place.pointer, memory_type(x.dtype), offset))
 
-    def _ask_for_b(self, b: Matrix, k: Size, i: Int, width: int) -> None:
+    def _ask_for_b(self, b: Matrix, k: Size, line: Any, width: int) -> None:
         """Ask for the vectors of B that are needed some rows later.
 
         Its rows are too far apart for the processor to see a pattern. What stays in the first cache
@@ -240,7 +240,5 @@ class Tile:
             return
         if b.down == width * body.n:
             return
-        later = body.integers.mul(body.integers.add(i, AHEAD), b.down)
-        line = body.gep(b.pointer, self.v.scalar, later)
         for w in range(width):
-            ask_for(body.builder, body.gep(line, self.v.scalar, w * body.n))
+            ask_for(body.builder, body.gep(line, self.v.scalar, AHEAD * b.down + w * body.n))

@@ -15,11 +15,14 @@ from retrograd.engines.cpu.code.builder.integers import (
     Integers,
     as_value,
     loop,
+    vector_of,
 )
 from retrograd.engines.cpu.code.builder.lanes import Lanes
+from retrograd.engines.cpu.code.loops.axes import number
 from retrograd.engines.cpu.code.values.body import Body
-from retrograd.graph.shape import Size
 from retrograd.plan.program import Kernel, squeezed
+
+AT_ONCE = 32  # instructions that move lanes
 
 
 @dataclass(frozen=True)
@@ -47,54 +50,44 @@ def is_transposition(body: Body, kernel: Kernel) -> bool:
 
 
 def run_transposition(body: Body, kernel: Kernel, low: Any, high: Any) -> None:
-    """y[i, j] = x[j, i] for rows i of y from low to high, a block of n by n at a time.
+    """y[i, j] = x[j, i] for rows i of y from low to high.
 
-    The last block along a row overlaps the one before it. Where x has no n rows, or how many is not
-    known yet, a function turns blocks: beyond the last row of x it reads the last again.
+    A block of n by n is read as n vectors and written as n vectors. Beyond the last row of x its
+    last row is read again; what lies beyond the last of y goes to a place that nobody reads.
     """
     node = kernel.stores[0]
     x = node.inputs[0]
     n, b, integers = body.n, body.builder, body.integers
-    v, item = body.lanes(node.dtype), node.dtype.itemsize
+    v = body.lanes(node.dtype)
     of_x, of_y = (body.places[a].layout.strides(body.rows, integers)[0] for a in (x, node))
-    rows, columns = (_size(body, size) for size in squeezed(node.shape))
-
-    def places(down: Int, across: Int) -> list[Any]:
-        first = [(x, across, of_x, down), (node, down, of_y, across)]
-        offsets = [integers.add(integers.mul(i, of), j) for _, i, of, j in first]
-        return [
-            body.gep(body.places[a].pointer, v.scalar, offset)
-            for (a, *_), offset in zip(first, offsets, strict=True)
-        ]
-
-    def turn(down: Int, across: Int, count: int) -> None:
-        source, to = places(down, integers.min(across, columns - n))
-        found = [body.gep(source, v.scalar, integers.mul(r, of_x)) for r in range(n)]
-        vectors = turned(b, [b.load(p, align=item, typ=v.type) for p in found])
-        for r, vector in enumerate(vectors[:count]):
-            b.store(vector, body.gep(to, v.scalar, integers.mul(r, of_y)), align=item)
-
-    if isinstance(rows, int) and isinstance(columns, int) and columns >= n:
-        whole = rows // n * n
-        if whole:
-            with (
-                loop(b, low, integers.min(high, whole), n) as down,
-                loop(b, 0, columns, n) as across,
-            ):
-                turn(down.i, across.i, n)
-        if whole < rows:
-            with b.if_then(integers.less(whole, high)), loop(b, 0, columns, n) as across:
-                turn(whole, across.i, rows - whole)
-        return
+    rows, columns = (number(body, size) for size in squeezed(node.shape))
+    with body.in_prologue():
+        nowhere = b.alloca(v.type)
+        nowhere.type = POINTER
     with loop(b, low, high, n) as down, loop(b, 0, columns, n) as across:
-        source, to = places(down.i, across.i)
-        of_block = integers.min(integers.sub(columns, across.i), n)
-        of_column = integers.min(integers.sub(high, down.i), n)
-        turn_block(v, Rows(source, of_x, of_block), Rows(to, of_y, of_column))
+        start = integers.add(integers.mul(across.i, of_x), down.i)
+        first = body.gep(body.places[x].pointer, v.scalar, start)
+        left = integers.sub(columns, across.i)
+        vectors = []
+        for r in range(n):
+            row = _least(body, r, left, columns)
+            pointer = body.gep(first, v.scalar, integers.mul(row, of_x))
+            vectors.append(b.load(pointer, align=node.dtype.itemsize, typ=v.type))
+        start = integers.add(integers.mul(down.i, of_y), across.i)
+        first = body.gep(body.places[node].pointer, v.scalar, start)
+        left = integers.sub(high, down.i)
+        for r, vector in enumerate(turned(b, vectors)):
+            pointer = body.gep(first, v.scalar, integers.mul(r, of_y))
+            if not (isinstance(rows, int) and rows % n == 0):
+                pointer = b.select(integers.less(r, left), pointer, nowhere)
+            b.store(vector, pointer, align=node.dtype.itemsize)
 
 
-def _size(body: Body, size: Size) -> Int:
-    return size if isinstance(size, int) else body.rows
+def _least(body: Body, r: int, left: Int, columns: Int) -> Int:
+    """Row r of a block, or the last one where fewer are left."""
+    if r == 0 or (isinstance(columns, int) and columns % body.n == 0):
+        return r
+    return body.integers.min(r, body.integers.sub(left, 1))
 
 
 def turn_block(v: Lanes, source: Rows, to: Rows) -> None:
@@ -138,18 +131,24 @@ def turned(b: ir.IRBuilder, vectors: list[Any]) -> list[Any]:
     """The columns of a square block, from its rows.
 
     Interleaving row i with row i + n/2, log2(n) times over, is a transposition: each pass moves one
-    bit of the row's number into the lane's.
+    bit of the row's number into the lane's. Of many rows the passes are a loop, whose rows stay in
+    registers: to choose instructions for all at once takes LLVM many times longer.
     """
     n = len(vectors)
     half = n // 2
     picks = [
         ir.Constant(
-            ir.VectorType(I32, n),
+            vector_of(I32, n),
             [ir.Constant(I32, start + i // 2 + (n if i % 2 else 0)) for i in range(n)],
         )
         for start in (0, half)
     ]
-    for _ in range(n.bit_length() - 1):
-        pairs = zip(vectors[:half], vectors[half:], strict=True)
-        vectors = [b.shuffle_vector(x, y, pick) for x, y in pairs for pick in picks]
-    return vectors
+    passes = n.bit_length() - 1
+    together = passes if passes * n <= AT_ONCE else 2
+    with loop(b, 0, passes, together, vectors) as turn:
+        new = turn.values
+        for _ in range(together):
+            pairs = zip(new[:half], new[half:], strict=True)
+            new = [b.shuffle_vector(x, y, pick) for x, y in pairs for pick in picks]
+        turn.carry(new)
+    return turn.values

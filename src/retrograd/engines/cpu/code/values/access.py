@@ -10,8 +10,16 @@ import numpy as np
 from llvmlite import ir
 
 from retrograd.engines.cpu.abi.layout import Layout
-from retrograd.engines.cpu.code.builder.integers import BOOL, I8, I64, Int, Integers, as_value
-from retrograd.engines.cpu.code.builder.lanes import Lanes
+from retrograd.engines.cpu.code.builder.integers import (
+    BOOL,
+    I8,
+    I64,
+    Int,
+    Integers,
+    as_value,
+    vector_of,
+)
+from retrograd.engines.cpu.code.builder.lanes import Lanes, spread
 from retrograd.engines.cpu.code.values.index import At, Index
 from retrograd.errors import GraphError
 from retrograd.graph.node import Node
@@ -62,12 +70,17 @@ class Access:
         self.rows = rows
         self.n = n
         self.has_fma = has_fma
+        self._lanes: dict[tuple[Any, bool], Lanes] = {}
         self.flat: Int | None = None  # in a flat loop, the address that all arrays share
         self.count: Int | None = None  # lanes that count in a vector at the end of a row
 
     def lanes(self, dtype: Any, *, is_wide: bool = True) -> Lanes:
         """The builder of vectors of a dtype, or of plain numbers."""
-        return Lanes(self.builder, dtype, self.n if is_wide else 1, has_fma=self.has_fma)
+        key = dtype, is_wide
+        if key not in self._lanes:
+            n = self.n if is_wide else 1
+            self._lanes[key] = Lanes(self.builder, dtype, n, has_fma=self.has_fma)
+        return self._lanes[key]
 
     # Registers.
 
@@ -87,20 +100,14 @@ class Access:
 
     def splat(self, scalar: Any) -> Any:
         """Any scalar value in every lane."""
-        kind = ir.VectorType(scalar.type, self.n)
-        if isinstance(scalar, ir.Constant):
-            return ir.Constant(kind, [scalar] * self.n)
-        empty = ir.Constant(kind, ir.Undefined)
-        first = self.builder.insert_element(empty, scalar, ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.n), None)
-        return self.builder.shuffle_vector(first, empty, zeros)
+        return spread(self.builder, scalar, self.n)
 
     def along(self, at: At) -> Any:
         """The index along an axis as i64: one number, or one for each lane."""
         base = as_value(at.base)
         if not at.step or self.n == 1:
             return base
-        steps = ir.Constant(ir.VectorType(I64, self.n), [at.step * i for i in range(self.n)])
+        steps = ir.Constant(vector_of(I64, self.n), [at.step * i for i in range(self.n)])
         return self.builder.add(self.splat(base), steps)
 
     # Memory.
@@ -141,7 +148,7 @@ class Access:
         if dtype.kind == "c":
             raise GraphError("the cpu engine takes no complex numbers; use engine='numpy'")
         scalar = I64 if dtype.kind == "i" else BOOL if is_bit else I8
-        return ir.VectorType(scalar, self.n) if is_wide and self.n > 1 else scalar
+        return vector_of(scalar, self.n if is_wide else 1)
 
     def _needs_mask(self, place: Place) -> bool:
         return self.count is not None and not place.layout.is_padded
@@ -150,8 +157,8 @@ class Access:
         """Which lanes are among the first `count`."""
         if isinstance(count, int):
             bits = [ir.Constant(BOOL, int(i < count)) for i in range(self.n)]
-            return ir.Constant(ir.VectorType(BOOL, self.n), bits) if self.n > 1 else bits[0]
-        numbers = ir.Constant(ir.VectorType(I64, self.n), list(range(self.n)))
+            return ir.Constant(vector_of(BOOL, self.n), bits) if self.n > 1 else bits[0]
+        numbers = ir.Constant(vector_of(I64, self.n), list(range(self.n)))
         return self.builder.icmp_signed("<", numbers, self.splat(as_value(count)))
 
     def masked(
@@ -197,9 +204,14 @@ class Access:
 
     def gep(self, pointer: Any, item: ir.Type, offset: Int) -> Any:
         """The pointer moved by a number of items."""
-        if isinstance(offset, int) and offset == 0:
-            return pointer
-        return self.builder.gep(pointer, [as_value(offset)], inbounds=True, source_etype=item)
+
+        def moved(pointer: Any, offset: Any) -> Any:
+            return self.builder.gep(pointer, [offset], source_etype=item)
+
+        for part in self.integers.parts(offset):
+            if part is not None and not (isinstance(part, int) and part == 0):
+                pointer = self.integers.once(f"gep {item}", moved, pointer, part)
+        return pointer
 
 
 def memory_type(dtype: np.dtype[Any]) -> ir.Type:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
+from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.values.access import Access, Operand, Place
 from retrograd.engines.cpu.code.values.gates import GATES
 from retrograd.engines.cpu.code.values.index import HERE, Index, broadcast_index
@@ -24,6 +26,9 @@ FUSED: dict[str, Callable[..., Any]] = {
     "subtract": lambda v, a, b, x: v.fma(v.neg(a), b, x),
 }
 """Gates that take in a product: x + a b and x - a b, rounded once."""
+
+LONG = ("power",)
+"""Gates whose code for a single number is a function of its own, which a module has once."""
 
 
 class Body(Access):
@@ -175,7 +180,10 @@ class Body(Access):
             raise GraphError(f"the cpu engine does not know the gate {name}")
         if any(operand.dtype.kind == "c" for operand in operands) or node.dtype.kind == "c":
             raise GraphError(f"{name}: the cpu engine takes no complex numbers; use engine='numpy'")
-        return self._apply(GATES[name], node, operands)
+        gate = GATES[name]
+        if name in LONG:
+            gate = partial(_called, name, gate)
+        return self._apply(gate, node, operands)
 
     def _apply(self, gate: Callable[..., Any], node: Node, operands: Sequence[Operand]) -> Operand:
         is_wide = any(operand.is_wide for operand in operands)
@@ -194,6 +202,23 @@ class Body(Access):
         if id(operand) in self._wide:
             return self._wide[id(operand)]
         return super().widen(operand)
+
+
+def _called(name: str, gate: Callable[..., Any], v: Lanes, *operands: Any) -> Any:
+    """A gate of numbers as a call; of vectors in place, as to keep registers over a call costs."""
+    if v.n > 1:
+        return gate(v, *operands)
+    module, full = v.builder.module, f"{name}.{v.scalar}"
+    function = module.globals.get(full)
+    if function is None:
+        kind = ir.FunctionType(v.scalar, [v.scalar] * len(operands))
+        function = ir.Function(module, kind, full)
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        builder = ir.IRBuilder(function.append_basic_block())
+        inside = Lanes(builder, v.dtype, 1, has_fma=v.has_fma)
+        builder.ret(gate(inside, *function.args))
+    return v.builder.call(function, operands)
 
 
 Move = Callable[[Body, Node, Index], Operand]
