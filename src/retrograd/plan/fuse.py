@@ -8,12 +8,13 @@ Law: `run(fuse(g)) == run(g)`: fusing decides where a value is computed, never h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from retrograd.graph.node import Node
 from retrograd.graph.order import order
 from retrograd.graph.shape import Shape, size_of
+from retrograd.plan.by_row import chained, is_by_row, is_row_reduction
 from retrograd.plan.program import ONE_BY_ONE, is_heavy, is_number, is_source, squeezed
 from retrograd.plan.reading import MOVING, is_entrywise, keeps_order, operand, reads
 
@@ -24,13 +25,17 @@ NUMBER_COST = 8  # the same for a single number, which each kernel would compute
 
 @dataclass(eq=False)
 class Group:
-    """A kernel in the making. `before`: the groups that must have run, as bits of their numbers."""
+    """A kernel in the making. `before`: the groups that must have run, as bits of their numbers.
+
+    `is_by_row`: see `Kernel`.
+    """
 
     number: int
     heavy: Node | None
     space: Shape
     stores: list[Node] = field(default_factory=list)
     before: int = 0
+    is_by_row: bool = False
 
     @property
     def keeps_lanes(self) -> bool:
@@ -122,11 +127,12 @@ def fuse(results: Iterable[Node]) -> list[Group]:
     wanted = list(results)
     nodes = order(wanted)
     stored = stored_nodes(nodes, wanted)
+    rows = chained(nodes)
     groups: list[Group] = []
     home: dict[Node, Group] = {}
     for node in nodes:
         if is_heavy(node):
-            group = _open(groups, node, node.shape)
+            group = _open_rows(node, rows, groups, home, stored) or _open(groups, node, node.shape)
         elif node in stored:
             group = _join(node, groups, home, stored) or _open(groups, None, node.shape)
         else:
@@ -140,6 +146,46 @@ def fuse(results: Iterable[Node]) -> list[Group]:
 def _open(groups: list[Group], heavy: Node | None, space: Shape) -> Group:
     groups.append(Group(len(groups), heavy, space))
     return groups[-1]
+
+
+def _open_rows(
+    node: Node,
+    rows: Container[Node],
+    groups: list[Group],
+    home: Mapping[Node, Group],
+    stored: Mapping[Node, object],
+) -> Group | None:
+    """The group that goes row by row for a reduction: one that there is, or one for its chain.
+
+    Such a one may be made of the map that its operand comes from.
+    """
+    if not is_row_reduction(node) or not is_by_row(node, squeezed(node.inputs[0].shape), stored):
+        return None
+    space = node.inputs[0].shape
+    makers = _makers(node, home, stored)
+    before = _before(makers)
+    for group in reversed(groups):
+        is_like = group.is_by_row and squeezed(group.space) == squeezed(space)
+        if is_like and not before >> group.number & 1:
+            return group
+    if node not in rows:
+        return None
+    for group in makers:
+        is_map = group.heavy is None and not group.is_by_row and not before >> group.number & 1
+        if is_map and all(is_by_row(x, squeezed(space), stored) for x in group.stores):
+            break
+    else:
+        group = _open(groups, None, space)
+    group.space, group.is_by_row = space, True
+    return group
+
+
+def _before(makers: Iterable[Group]) -> int:
+    """What runs before some groups, as bits of the numbers."""
+    before = 0
+    for maker in makers:
+        before |= maker.before
+    return before
 
 
 def _makers(
@@ -161,14 +207,15 @@ def _join(
     It must not wait, through another group, for what this group makes.
     """
     makers = _makers(node, home, stored)
-    before = 0
-    for maker in makers:
-        before |= maker.before
-    candidates = sorted((g for g in makers if makers[g]), key=lambda g: -g.number)
+    before = _before(makers)
+    candidates = sorted((g for g in makers if makers[g] or g.is_by_row), key=lambda g: -g.number)
     if is_number(node):
         candidates += [g for g in groups if g not in makers and g.heavy is None]
     for group in candidates:
-        fits = group.keeps_lanes and squeezed(group.space) == squeezed(node.shape)
+        space = squeezed(group.space)
+        fits = group.keeps_lanes and space == squeezed(node.shape)
+        if group.is_by_row:
+            fits = is_by_row(node, space, stored)
         waits = before >> group.number & 1
         if fits and not waits:
             return group

@@ -51,6 +51,13 @@ def _log_softmax(_: Node, x: Node, *, axes: Axes) -> Node:
     return shifted - log(sum(exp(shifted), axes, keepdims=True))
 
 
+def _exp(node: Node, x: Node) -> Node:
+    if node.inputs[0].gate.name != "log_softmax":
+        return node if (x,) == node.inputs else again(node, (x,))
+    shifted, log_total = x.inputs  # a softmax, whose exponentials are at hand
+    return exp(shifted) * (1.0 / log_total.inputs[0])
+
+
 def _logsumexp(node: Node, x: Node, *, axes: Axes, keepdims: bool) -> Node:
     shift = _shift(x, axes)
     return reshape(log(sum(exp(x - shift), axes, keepdims=True)) + shift, node.shape)
@@ -74,5 +81,6 @@ LOWERED: dict[str, Callable[..., Any]] = {
     "log_softmax": _log_softmax,
     "logsumexp": _logsumexp,
     "center": _center,
+    "exp": _exp,
     "matmul": _matmul,
 }

@@ -44,6 +44,8 @@ class Kernel:
     - `stores`: nodes of that space whose values are written to memory.
     - `loads`: nodes that are read from memory: sources, and what earlier kernels stored.
     - `body`: every node that is computed, in order; the last of each chain is stored.
+    - `is_by_row`: whether it goes row by row instead (see `plan.by_row`): around any number of
+      reductions of a row's columns, storing values of a row's columns and single numbers of a row.
 
     All between loads and stores is computed in registers.
     """
@@ -53,6 +55,7 @@ class Kernel:
     stores: tuple[Node, ...]
     loads: tuple[Node, ...]
     body: tuple[Node, ...]
+    is_by_row: bool = False
 
 
 @dataclass(frozen=True, eq=False)

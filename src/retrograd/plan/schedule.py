@@ -167,7 +167,8 @@ def _kernels(groups: Sequence[Group], results: set[Node]) -> tuple[Kernel, ...]:
             loads.update((x, None) for x in inputs if x in outside or is_source(x))
         if stores:
             inner = tuple(n for n in body if n not in loads)
-            kernels.append(Kernel(group.heavy, group.space, stores, tuple(loads), inner))
+            made = (group.heavy, group.space, stores, tuple(loads), inner, group.is_by_row)
+            kernels.append(Kernel(*made))
     return tuple(kernels)
 
 

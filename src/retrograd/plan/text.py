@@ -80,6 +80,8 @@ def _count(n: int, what: str) -> str:
 
 def _headline(kernel: Kernel) -> str:
     """The heavy gate and the space, and which gates are computed with it."""
+    if kernel.is_by_row:
+        return _headline_by_row(kernel)
     what = "map" if kernel.heavy is None else kernel.heavy.gate.name
     counts = Counter(node.gate.name for node in kernel.body if node is not kernel.heavy)
     light = ", ".join(name if n == 1 else f"{n} {name}" for name, n in counts.items())
@@ -87,6 +89,15 @@ def _headline(kernel: Kernel) -> str:
         light = f"{counts.total()} {'gates' if kernel.heavy is None else 'more gates'}"
     joint = " of " if kernel.heavy is None else ", fused with "
     return f"{what} {show(kernel.space)}{joint if light else ''}{light}"
+
+
+def _headline_by_row(kernel: Kernel) -> str:
+    """What is reduced of each row, and how many gates are computed with it."""
+    counts = Counter(node.gate.name for node in kernel.body if is_heavy(node))
+    heavy = ", ".join(name if n == 1 else f"{n} {name}" for name, n in counts.items())
+    n_light = len(kernel.body) - counts.total()
+    more = f", fused with {_count(n_light, 'more gate')}" if n_light else ""
+    return f"{heavy} by row {show(kernel.space)}{more}"
 
 
 def _formulas(kernel: Kernel, names: Names) -> Iterator[str]:

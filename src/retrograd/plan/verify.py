@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from retrograd.errors import GraphError
 from retrograd.graph.node import CONSTANT, Node
+from retrograd.plan.by_row import is_by_row, is_row_reduction
 from retrograd.plan.program import Kernel, Program, is_heavy, is_number, is_source, squeezed
 from retrograd.plan.reading import operand, reads
 
@@ -13,7 +14,8 @@ def verify(program: Program) -> Program:
 
     - A kernel reads only sources and what an earlier kernel stored, and nothing that has been
       overwritten since. What it overwrites itself it reads entry by entry.
-    - It computes all that it stores, around at most one heavy gate, in one space.
+    - It computes all that it stores, around at most one heavy gate, in one space; or row by row,
+      around reductions of columns.
     - Every output is stored, and every update has its place.
     """
     holds: dict[object, Node] = {node: node for node in program.state.values()}
@@ -26,7 +28,9 @@ def verify(program: Program) -> Program:
                 raise GraphError(f"{where} reads {x!r}, which was overwritten")
         body, loads = set(kernel.body), set(kernel.loads)
         heavy = [node for node in kernel.body if is_heavy(node)]
-        if heavy != ([] if kernel.heavy is None else [kernel.heavy]):
+        if kernel.is_by_row:
+            _require_by_row(kernel, where)
+        elif heavy != ([] if kernel.heavy is None else [kernel.heavy]):
             raise GraphError(f"{where} computes {heavy}, it is made around {kernel.heavy!r}")
         for node in kernel.body:
             for x in inputs(node):
@@ -36,7 +40,7 @@ def verify(program: Program) -> Program:
         for node in kernel.stores:
             if node not in body:
                 raise GraphError(f"{where} stores {node!r}, which it does not compute")
-            if squeezed(node.shape) != squeezed(kernel.space):
+            if squeezed(node.shape) != squeezed(kernel.space) and not kernel.is_by_row:
                 raise GraphError(f"{where} of space {kernel.space} stores {node!r}")
             holds[_home(program, node)] = node
     for name, node in program.outputs.items():
@@ -46,6 +50,17 @@ def verify(program: Program) -> Program:
         if name in program.updates and holds[variable] is variable:
             raise GraphError(f"program: the next value of {name} is not stored")
     return program
+
+
+def _require_by_row(kernel: Kernel, where: str) -> None:
+    space = squeezed(kernel.space)
+    for node in kernel.body:
+        is_one = is_row_reduction(node) and squeezed(node.inputs[0].shape) == space
+        if is_heavy(node) and not is_one:
+            raise GraphError(f"{where} goes over rows {kernel.space}, it cannot compute {node!r}")
+    for node in (*kernel.stores, *(x for x in kernel.body if is_heavy(x))):
+        if not is_by_row(node, space, kernel.loads):
+            raise GraphError(f"{where} of rows {kernel.space} cannot compute {node!r} row by row")
 
 
 def inputs(node: Node) -> list[Node]:

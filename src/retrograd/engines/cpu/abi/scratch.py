@@ -1,13 +1,17 @@
-"""Which operands of a product are copied in parts (see `code.loops.packing`), and room for them."""
+"""Which operands of a product are copied in parts (see `code.loops.packing`), and room for them.
+
+Kernels over rows keep columns there (see `code.loops.tiles`).
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from retrograd.engines.cpu.abi.layout import Arithmetic
+from retrograd.engines.cpu.abi.layout import Arithmetic, Now
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.graph.shape import Rows, Size
-from retrograd.plan.program import Kernel, Program
+from retrograd.plan.by_row import in_tiles
+from retrograd.plan.program import Kernel, Program, squeezed
 from retrograd.plan.reading import operand
 
 LINE = 64  # bytes: of a cache
@@ -15,6 +19,11 @@ FIRST_CACHE = 32 << 10  # bytes
 SOME_ROWS = 128  # of a batch, where their number is not known yet
 LARGE = 1 << 21  # bytes of weights
 PANELS = 1 << 19  # bytes of B that are copied at once: half of a usual second cache
+
+
+def needs_scratch(kernel: Kernel, target: Target) -> bool:
+    """Whether a kernel uses scratch memory."""
+    return kernel.is_by_row or is_packed(kernel, target)
 
 
 def is_packed(kernel: Kernel, target: Target) -> bool:
@@ -68,7 +77,9 @@ def scratch_bytes(program: Program, target: Target, rows: Any, integers: Arithme
     """Bytes of scratch memory of a thread, for batches of so many rows."""
     fixed, a_row = 0, 0
     for kernel in program.kernels:
-        if is_packed(kernel, target):
+        if kernel.is_by_row:
+            fixed = max(fixed, _tile_bytes(kernel, target))
+        elif is_packed(kernel, target):
             assert kernel.heavy is not None
             heavy = kernel.heavy
             k, m = heavy.inputs[0].shape[1], heavy.shape[0]
@@ -80,3 +91,9 @@ def scratch_bytes(program: Program, target: Target, rows: Any, integers: Arithme
             else:
                 fixed = max(fixed, PANELS + k * of_one)
     return integers.round_up(integers.add(fixed, integers.mul(rows, a_row)), LINE)
+
+
+def _tile_bytes(kernel: Kernel, target: Target) -> int:
+    columns: Any = squeezed(kernel.space)[1]
+    lanes = target.bytes // 4
+    return len(in_tiles(kernel)) * (Now().round_up(columns, lanes) * target.bytes + LINE)

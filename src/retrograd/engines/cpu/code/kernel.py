@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.abi.scratch import is_packed
+from retrograd.engines.cpu.abi.scratch import needs_scratch
 from retrograd.engines.cpu.abi.table import SCRATCH, Table
 from retrograd.engines.cpu.code.builder.integers import I64, POINTER
 from retrograd.engines.cpu.code.loops.axes import Part
+from retrograd.engines.cpu.code.loops.by_row import run_by_row
 from retrograd.engines.cpu.code.loops.maps import run_map
 from retrograd.engines.cpu.code.loops.one_by_one import run_cumsum, run_first_max, run_scatter_add
 from retrograd.engines.cpu.code.loops.product import run_product
@@ -64,7 +65,7 @@ def _kernel(
 ) -> Call:
     arrays = [node for node in (*kernel.loads, *kernel.stores) if _is_array(node)]
     memory = tuple(dict.fromkeys(table.memory(node) for node in arrays))
-    if is_packed(kernel, target):
+    if needs_scratch(kernel, target):
         memory = (*memory, SCRATCH)
     kinds = [POINTER] * len(memory) + [POINTER, I64, I64, I64]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
@@ -81,7 +82,9 @@ def _kernel(
     start = function.append_basic_block("start")
     builder.position_at_end(start)
     part = Part(low, high)
-    if kernel.heavy is None and is_transposition(body, kernel):
+    if kernel.is_by_row:
+        run_by_row(body, kernel, part, pointers[SCRATCH])
+    elif kernel.heavy is None and is_transposition(body, kernel):
         run_transposition(body, kernel, low, high)
     elif kernel.heavy is None:
         run_map(body, kernel, part)

@@ -59,7 +59,7 @@ def run_dots(
                 tail.carry(products(tail.values, lines, tail.i, integers.sub(k, tail.i)))
             totals = tail.values
         for r, each in enumerate(totals):
-            total = across_lanes(body, v, each, FOLDS["sum"])
+            total = across_lanes(v, each, FOLDS["sum"])
             builder.store(total, body.gep(scratch, v.scalar, integers.add(row, r)), align=item)
 
     with loop(builder, part.low, part.high, n) as block:

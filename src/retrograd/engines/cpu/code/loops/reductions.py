@@ -177,7 +177,7 @@ def _across(
     totals = fold_over(body, x, list(gone[:-1]), {}, start, row)
     while len(totals) > 1:  # in pairs, so that no sum waits for all others
         totals = [fold.combine(v, a, b) for a, b in zip(totals[::2], totals[1::2], strict=True)]
-    _finish(body, kernel, Operand(across_lanes(body, v, totals[0], fold), x.dtype, False), outer)
+    _finish(body, kernel, Operand(across_lanes(v, totals[0], fold), x.dtype, False), outer)
 
 
 def _along_row(
@@ -223,9 +223,9 @@ def _along_row(
     return [tail.values[0], *rest]
 
 
-def across_lanes(body: Body, v: Lanes, value: Any, fold: Fold) -> Any:
+def across_lanes(v: Lanes, value: Any, fold: Fold) -> Any:
     """The lanes of a vector folded into one number: halves upon each other, in a fixed tree."""
-    b, n = body.builder, body.n
+    b, n = v.builder, v.n
     while n > 1:
         n //= 2
         picks = [

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
 
-from retrograd.engines.cpu.code.builder.integers import I32, POINTER, Int, loop, vector_of
+from retrograd.engines.cpu.code.builder.integers import (
+    I32,
+    I64,
+    POINTER,
+    Int,
+    Integers,
+    as_value,
+    loop,
+    vector_of,
+)
+from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.loops.axes import number
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.plan.program import Kernel, squeezed
 
 AT_ONCE = 32  # instructions that move lanes
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where rows lie in memory: the first, the entries from one to the next, and how many."""
+
+    pointer: Any
+    stride: Int
+    count: Int
 
 
 def is_transposition(body: Body, kernel: Kernel) -> bool:
@@ -68,6 +88,43 @@ def _least(body: Body, r: int, left: Int, columns: Int) -> Int:
     if r == 0 or (isinstance(columns, int) and columns % body.n == 0):
         return r
     return body.integers.min(r, body.integers.sub(left, 1))
+
+
+def turn_block(v: Lanes, source: Rows, to: Rows) -> None:
+    """Turn a block of n rows, as wide as a vector, in registers: y[j, i] = x[i, j].
+
+    Beyond the last row of x its last is read again, beyond the last of y nothing is written. It is
+    a function of its own, made once in a module: shuffles take LLVM long.
+    """
+    name = f"turn_{v.n}_f{v.bits}"
+    function = v.builder.module.globals.get(name)
+    if function is None:
+        kinds = [POINTER, I64, I64] * 2
+        function = ir.Function(v.builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        _define_turn(v, function)
+    operands = [as_value(x) for y in (source, to) for x in (y.pointer, y.stride, y.count)]
+    v.builder.call(function, operands)
+
+
+def _define_turn(v: Lanes, function: ir.Function) -> None:
+    b = ir.IRBuilder(function.append_basic_block())
+    integers, item = Integers(b), v.bits // 8
+    x, of_x, rows, y, of_y, columns = function.args
+    zero = as_value(0)
+    vectors = []
+    for i in range(v.n):
+        vectors.append(b.load(x, align=item, typ=v.type))
+        step = b.select(integers.less(i + 1, rows), of_x, zero)
+        x = b.gep(x, [step], source_etype=v.scalar)
+    # From the last on: what is too many is written where a row of y comes later.
+    y = b.gep(y, [b.mul(integers.sub(columns, 1), of_y)], source_etype=v.scalar)
+    for i, vector in reversed([*enumerate(turned(b, vectors))]):
+        b.store(vector, y, align=item)
+        step = b.select(integers.less(i, columns), b.neg(of_y), zero)
+        y = b.gep(y, [step], source_etype=v.scalar)
+    b.ret_void()
 
 
 def turned(b: ir.IRBuilder, vectors: list[Any]) -> list[Any]:

@@ -38,6 +38,7 @@ class Body(Access):
     - `moves`: the gates that only move entries, and how each finds its value.
     - `error`: where two numbers, the first not 0, are written if an index is out of range.
     - `given`: values at hand, such as the heavy gate's: the kernel's loops put them there.
+    - `held`: for nodes that the kernel's loops keep elsewhere, how a value is found at an index.
     """
 
     def __init__(
@@ -59,14 +60,19 @@ class Body(Access):
         self.prologue = builder.block  # what does not change over the loops is computed here
         self._is_in_prologue = False
         self.given: dict[Node, Operand] = {}
+        self.held: dict[Node, Callable[[Index], Operand]] = {}
         self._numbers: dict[Node, Operand] = {}
         self._wide: dict[int, Operand] = {}  # of the numbers, by identity: in every lane
         self._memo: dict[tuple[object, ...], Operand] = {}
 
     def forget(self) -> None:
         """Start another place in the code, where earlier values are not at hand."""
-        self._memo.clear()
+        self.forget_values()
         self.given.clear()
+
+    def forget_values(self) -> None:
+        """Start another turn of a loop: of earlier values only those given are at hand."""
+        self._memo.clear()
 
     # Values.
 
@@ -128,6 +134,8 @@ class Body(Access):
     def _compute(self, node: Node, index: Index) -> Operand:
         if node.gate is CONSTANT and is_number(node) and node.value is not None:
             return self.constant(node.value.item(), node.dtype)
+        if node in self.held:
+            return self.held[node](index)
         if node in self.loads:
             return self.load(node, index)
         if is_source(node):
@@ -157,6 +165,7 @@ class Body(Access):
             and not is_number(y)
             and y not in self.loads
             and y not in self.given
+            and y not in self.held
             and (node.gate.name == "add" or any(is_number(factor) for factor in y.inputs))
         )
 

@@ -145,9 +145,14 @@ def _one_hot(body: Body, node: Node, index: Index) -> Operand:
         fits = b.icmp_signed("==", b.sext(b.trunc(label.value, ir.IntType(32)), I64), label.value)
         small = b.trunc(b.select(fits, label.value, as_value(-1)), ir.IntType(32))
         is_it = b.icmp_signed("==", b.trunc(place, short), body.splat(small))
+    elif is_wide and not index[-1].step:
+        short = ir.VectorType(ir.IntType(32), body.n)
+        numbers = b.trunc(label.value, short)
+        fits = b.icmp_signed("==", b.sext(numbers, label.value.type), label.value)
+        small = b.select(fits, numbers, ir.Constant(short, [-1] * body.n))
+        is_it = b.icmp_signed("==", small, body.splat(b.trunc(place, ir.IntType(32))))
     elif is_wide:
-        wide_place = place if index[-1].step else body.splat(place)
-        is_it = b.icmp_signed("==", label.value, wide_place)
+        is_it = b.icmp_signed("==", label.value, place)
     else:
         is_it = b.icmp_signed("==", label.value, place)
     bit = Operand(is_it, np.dtype(np.bool_), is_wide)
@@ -175,7 +180,8 @@ def _converted(body: Body, x: Operand, dtype: np.dtype[Any]) -> Any:
         narrower = dtype.itemsize < x.dtype.itemsize
         return b.fptrunc(x.value, to) if narrower else b.fpext(x.value, to)
     if kinds == "bf":
-        return b.uitofp(x.value, to)
+        lanes = body.lanes(dtype, is_wide=x.is_wide)
+        return lanes.select(x.value, lanes.const(1.0), lanes.const(0.0))
     if kinds == "if":
         return b.sitofp(x.value, to)
     if kinds == "fi":
