@@ -98,6 +98,15 @@ def test_the_same_program_is_the_same_bytes_whichever_thread_makes_its_parts(tar
     assert first == again == alone
 
 
+def test_another_llvmlite_makes_the_same_bytes(monkeypatch):
+    target, machine = host.host(), host.machine_of(host.host())
+    expected = llvm.assembled(modules(target, 50), machine)
+    assert llvm._unlocked("LLVMPY_TargetMachineEmitToMemory") is not None
+    assert llvm._unlocked("LLVMPY_of_another_version") is None
+    monkeypatch.setattr(llvm, "_unlocked", lambda name: None)
+    assert llvm.assembled(modules(target, 50), machine) == expected
+
+
 def test_numbers_raised_to_powers_share_one_function_a_module():
     (text,) = modules(host.host(), math.inf)
     assert text.count("define internal double") == 1

@@ -62,15 +62,21 @@ def optimize(text: str, machine: Machine) -> Any:
     passes.add_new_gvn_pass()
     passes.add_simplify_cfg_pass()
     builder = llvm.create_pass_builder(made_for, llvm.create_pipeline_tuning_options())
-    _unlocked(ffi.lib.LLVMPY_RunNewModulePassManager)(passes, module, builder)
+    run = _unlocked("LLVMPY_RunNewModulePassManager")
+    if run is None:
+        passes.run(module, builder)
+    else:
+        run(passes, module, builder)
     return module
 
 
 def assemble(module: Any, machine: Machine) -> bytes:
     """Object code of a module."""
+    made_for, emit = _machine(machine), _unlocked("LLVMPY_TargetMachineEmitToMemory")
+    if emit is None:
+        return bytes(made_for.emit_object(module))
     with ffi.OutputString() as error:
-        emit = _unlocked(ffi.lib.LLVMPY_TargetMachineEmitToMemory)
-        memory = emit(_machine(machine), module, 1, error)
+        memory = emit(made_for, module, 1, error)
         if not memory:
             raise RuntimeError(str(error))
     try:
@@ -80,12 +86,13 @@ def assemble(module: Any, machine: Machine) -> bytes:
         ffi.lib.LLVMPY_DisposeMemoryBuffer(memory)
 
 
-def _unlocked(function: Any) -> Any:
+def _unlocked(name: str) -> Any:
     """One of llvmlite's functions without its lock, which lets one thread at a time into LLVM.
 
-    LLVM itself minds only that no two threads work in the same context.
+    LLVM itself minds only that no two threads work in the same context. None where this llvmlite
+    has it not: what is public does the same, one after the other.
     """
-    return getattr(function, "_cfn", function)
+    return getattr(getattr(ffi.lib, name, None), "_cfn", None)
 
 
 def assembled(texts: Iterable[str], machine: Machine) -> list[bytes]:
