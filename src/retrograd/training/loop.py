@@ -99,7 +99,7 @@ class Run:
 
     def _validate(self) -> None:
         loss, output, loss_of = self.session.score_all(self.job.validation_rows)
-        means = self.session.validation_means(self.job.validation_rows, loss, loss_of)
+        means = self.session.weighing.validation_means(self.job.validation_rows, loss, loss_of)
         score = -means.J
         if self.job.score is not None:
             found = self.job.score(self.job.validation_targets, output)
@@ -134,7 +134,7 @@ def descend(session: TrainingSession, job: Job, rng: np.random.Generator, past: 
         if epoch.n_rows < len(order):
             run.history.stopped = job.halted() or "interrupted"
             return run
-        reason = run.end_epoch(epoch, session.means(epoch, order, job.batch_size))
+        reason = run.end_epoch(epoch, session.weighing.means(epoch, order, job.batch_size))
         if reason:
             run.history.stopped = reason
             return run

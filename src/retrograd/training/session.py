@@ -21,26 +21,23 @@ from retrograd.nn.network import Network
 from retrograd.nn.noise import SEED, SEEN
 from retrograd.optim.base import Optimizer, Rate, at, rates
 from retrograd.run import find_engine
-from retrograd.training.figures import Epoch, Means, mean_by
+from retrograd.training.figures import Epoch, mean_by
 from retrograd.training.objective import L2, WEIGHT, objective, of
 from retrograd.training.origin import Replay, replayed
 from retrograd.training.rows import Rows
 from retrograd.training.step import COUNT, descent_steps, initial_state, steps_of
-
-Penalty = float | Callable[[Array], Array]
-"""The l2 of every batch, or a function from the weights of the batches to the l2 of each."""
+from retrograd.training.weighing import Penalty, Weighing
 
 
 class TrainingSession:
     """Steps of a network on an engine: run epochs, score rows, read and write the state.
 
-    The weight of a batch is its number of rows, or the sum of their sample weights.
     `is_mixed`: products in bfloat16, all else in float32. `is_least_squares`: without an optimizer,
     the steps of the residuals in place of J's gradient. `is_recorded`: an epoch's last step tells
     statistics of parameters and layers; without an optimizer `observe` those of layers.
     `seed`: of the random layers, below 2**53. `frozen`: parameters that stay as they are.
     `names`: of all parameters; `trained`: of those that follow the gradient.
-    `rows`: those that it runs over.
+    `rows`: those that it runs over; `weighing`: how much each of them counts.
     `optimizer` may be replaced between epochs by one that differs in its numbers only.
     """
 
@@ -63,8 +60,6 @@ class TrainingSession:
         network.parameters.cast(rows.X.dtype)
         for name, value in network.parameters.items():
             require_finite(value, f"parameter {name}")
-        self._sizes: tuple[tuple[int, ...], int, Array] | None = None  # of batches
-        self._known_l2: tuple[Array, float | Array] | None = None  # of batches of these weights
         # Of the optimizer seen last: its numbers, and those that follow the steps.
         self._numbers: tuple[Optimizer, dict[str, float], dict[str, Rate]] | None = None
         self.names, self.n_outputs = tuple(network.parameters), network.n_outputs
@@ -77,7 +72,7 @@ class TrainingSession:
         self.heads = tuple(loss.weights)
         self._weights = {of(WEIGHT, head): weight for head, weight in loss.weights.items()}
         self.optimizer, self.rows, self.is_recorded = optimizer, rows, is_recorded
-        self._l2 = l2 if callable(l2) else float(l2)
+        self.weighing = Weighing(rows, l2, loss.weights)
         steps = steps_of(
             network,
             loss,
@@ -115,7 +110,7 @@ class TrainingSession:
 
     def feed(self, rows: Rows) -> None:
         """Take rows of the same form in place of those before."""
-        self.rows = rows
+        self.rows = self.weighing.rows = rows
         self.engine.feed(rows.named())
 
     def epoch(
@@ -210,69 +205,8 @@ class TrainingSession:
         values = {node: np.asarray(given[name], node.dtype) for name, node in named.items()}
         return replayed(made, self._layers, step.updates, values, n)
 
-    def means(self, epoch: Epoch, order: Array, batch_size: int) -> Means:
-        """The means over rows: each batch counts by its rows, or by their sample weights."""
-        return self.means_by(self.all_weights(order[: epoch.n_rows], batch_size), epoch)
-
-    def means_by(self, weights: Mapping[str, Array], epoch: Epoch) -> Means:
-        """The means of J over batches of these weights, see `all_weights`."""
-        J = mean_by(weights[""], epoch.J)
-        if not self.heads:
-            return Means(J)
-        J_of = {
-            head: mean_by(weights.get(head, weights[""]), own) for head, own in epoch.J_of.items()
-        }
-        if len(weights) > 1:  # heads weigh the batches differently; the penalty counts by rows
-            penalty = mean_by(weights[""], epoch.J - self._total(epoch.J_of))
-            J = penalty + self._total(J_of)
-        return Means(J, J_of)
-
-    def _total(self, of_heads: Mapping[str, Any]) -> Any:
-        """The sum over heads, each by its weight."""
-        return sum(self._weights[of(WEIGHT, head)] * own for head, own in of_heads.items())
-
-    def all_weights(self, order: Array, batch_size: int) -> dict[str, Array]:
-        """The weights of each batch, under "", and of each head that has sample weights."""
-        starts = np.arange(0, len(order), batch_size)
-        of_heads = {
-            head: np.asarray(np.add.reduceat(w[order], starts))
-            for head, w in self.rows.weights_of.items()
-        }
-        return {"": self.weights(order, batch_size), **of_heads}
-
-    def weights(self, order: Array, batch_size: int) -> Array:
-        """The weight of each batch; with heads its number of rows.
-
-        `order`: (n,), or (n_epochs, n) of several passes.
-        """
-        if self.rows.sample_weight is not None:
-            starts = Batches(order.shape[-1], batch_size).starts(order.size)
-            return np.asarray(np.add.reduceat(self.rows.sample_weight[order.ravel()], starts))
-        if self._sizes is None or self._sizes[:2] != (order.shape, batch_size):
-            starts = Batches(order.shape[-1], batch_size).starts(order.size)
-            sizes = np.diff(starts, append=order.size).astype(np.float64)
-            self._sizes = order.shape, batch_size, sizes
-        return self._sizes[2]
-
-    def shares(self, order: Array) -> Array:
-        """The share of each row in the mean over these rows, (n,): 1 / n, or w / sum(w)."""
-        if self.rows.sample_weight is None:
-            return np.full(len(order), 1.0 / len(order))
-        w = self.rows.sample_weight[order].astype(np.float64)
-        return np.asarray(w / max(float(w.sum()), float(np.finfo(np.float64).tiny)))
-
-    def l2_of(self, order: Array, batch_size: int) -> float | Array:
-        """The l2 of each batch of these rows, or of all of them."""
-        if not callable(self._l2):
-            return self._l2
-        weights = self.weights(order, batch_size)
-        if self._known_l2 is None or self._known_l2[0] is not weights:
-            found = self._l2(weights)
-            self._known_l2 = weights, float(found[0]) if len(found) == 1 else found
-        return self._known_l2[1]
-
     def _numbers_of_J(self, order: Array, batch_size: int) -> dict[str, float | Array]:
-        return {L2: self.l2_of(order, batch_size), **self._key, **self._weights}
+        return {L2: self.weighing.l2_of(order, batch_size), **self._key, **self._weights}
 
     def gradient(self, order: Array) -> tuple[float, dict[str, Array]]:
         """J and its gradient over these rows, as of one batch."""
@@ -292,7 +226,7 @@ class TrainingSession:
         J is a mean, and so is its gradient: that over all rows is the mean over the pieces, each by
         its weight. Every piece has the whole penalty, which thereby stays what it is.
         """
-        shares = self.weights(order, size)
+        shares = self.weighing.weights(order, size)
         shares = shares / max(float(shares.sum()), float(np.finfo(np.float64).tiny))
         J, slopes = 0.0, dict[str, Array]()
         for share, start in zip(shares.tolist(), range(0, len(order), size), strict=True):
@@ -335,21 +269,7 @@ class TrainingSession:
             head: mean_by(weights.get(head, ones), own.astype(np.float64))
             for head, own in loss_of.items()
         }
-        return float(self._total(means)), outputs
-
-    def validation_means(self, order: Array, loss: Array, loss_of: Mapping[str, Array]) -> Means:
-        """The means of what `score_all` found for these rows, all of one weight.
-
-        A row of the weight 0 in a head has no target there, and does not count in it.
-        """
-        if not loss_of:
-            return Means(float(loss.mean(dtype=np.float64)))
-        known = {head: w[order] > 0 for head, w in self.rows.weights_of.items()}
-        J_of = {
-            head: float(own[known.get(head, slice(None))].mean(dtype=np.float64))
-            for head, own in loss_of.items()
-        }
-        return Means(self._total(J_of), J_of)
+        return float(self.weighing.total(means)), outputs
 
     def J_of(self, order: Array) -> dict[str, float]:
         """The mean of each head's loss over these rows, as in predictions; none without heads."""

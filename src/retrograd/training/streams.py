@@ -177,7 +177,7 @@ def _pass(run: Run, session: TrainingSession, job: Job, stream: Stream) -> str |
         kept.append(rows)
         epoch = _step(session, rows, is_observed=is_last)
         done.append(epoch)
-        weights.append(session.all_weights(np.arange(len(rows)), len(rows)))
+        weights.append(session.weighing.all_weights(np.arange(len(rows)), len(rows)))
         reason = None if is_last else job.halted()
         is_looked_at = is_last or reason is not None or len(kept) == KEPT
         if not is_finite(epoch.J) or (is_looked_at and session.engine.not_finite()):
@@ -195,7 +195,7 @@ def _pass(run: Run, session: TrainingSession, job: Job, stream: Stream) -> str |
         J=np.concatenate([x.J for x in done]),
         J_of=_joined([x.J_of for x in done]),
     )
-    return run.end_epoch(figures, session.means_by(_joined(weights), figures))
+    return run.end_epoch(figures, session.weighing.means_by(_joined(weights), figures))
 
 
 def _joined(batches: Sequence[Mapping[str, Array]]) -> dict[str, Array]:

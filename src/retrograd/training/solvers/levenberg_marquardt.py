@@ -24,13 +24,13 @@ def residuals_of(session: TrainingSession, job: Job) -> Residuals:
     parameters = session.parameters()
     shapes = {name: parameters[name].shape for name in session.trained}
     require_few("LevenbergMarquardt", shapes)
-    l2 = float(np.asarray(session.l2_of(job.train_rows, len(job.train_rows))).item())
+    l2 = float(np.asarray(session.weighing.l2_of(job.train_rows, len(job.train_rows))).item())
     return Residuals(
         session.engine,
         job.train_rows,
         shapes,
         session.n_outputs,
-        weights=np.sqrt(session.shares(job.train_rows)),
+        weights=np.sqrt(session.weighing.shares(job.train_rows)),
         penalty=np.concatenate(
             [np.full(math.prod(s), l2 if has_penalty(name) else 0.0) for name, s in shapes.items()]
         ),
