@@ -1,12 +1,16 @@
 """The estimators' options in ensembles: each member is, bit for bit, the fit of its seed."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
 
 import retrograd as rg
+from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.errors import DataError, OptionError
+from retrograd.optim.base import PerParameter, Slot
 from tests.estimators.members import (
     alone,
     ensemble,
@@ -16,6 +20,21 @@ from tests.estimators.members import (
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@dataclass(frozen=True)
+class Anchored(PerParameter):
+    """Descent that is drawn to where it began."""
+
+    name = "anchored"
+    learning_rate: float = 0.1
+
+    def slots_of(self, name, shape):
+        return {"start": Slot(shape, copy_of=name)}
+
+    def update(self, w, g, slots, scalars, t):
+        pull = 0.5 * (w - slots["start"])
+        return w - scalars["learning_rate"] * (g + pull), {"start": slots["start"]}
 
 
 def cube(z):
@@ -34,6 +53,7 @@ BOTH = {
     "an optimizer by name": {"solver": "adamw", "learning_rate_init": 0.01},
     "an optimizer": {"solver": rg.Lion(1e-3)},
     "an average": {"solver": rg.EMA(rg.SGD(0.1), decay=0.9)},
+    "an optimizer of one's own": {"solver": Anchored()},
     "a schedule": {"learning_rate": rg.schedules.Cosine(0.01, steps=20), "batch_size": 32},
     "a full batch": {"solver": "conjugate_gradient", "max_iter": 3},
     "a plateau": {"solver": rg.SGD(rg.schedules.ReduceOnPlateau(0.5, patience=0))},
@@ -230,3 +250,19 @@ def test_validation_data_of_another_form_are_a_clear_error(tasks):
         ensemble(task).fit(task.X, task.y, X_val=task.X, y_val=np.stack([task.y] * 2, 1))
     with pytest.raises(OptionError, match="X_val was given without y_val"):
         ensemble(task).fit(task.X, task.y, X_val=task.X)
+
+
+def test_members_that_share_a_generator_are_not_drawn_for_at_once(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(2500, 3))
+    model = rg.MLPEnsembleRegressor(2, hidden_layer_sizes=(4,), random_state=0)
+    model.partial_fit(X, X[:, 0])
+    used = []
+    shuffle = CpuEngine.shuffle
+    monkeypatch.setattr(CpuEngine, "shuffle", lambda *args: used.append(1) or shuffle(*args))
+    model.partial_fit(X, X[:, 0])
+    assert used
+    shared = np.random.RandomState(0)
+    for member in model.estimators_:
+        member.set_params(random_state=shared)
+    model.partial_fit(X, X[:, 0])
+    assert len(used) == 1

@@ -2,9 +2,11 @@
 
 import copy
 import gc
+import os
 import pickle
 import threading
 import weakref
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -102,6 +104,47 @@ def test_who_looks_at_a_model_in_training_changes_nothing(count):
         models[1].partial_fit(X.tolist(), y.tolist())
     assert len(count) == 6 and len(seen[0]) > 6
     assert_equal_models(*models)
+
+
+LOOKS = {
+    "copies": copy.deepcopy,
+    "pickles": pickle.dumps,
+    "saves": lambda model: model.save(os.devnull),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_who_copies_a_model_in_training_leaves_it_as_it_goes_on(look, count):
+    here = []
+
+    def rate(step):
+        if here and step % 3 == 2 and hasattr(here[0], "t_"):
+            with suppress(Exception):  # a schedule that is a function has no file
+                LOOKS[look](here[0])
+        return 0.01
+
+    model = makers("regressor", solver="sgd", learning_rate=rate)[0]
+    other = makers("regressor", solver="sgd", learning_rate=lambda step: 0.01)[0]
+    here.append(model)
+    for X, y in batches("regressor"):
+        model.partial_fit(X, y)
+        other.partial_fit(X, y)
+    assert count
+    assert_equal_models(model, other)
+
+
+def test_a_child_of_a_fork_in_training_has_the_last_state_that_is_whole(count):
+    (X, y), *_ = batches("regressor", 1)
+    model, _ = makers("regressor")
+    model.partial_fit(X, y).partial_fit(X, y).partial_fit(X, y)
+    run, before = model._ongoing._run, [own.copy() for own in model.coefs_]
+    model._ongoing._is_running = True  # as a child finds it whose parent had another thread in it
+    run.session.engine.write("W1", np.full_like(before[0], 9.0))
+    model._ongoing.renew()
+    assert not model._ongoing._is_running
+    found = model._ongoing.session.parameters()
+    np.testing.assert_array_equal(found["W1"], before[0])
+    assert model.partial_fit(X, y).t_ == 4 * len(X)
 
 
 def test_another_thread_may_look_at_a_model_in_training(count):

@@ -128,7 +128,10 @@ def first_states(courses: Sequence[Course]) -> dict[str, Array]:
     Raises DataError unless the weights are finite.
     """
     lead, n = courses[0], len(courses)
-    if any(course.goes_on for course in courses):
+    shapes = {name: w.shape for name, w in lead.parameters.items()}
+    slots = lead.model._optimizer.optimizer.state(shapes).values()
+    has_own = any(slot.copy_of is not None for slot in slots)  # of each course's parameters
+    if has_own or any(course.goes_on for course in courses):
         states = [course.state() for course in courses]
         found = {name: np.stack([state[name] for state in states]) for name in states[0]}
         for course, count in zip(courses, found[COUNT], strict=True):

@@ -270,7 +270,11 @@ def draw(runs: Sequence[Run], into: Array) -> None:
     into[:, 0] = [run.order for run in runs]
     if not model.shuffle:
         into[:] = into[:, :1]
-    elif into.size > MANY and isinstance(engine := model._place().find(), Shuffles):
+    elif (
+        into.size >= MANY
+        and len({id(run.rng) for run in runs}) == len(runs)  # none is drawn from by two threads
+        and isinstance(engine := model._place().find(), Shuffles)
+    ):
         engine.shuffle([run.rng for run in runs], into)
     else:
         for run, orders in zip(runs, into, strict=True):

@@ -66,8 +66,11 @@ class Ongoing:
         renew_in_children(self)
 
     def renew(self) -> None:
-        """See `Renewable`."""
+        """See `Renewable`. The epoch that another thread had begun is forgotten."""
         self._lock = RLock()  # by one thread several times: a schedule may look at the model
+        if self._is_running:
+            self._is_running = False
+            self.session.engine.restore(self._run.last)
 
     @property
     def session(self) -> TrainingSession:
@@ -134,6 +137,7 @@ class Ongoing:
             raise
         finally:
             self._is_running = False
+            self._take_back(model)
             if self._rows is None:
                 self._let_go()
         if is_broken_off:
@@ -147,9 +151,10 @@ class Ongoing:
                 own[...] = given
             return
         is_small = X.size <= COPIED
-        self._rows = (np.array(X, order="C"), np.array(y)) if is_small else None
-        X, y = self._rows or (np.ascontiguousarray(X), y)
-        self.session.feed(Rows(X, replace(self._target, array=y)))
+        self._rows = None  # until the session has them: Ctrl-C may come in between
+        own = (np.array(X, order="C"), np.array(y)) if is_small else (np.ascontiguousarray(X), y)
+        self.session.feed(Rows(own[0], replace(self._target, array=own[1])))
+        self._rows = own if is_small else None
 
     def _let_go(self) -> None:
         """Keep no rows of a user's: the session has one of zeros."""
@@ -172,8 +177,19 @@ class Ongoing:
     def settle(self, model: BaseMLP) -> None:
         """Give the model what is in the session, for whoever goes on without that."""
         with self._lock:
-            self.weights(model)
+            for name, weights in self.weights(model).items():
+                model.__dict__.setdefault(name, weights)
             self._run.keep_state()
+
+    def _take_back(self, model: BaseMLP) -> None:
+        """After an epoch: weights of its midst, which somebody was given for good, are no more."""
+        attributes = model.__dict__
+        if not _has_weights(attributes):
+            return
+        for name in WEIGHTS:
+            attributes.pop(name, None)
+        if model._ongoing is not self:  # the session was closed meanwhile
+            self.settle(model)
 
     def _order(self, model: BaseMLP, n_rows: int) -> None:
         """Stand before an epoch over so many rows, in the order that a call of its own draws."""

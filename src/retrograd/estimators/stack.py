@@ -11,9 +11,10 @@ import numpy as np
 from retrograd.arrays import Array
 from retrograd.estimators.base import BaseMLP
 from retrograd.estimators.border import require_finite_outputs
-from retrograd.estimators.form import Form, Place, in_pieces, named
+from retrograd.estimators.form import OUTPUTS, Form, Place, in_pieces, named
 from retrograd.graph.node import variable
 from retrograd.graph.shape import rows
+from retrograd.nn.activations import find_activation
 from retrograd.run import Function
 
 
@@ -26,11 +27,14 @@ def outputs(members: Sequence[BaseMLP], X: Any) -> Array:
     lead = members[0]
     own = X.dtype if X.dtype in (np.float32, np.float64) else np.dtype(np.float64)
     dtype = np.result_type(own, lead._dtype)
-    function = _predictor(lead._form(), dtype, len(members), lead._place())
+    form, place = lead._form(), lead._place()
+    function = _predictor(form, dtype, len(members), place)
     each = [named(*member._weights()) for member in members]
     stacked = [_stacked(name, [one[name] for one in each]) for name in each[0]]
     pieces = [function(piece, *stacked)[0] for piece in in_pieces(X)]
-    found = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+    logits = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+    found = _finisher(form, dtype, place)(logits.reshape(-1, form.sizes[-1]))[0]
+    found = found.reshape(logits.shape)
     for output in found:
         require_finite_outputs(output)
     return found
@@ -55,4 +59,12 @@ def _predictor(form: Form, dtype: np.dtype[Any], n_members: int, place: Place) -
         for name, w in network.parameters.items()
     }
     # x (rows, I) meets W (M, I, O): what holds for one member's matrices holds for a stack of them.
-    return Function([network.forward(x, weights).output], [x, *weights.values()], place.find())
+    return Function([network.forward(x, weights).logits], [x, *weights.values()], place.find())
+
+
+@lru_cache(maxsize=64)
+def _finisher(form: Form, dtype: np.dtype[Any], place: Place) -> Function:
+    """From logits to outputs, (rows, O): a sum along a row is added up as in one member's own."""
+    logits = variable("logits", shape=(rows, form.sizes[-1]), dtype=dtype)
+    output = find_activation(OUTPUTS[form.output])(logits)
+    return Function([output], [logits], place.find())

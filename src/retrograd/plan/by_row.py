@@ -116,6 +116,11 @@ def sweeps(kernel: Kernel) -> list[Sweep]:
     return result
 
 
+def _is_worth(node: Node, n_sweeps: int, cost: float) -> bool:
+    """Whether a value of this cost an entry is better kept than computed in each sweep."""
+    return n_sweeps > 1 and cost >= KEPT_COST and node.dtype.kind == "f"
+
+
 def _needs(kernel: Kernel, level: dict[Node, int]) -> tuple[dict[Node, set[int]], list[Node]]:
     """For each value the sweeps that need it; and which values of columns are kept."""
     space = squeezed(kernel.space)
@@ -130,9 +135,7 @@ def _needs(kernel: Kernel, level: dict[Node, int]) -> tuple[dict[Node, set[int]]
         mine = needs.setdefault(node, set())
         if is_heavy(node):
             mine = {level[node] - 1}
-        elif node in cost and (
-            node in kernel.stores or (len(mine) > 1 and cost[node] >= KEPT_COST)
-        ):
+        elif node in cost and (node in kernel.stores or _is_worth(node, len(mine), cost[node])):
             kept.append(node)
             mine = needs[node] = {level[node]}
         for x in node.inputs:

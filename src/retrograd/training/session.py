@@ -148,11 +148,7 @@ class TrainingSession:
         found = self.engine.run(
             "train", orders.ravel(), numbers, batch_size=batch_size, pass_rows=pass_rows, stop=stop
         )
-        n_ran = len(found["J"])
-        n_rows = (
-            min(n_ran * batch_size, n) if n_epochs == 1 else Batches(n, batch_size).start(n_ran)
-        )
-        return self._epoch(found, numbers, n_rows, {})
+        return self._epoch(found, numbers, Batches(n, batch_size).start(len(found["J"])), {})
 
     def _epoch(
         self,

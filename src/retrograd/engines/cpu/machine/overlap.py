@@ -37,8 +37,9 @@ def overlapped(work: Callable[[Thing], Made], things: Iterable[Thing]) -> list[M
 
     other = threading.Thread(target=aside, name="retrograd code", daemon=True)
     with _alert():
-        other.start()
         try:
+            with suppress(RuntimeError):  # there may be no more threads: this one does it all
+                other.start()
             for task in enumerate(things):
                 tasks.append(task)
                 todo.put(task)
@@ -50,7 +51,8 @@ def overlapped(work: Callable[[Thing], Made], things: Iterable[Thing]) -> list[M
             todo.put(None)
             raise
         finally:
-            other.join()
+            if other.ident is not None:
+                other.join()
         return [done[number] if number in done else work(thing) for number, thing in tasks]
 
 

@@ -12,7 +12,7 @@ from retrograd.engines.cpu.abi.scratch import LINE
 from retrograd.engines.cpu.code.builder.integers import BOOL, I8, POINTER, Int, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.loops.reductions import Fold, across_lanes
-from retrograd.engines.cpu.code.loops.transpose import Rows, turn_block
+from retrograd.engines.cpu.code.loops.transpose import Lines, turn_block
 from retrograd.engines.cpu.code.values.access import Operand
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.index import At, Index, short_index
@@ -103,27 +103,27 @@ class Tile:
         layout = body.places[self.node].layout
         stride = layout.strides(body.rows, body.integers)[0]
         offset = body.integers.mul(row, stride)
-        rows = Rows(body.gep(body.places[self.node].pointer, v.scalar, offset), stride, count)
+        rows = Lines(body.gep(body.places[self.node].pointer, v.scalar, offset), stride, count)
         whole = self.columns if layout.is_padded else self.columns // n * n
         if whole:
             with loop(body.builder, 0, whole, n) as turn:
                 here = replace(rows, pointer=body.gep(rows.pointer, v.scalar, turn.i))
-                tile = Rows(self._pointer(At(turn.i)), n, n)
+                tile = Lines(self._pointer(At(turn.i)), n, n)
                 turn_block(v, *((here, tile) if is_read else (tile, here)))
         if whole < self.columns:
             here = replace(rows, pointer=body.gep(rows.pointer, v.scalar, whole))
             self._turn_narrow(here, whole, is_read=is_read)
 
-    def _turn_narrow(self, rows: Rows, column: int, *, is_read: bool) -> None:
+    def _turn_narrow(self, rows: Lines, column: int, *, is_read: bool) -> None:
         """Columns from this one on, fewer than there are lanes: through memory of whole vectors."""
         body, b, v, item = self.body, self.body.builder, self.v, self._dtype.itemsize
         mask, n = body.mask(self.columns - column), body.n
         with body.in_prologue():
             block = b.alloca(ir.ArrayType(v.type, n))
             block.type = POINTER
-        tile = Rows(self._pointer(At(column)), n, n)
+        tile = Lines(self._pointer(At(column)), n, n)
         if not is_read:
-            turn_block(v, tile, Rows(block, n, n))
+            turn_block(v, tile, Lines(block, n, n))
         with loop(b, 0, rows.count) as turn:
             there = body.gep(rows.pointer, v.scalar, body.integers.mul(turn.i, rows.stride))
             here = body.gep(block, v.type, turn.i)
@@ -134,7 +134,7 @@ class Tile:
                 found = b.load(here, align=item, typ=v.type)
                 body.masked("store", v.type, there, self._dtype, mask, found)
         if is_read:
-            turn_block(v, Rows(block, n, rows.count), tile)
+            turn_block(v, Lines(block, n, rows.count), tile)
 
 
 def tiles_of(body: Body, nodes: Iterable[Node], columns: Any, scratch: Any) -> dict[Node, Tile]:

@@ -26,7 +26,7 @@ AT_ONCE = 32  # instructions that move lanes
 
 
 @dataclass(frozen=True)
-class Rows:
+class Lines:
     """Where rows lie in memory: the first, the entries from one to the next, and how many."""
 
     pointer: Any
@@ -90,7 +90,7 @@ def _least(body: Body, r: int, left: Int, columns: Int) -> Int:
     return body.integers.min(r, body.integers.sub(left, 1))
 
 
-def turn_block(v: Lanes, source: Rows, to: Rows) -> None:
+def turn_block(v: Lanes, source: Lines, to: Lines) -> None:
     """Turn a block of n rows, as wide as a vector, in registers: y[j, i] = x[i, j].
 
     Beyond the last row of x its last is read again, beyond the last of y nothing is written. It is
