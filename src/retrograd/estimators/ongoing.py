@@ -152,9 +152,10 @@ class Ongoing:
             return
         is_small = X.size <= COPIED
         self._rows = None  # until the session has them: Ctrl-C may come in between
-        own = (np.array(X, order="C"), np.array(y)) if is_small else (np.ascontiguousarray(X), y)
-        self.session.feed(Rows(own[0], replace(self._target, array=own[1])))
-        self._rows = own if is_small else None
+        X = np.array(X, order="C") if is_small else np.ascontiguousarray(X)
+        y = np.array(y) if is_small else y
+        self.session.feed(Rows(X, replace(self._target, array=y)))
+        self._rows = (X, y) if is_small else None
 
     def _let_go(self) -> None:
         """Keep no rows of a user's: the session has one of zeros."""
