@@ -214,13 +214,14 @@ AT_ONCE = {
 def runs(monkeypatch):
     """The rows of each native run of training."""
     found = []
-    epochs = TrainingSession.epochs
+    for name in "epoch", "epochs":
+        own = getattr(TrainingSession, name)
 
-    def counted(self, orders, *args):
-        found.append(orders.size)
-        return epochs(self, orders, *args)
+        def counted(self, orders, *args, own=own, **kwargs):
+            found.append(orders.size)
+            return own(self, orders, *args, **kwargs)
 
-    monkeypatch.setattr(TrainingSession, "epochs", counted)
+        monkeypatch.setattr(TrainingSession, name, counted)
     return found
 
 

@@ -286,6 +286,31 @@ def test_what_differs_takes_the_long_way(count):
         model.partial_fit(X, y)
 
 
+def test_rows_that_lie_apart_are_as_those_that_lie_close(count):
+    models = [makers("regressor")[0] for _ in range(2)]
+    for X, y in batches("regressor"):
+        table = np.full((2 * len(X), 9), np.nan)
+        table[::2, 2:7] = X
+        for model, rows in zip(models, (X, table[::2, 2:7]), strict=True):
+            model.partial_fit(rows, y)
+    assert len(count) == 12
+    for own, other in zip(*(model.coefs_ for model in models), strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+def test_after_rows_that_were_refused_training_goes_on_as_if_they_had_not_come(count):
+    models = [makers("classifier") for _ in range(2)]
+    for i, (X, y) in enumerate(batches("classifier")):
+        for j, (model, first) in enumerate(models):
+            model.partial_fit(X, y, **({} if i else first))
+            if i == 2 and j:
+                with pytest.raises(ValueError, match="NaN"):
+                    model.partial_fit(np.where(X > 0, X, np.nan), y)
+    assert len(count) > 8
+    for own, other in zip(*(model.coefs_ for model, _ in models), strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
 def test_divergence_on_the_short_way_keeps_finite_weights(count):
     (X, y), *_ = batches("regressor")
     model, _ = makers("regressor", solver="sgd", learning_rate_init=0.5)

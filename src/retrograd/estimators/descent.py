@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from retrograd.errors import DivergenceError, FitDivergenceError
 from retrograd.estimators.form import listed
 from retrograd.estimators.notes import Notes
 from retrograd.optim.plateau import follow_plateau, has_plateau
+from retrograd.training.figures import Epoch
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.loop import retrace
 from retrograd.training.session import TrainingSession
@@ -86,7 +88,8 @@ class Run:
         self.has_plateau = has_plateau(model._optimizer.optimizer)
         self.follows_steps = model._optimizer.follows_steps
         self.last: Snapshot = session.engine.snapshot()
-        self.J: Array = np.zeros(0)  # of each batch of the last epoch
+        self.J: Array = np.zeros(0)  # of each batch of the last epoch,
+        self._loss = 0.0  # and their mean
         self.is_interrupted = False
         self._sized = 0, 0  # rows, and rows of a batch
 
@@ -137,50 +140,65 @@ class Run:
         """The rows of the next epoch, in its order."""
         return np.asarray(self.draw(np.empty((1, len(self.order)), np.int64))[0])
 
-    def epoch(self, interrupted: Callable[[], bool]) -> bool:
-        """Run an epoch in the order at hand, and note it; whether it was the last."""
-        return self.run(self.order[None], interrupted)
-
     def run(self, orders: Array, interrupted: Callable[[], bool]) -> bool:
         """Run and note the epochs of these orders (n_epochs, rows); whether all is over."""
-        engine = self.session.engine
-        epoch = self.session.epochs(orders, self.batch_size, interrupted)
-        has_diverged = engine.not_finite(self.session.names) is not None
-        is_whole = epoch.n_rows == orders.size
-        if len(orders) > 1 and (has_diverged or not is_whole):  # somewhere among them
-            engine.restore(self.last)
-            return any(self.run(order[None], interrupted) for order in orders)
-        if has_diverged and self.notes.held is None:
-            raise self._divergence(orders[0])
+        if len(orders) == 1:
+            return self.epoch(interrupted)
+        session = self.session
+        found = session.epochs(orders, self.batch_size, interrupted)
+        is_whole = len(found.J) == len(orders) * len(self.sizes)
+        if not is_whole or session.engine.not_finite(session.names) is not None:
+            session.engine.restore(self.last)  # it happened somewhere among them
+            return any(self._epoch_in(order, interrupted) for order in orders)
+        self.mark()
+        self._note(found)
+        return self._is_over() or interrupted()
+
+    def epoch(self, interrupted: Callable[[], bool]) -> bool:
+        """Run an epoch in the order at hand, and note it; whether it was the last."""
+        session, notes = self.session, self.notes
+        found = session.epoch(self.order, self.batch_size, interrupted, is_observed=False)
+        has_diverged = session.engine.not_finite(session.names) is not None
         if not has_diverged:
             self.mark()
-        if not is_whole:
+        elif notes.held is None:
+            raise self._divergence()
+        if len(found.J) < len(self.sizes):
             return True
-        J = epoch.J.reshape(len(orders), -1)
-        if epoch.J_of:
-            shaped = {head: own.reshape(J.shape) for head, own in epoch.J_of.items()}
-            self.notes.heads({head: losses_of(own, self.sizes) for head, own in shaped.items()})
-        self.end(J[-1], losses_of(J, self.sizes), has_diverged=has_diverged)
+        self._note(found, has_diverged=has_diverged)
         if has_diverged:
             warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 10)
             return True
         if self.is_partial and self.follows_steps:  # whose state is not handed over each time
-            n_steps = int(engine.read(COUNT))
+            n_steps = int(session.engine.read(COUNT))
             self.model._optimizer = self.model._optimizer.after_steps(n_steps)
-        is_asked = self.notes.asks_to_stop()
-        if self.notes.calls_back:
+        is_asked = False
+        if notes.calls_back:
+            is_asked = notes.asks_to_stop()
             self.mark()
-        return self._is_over() or self.is_partial or interrupted() or is_asked
+        return self._is_over() or self.is_partial or is_asked or interrupted()
+
+    def _epoch_in(self, order: Array, interrupted: Callable[[], bool]) -> bool:
+        self.order = order
+        return self.epoch(interrupted)
+
+    def _note(self, found: Epoch, *, has_diverged: bool = False) -> None:
+        """Note the epochs with these figures, all whole."""
+        J, sizes = found.J, self.sizes
+        if found.J_of:
+            self.notes.heads({head: losses_of(own, sizes) for head, own in found.J_of.items()})
+        self.end(J[-len(sizes) :], losses_of(J, sizes), has_diverged=has_diverged)
 
     def end(self, J: Array, losses: list[float], *, has_diverged: bool) -> None:
         """Note epochs, from their losses and J of each batch of the last."""
-        self.J = J
+        self.J, self._loss = J, losses[-1]
         self.notes.epochs(losses, has_diverged=has_diverged)
 
     def _is_over(self) -> bool:
         """Let the rate follow its schedule; whether there is no more to gain."""
-        model = self.model
-        model._optimizer = model._optimizer.after_epoch(model.t_)
+        model, schedule = self.model, self.model._optimizer.schedule
+        if schedule == "invscaling":
+            model._optimizer = model._optimizer.after_epoch(model.t_)
         if self.has_plateau:
             seen = model.loss_curve_ if self.notes.held is None else model.validation_loss_curve_
             model._optimizer = replace(
@@ -189,18 +207,12 @@ class Run:
         if not self.notes.is_stale:
             self._follow_rate()
             return False
-        held = self.notes.held
-        what = "Validation score" if held is not None and held.stops else "Training loss"
-        message = (
-            f"{what} did not improve more than tol={model.tol:f} for "
-            f"{model.n_iter_no_change} consecutive epochs."
-        )
-        is_adaptive = model._optimizer.schedule == "adaptive"
+        is_adaptive = schedule == "adaptive"
         if not is_adaptive or model._optimizer.learning_rate <= SMALLEST_RATE:
-            self._say(f"{message}{' Learning rate too small.' if is_adaptive else ''} Stopping.")
+            self._say("Learning rate too small. Stopping." if is_adaptive else "Stopping.")
             return True
         model._optimizer = model._optimizer.at(model._optimizer.learning_rate / 5.0)
-        self._say(f"{message} Setting learning rate to {model._optimizer.learning_rate:f}")
+        self._say(f"Setting learning rate to {model._optimizer.learning_rate:f}")
         model._no_improvement_count = 0
         self._follow_rate()
         return False
@@ -208,14 +220,20 @@ class Run:
     def _follow_rate(self) -> None:
         self.session.optimizer = self.model._optimizer.optimizer
 
-    def _say(self, line: str) -> None:
-        if self.model.verbose:
-            print(line)
+    def _say(self, consequence: str) -> None:
+        """Tell whoever asked for it that there was no improvement, and what follows."""
+        model, held = self.model, self.notes.held
+        if model.verbose:
+            what = "Validation score" if held is not None and held.stops else "Training loss"
+            print(
+                f"{what} did not improve more than tol={model.tol:f} for "
+                f"{model.n_iter_no_change} consecutive epochs. {consequence}"
+            )
 
     def require_finite_loss(self) -> None:
         """Raise FitDivergenceError if J left the finite numbers in the last epoch."""
         model = self.model
-        if self.notes.held is not None or is_finite(self.J):
+        if self.notes.held is not None or math.isfinite(self._loss) or is_finite(self.J):
             return
         # After a warm start from another loss it may be that of means below 0: NaN in scikit-learn.
         if model.out_activation_ == model._output_activation():
@@ -227,9 +245,9 @@ class Run:
                 step=step,
             )
 
-    def _divergence(self, order: Array) -> FitDivergenceError:
+    def _divergence(self) -> FitDivergenceError:
         found: DivergenceError = retrace(
-            self.session, self.last, order, self.batch_size, self.model.n_iter_ + 1
+            self.session, self.last, self.order, self.batch_size, self.model.n_iter_ + 1
         )
         self.mark()
         return FitDivergenceError(
@@ -299,17 +317,16 @@ def batch_sizes(n_rows: int, batch_size: int) -> Array:
 
 
 def losses_of(J: Array, sizes: Array) -> list[float]:
-    """The loss of each epoch from J of its batches (n_epochs, n_batches), which count by rows.
+    """The loss of each epoch from J of their batches, one after another, which count by rows.
 
-    >>> losses_of(np.array([[1.0, 5.0], [2.0, 2.0]]), np.array([3.0, 1.0]))
+    >>> losses_of(np.array([1.0, 5.0, 2.0, 2.0]), np.array([3.0, 1.0]))
     [2.0, 2.0]
     """
-    if len(sizes) == 1:  # as below, where arrays of one number would take longer
-        (size,) = sizes.tolist()
-        return [float(own) * size / size for own in J[:, 0].tolist()]
-    found: list[float] = (
-        np.add.reduce(np.multiply(J, sizes, dtype=np.float64), axis=1) / np.add.reduce(sizes)
-    ).tolist()
+    if len(sizes) == len(J) == 1:  # as below, where arrays of one number would take longer
+        size = sizes.item()
+        return [J.item() * size / size]
+    by_rows = np.multiply(J.reshape(-1, len(sizes)), sizes, dtype=np.float64)
+    found: list[float] = (np.add.reduce(by_rows, axis=1) / np.add.reduce(sizes)).tolist()
     return found
 
 

@@ -59,7 +59,7 @@ class Notes:
         model.n_iter_ += n
         model.t_ += n * self.rows_of_epoch
         model.loss_ = losses[-1]
-        model.loss_curve_ += losses
+        model.loss_curve_.extend(losses)
         if model.verbose:
             print(f"Iteration {model.n_iter_}, loss = {losses[-1]:.8f}")
         n_stale = n_before = model._no_improvement_count
@@ -67,7 +67,8 @@ class Notes:
             best, tol = model.best_loss_, model.tol
             for loss in losses:
                 n_stale = n_stale + 1 if loss > best - tol else 0
-                best = min(best, loss)
+                if loss < best:
+                    best = loss
             model.best_loss_ = best
         if self.held is not None:
             best = model.best_validation_score_

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
 WEIGHTS = "coefs_", "intercepts_"
+AT_ONCE = nullcontext(never)  # where nothing asks whether to stop
 COPIED = 2**20  # entries of rows that are copied sooner than the session is told of others
 
 
@@ -57,6 +58,7 @@ class Ongoing:
         ]
         # An integer seeds each call anew: equally many rows come in the same order again.
         self._is_seeded = isinstance(model.random_state, Integral)
+        self._dtype, self._n_columns = model._dtype, model.n_features_in_
         self._orders: dict[int, Array] = {}
         self._rows: tuple[Array, Array] | None = None  # the session's, where it has its own
         self._shapes = [part.shape for part in chain(*model._weights())]
@@ -80,39 +82,45 @@ class Ongoing:
     def goes(self, model: BaseMLP, X: Any, y: Any) -> bool:
         """Run one epoch over X and y, if they need no more checks than can be made at once."""
         with self._lock:
-            target = None if self._is_running else self._target_of(model, X, y)
-            if target is None:
+            if self._is_running:
                 return False
-            self._go(model, X, target)
-            return True
+            try:
+                is_taken = self._takes(model, X, y)
+                if is_taken:
+                    self._go(model, len(X))
+                return is_taken
+            finally:
+                if self._rows is None:
+                    self._let_go()
 
-    def _target_of(self, model: BaseMLP, X: Any, y: Any) -> Array | None:
-        """The targets of y, where X and y are rows for the session and nothing else was changed."""
+    def _takes(self, model: BaseMLP, X: Any, y: Any) -> bool:
+        """Hand X and y to the session, if they are rows for it and nothing else was changed."""
         attributes = vars(model)
         if (
             type(X) is not np.ndarray
             or type(y) is not np.ndarray
-            or X.dtype != attributes["_fitted_dtype"]
+            or X.dtype != self._dtype
             or X.ndim != 2
-            or X.shape[1] != attributes["n_features_in_"]
+            or X.shape[1] != self._n_columns
             or not y.ndim
             or not 0 < len(X) == len(y)
             or "feature_names_in_" in attributes
-            or not is_finite(X)
             or not all(map(is_, self._parameters_of(attributes), self._parameters))
             or (self._lists and any(list(own) != known for own, known in self._lists))
             or (_has_weights(attributes) and not self._fit_in(model))
         ):
-            return None
-        found = self._ready(y)
-        fits = found is not None and found.shape[1:] == self._target.array.shape[1:]
-        return found if fits else None
+            return False
+        target = self._ready(y)
+        if target is None or target.shape[1:] != self._target.array.shape[1:]:
+            return False
+        return is_finite(self._feed(X, target))  # where rows lie close, and were just touched
 
     def _fit_in(self, model: BaseMLP) -> bool:
         """Whether the model's weights, which may have been assigned, are as large as those here."""
         return [np.shape(each) for each in (*model.coefs_, *model.intercepts_)] == self._shapes
 
-    def _go(self, model: BaseMLP, X: Array, y: Array) -> None:
+    def _go(self, model: BaseMLP, n_rows: int) -> None:
+        """Run one epoch over the rows at hand."""
         run, session, attributes = self._run, self._run.session, model.__dict__
         if _has_weights(attributes):  # read since the last call, or assigned
             session.assign(named(*model._weights()))
@@ -120,13 +128,12 @@ class Ongoing:
             for name in WEIGHTS:
                 attributes.pop(name, None)
         session.optimizer = model._optimizer.optimizer  # whose rate may have been assigned
-        self._feed(X, y)
-        self._order(model, len(X))
+        self._order(model, n_rows)
         # One batch is soon over: Ctrl-C then comes as it may. A handler of signals costs more.
-        is_long = len(X) > run.batch_size
+        is_long = n_rows > run.batch_size
         try:
             self._is_running = True
-            with Interrupt() if is_long else nullcontext(never) as interrupted:
+            with Interrupt() if is_long else AT_ONCE as interrupted:
                 run.epoch(interrupted)
             is_broken_off = interrupted()
         except KeyboardInterrupt:
@@ -138,24 +145,25 @@ class Ongoing:
         finally:
             self._is_running = False
             self._take_back(model)
-            if self._rows is None:
-                self._let_go()
         if is_broken_off:
             warnings.warn("Training interrupted by user.", stacklevel=5)
         run.require_finite_loss()
 
-    def _feed(self, X: Array, y: Array) -> None:
-        """Hand rows to the session; equally many small ones take the place of those before."""
+    def _feed(self, X: Array, y: Array) -> Array:
+        """Hand rows to the session: X as that has it.
+
+        Equally many small ones take the place of those before.
+        """
         if self._rows is not None and len(X) == len(self._rows[0]):
-            for own, given in zip(self._rows, (X, y), strict=True):
-                own[...] = given
-            return
+            self._rows[0][...], self._rows[1][...] = X, y
+            return self._rows[0]
         is_small = X.size <= COPIED
         self._rows = None  # until the session has them: Ctrl-C may come in between
         X = np.array(X, order="C") if is_small else np.ascontiguousarray(X)
         y = np.array(y) if is_small else y
         self.session.feed(Rows(X, replace(self._target, array=y)))
         self._rows = (X, y) if is_small else None
+        return X
 
     def _let_go(self) -> None:
         """Keep no rows of a user's: the session has one of zeros."""
@@ -206,7 +214,7 @@ class Ongoing:
 
 def _has_weights(attributes: Mapping[str, Any]) -> bool:
     """Whether a model with these attributes has weights of its own."""
-    return not attributes.keys().isdisjoint(WEIGHTS)
+    return "coefs_" in attributes or "intercepts_" in attributes
 
 
 def not_ready(y: Array) -> None:
@@ -222,8 +230,8 @@ def ready_labels(y: Array, classes: Array) -> Array | None:
     if y.ndim != 1 or y.dtype != classes.dtype or y.dtype.kind not in "biuU":
         return None
     places = np.asarray(classes.searchsorted(y), np.int64)
-    is_known = classes.take(places, mode="clip") == y
-    return places if np.logical_and.reduce(is_known) else None
+    found = classes.take(places, mode="clip")
+    return places if found.tobytes() == y.tobytes() else None  # sooner told than by comparing
 
 
 def ready_sides(y: Array, classes: Array, dtype: np.dtype[Any]) -> Array | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,9 +64,7 @@ class OptimizerState:
         return replace(self, state={**self.state, COUNT: np.array(float(count))})
 
     def after_epoch(self, rows_seen: int) -> OptimizerState:
-        """The rate of `invscaling` falls with the rows seen; the others stay."""
-        if self.schedule != "invscaling":
-            return self
+        """With the schedule "invscaling": the same at the lower rate after so many rows."""
         with np.errstate(over="ignore"):  # an infinite power leaves next to no rate
             rate = self.first_rate / np.float_power(rows_seen + 1, self.power_t)
         return self.at(max(float(rate), float(np.finfo(np.float64).tiny)))
@@ -73,7 +72,13 @@ class OptimizerState:
 
 def is_stochastic(solver: Any) -> bool:
     """Whether a solver goes by batches: else it takes all rows at once."""
-    kind = OPTIMIZERS.get(solver, LBFGS) if isinstance(solver, str) else type(solver)
+    kind: Any = solver if isinstance(solver, str) else type(solver)
+    return _goes_by_batches(kind)
+
+
+@cache  # asked for at each call of partial_fit
+def _goes_by_batches(solver: Hashable) -> bool:
+    kind: Any = OPTIMIZERS.get(solver, LBFGS) if isinstance(solver, str) else solver
     return not issubclass(kind, FullBatch)
 
 

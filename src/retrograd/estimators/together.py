@@ -144,8 +144,7 @@ class Together:
         if not is_whole:
             return True
         self._score()
-        by_epoch = J.reshape(n_active * n_epochs, -1)
-        losses = np.reshape(losses_of(by_epoch, self._sizes), (n_active, n_epochs))
+        losses = np.reshape(losses_of(J.ravel(), self._sizes), (n_active, n_epochs))
         self._tell(losses)
         for m, own, of_member in zip(active, J[:, -len(self._sizes) :], losses, strict=True):
             self.courses[m].n_steps += J.shape[1]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from retrograd.arrays import Array
 
+NONE: Mapping[str, Any] = MappingProxyType({})  # without heads, or without statistics
 
-@dataclass(frozen=True)
-class Epoch:
+
+class Epoch(NamedTuple):
     """The figures of one epoch, as far as it ran: J of each batch, and of its last step.
 
     `J_of`: that of each head, where there are some. `statistics`: of the last step, by name, where
@@ -20,8 +23,8 @@ class Epoch:
     gradient_norm: float
     learning_rate: float
     n_rows: int
-    J_of: Mapping[str, Array] = field(default_factory=dict)
-    statistics: Mapping[str, float] = field(default_factory=dict)
+    J_of: Mapping[str, Array] = NONE
+    statistics: Mapping[str, float] = NONE
 
 
 @dataclass(frozen=True)

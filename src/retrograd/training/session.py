@@ -21,7 +21,7 @@ from retrograd.nn.network import Network
 from retrograd.nn.noise import SEED, SEEN
 from retrograd.optim.base import Optimizer, Rate, at, rates
 from retrograd.run import find_engine
-from retrograd.training.figures import Epoch, mean_by
+from retrograd.training.figures import NONE, Epoch, mean_by
 from retrograd.training.objective import L2, WEIGHT, objective, of
 from retrograd.training.origin import Replay, replayed
 from retrograd.training.rows import Rows
@@ -61,7 +61,7 @@ class TrainingSession:
         for name, value in network.parameters.items():
             require_finite(value, f"parameter {name}")
         # Of the optimizer seen last: its numbers, and those that follow the steps.
-        self._numbers: tuple[Optimizer, dict[str, float], dict[str, Rate]] | None = None
+        self._numbers: tuple[Optimizer, dict[str, float | Array], dict[str, Rate]] | None = None
         self.names, self.n_outputs = tuple(network.parameters), network.n_outputs
         fixed = network.statistics | frozen
         self.frozen, self.trained = frozen, tuple(x for x in self.names if x not in fixed)
@@ -71,6 +71,7 @@ class TrainingSession:
         seen = {} if noise is None else {SEEN: np.zeros(())}
         self.heads = tuple(loss.weights)
         self._weights = {of(WEIGHT, head): weight for head, weight in loss.weights.items()}
+        self._fixed: dict[str, float | Array] = {**self._key, **self._weights}  # in each batch
         self.optimizer, self.rows, self.is_recorded = optimizer, rows, is_recorded
         self.weighing = Weighing(rows, l2, loss.weights)
         steps = steps_of(
@@ -120,13 +121,13 @@ class TrainingSession:
 
         `is_observed`: whether the last batch tells its gradient's norm, which is NaN elsewhere.
         """
+        n, numbers = len(order), self._scalars(order, batch_size)
         if not is_observed:
-            return self.epochs(order[None], batch_size, stop)
-        n_batches = -(-len(order) // batch_size)
+            found = self.engine.run("train", order, numbers, batch_size=batch_size, stop=stop)
+            return self._epoch(found, numbers, min(len(found["J"]) * batch_size, n), {})
+        n_batches = -(-n // batch_size)
         split = (n_batches - 1) * batch_size  # where the last batch begins, if it is one of its own
-        numbers = self._scalars(order, batch_size)
-        found: dict[str, Array] = {}
-        last: dict[str, float] = {}
+        found, last = {}, dict[str, float]()
         if split:
             most = _part(numbers, slice(0, -1))
             found = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)
@@ -136,17 +137,16 @@ class TrainingSession:
                 own = seen.pop(name)
                 found[name] = np.concatenate([found[name], own]) if split else own
             last = {name: float(value[0]) for name, value in seen.items()}
-        return self._epoch(found, numbers, min(len(found["J"]) * batch_size, len(order)), last)
+        return self._epoch(found, numbers, min(len(found["J"]) * batch_size, n), last)
 
     def epochs(self, orders: Array, batch_size: int, stop: Callable[[], bool]) -> Epoch:
         """Passes in these orders (n_epochs, n), one after another in one call, none observed.
 
         The figures are those of all batches that ran.
         """
-        numbers, (n_epochs, n) = self._scalars(orders, batch_size), orders.shape
-        pass_rows = None if n_epochs == 1 else n
+        numbers, n = self._scalars(orders, batch_size), orders.shape[1]
         found = self.engine.run(
-            "train", orders.ravel(), numbers, batch_size=batch_size, pass_rows=pass_rows, stop=stop
+            "train", orders.ravel(), numbers, batch_size=batch_size, pass_rows=n, stop=stop
         )
         return self._epoch(found, numbers, Batches(n, batch_size).start(len(found["J"])), {})
 
@@ -159,14 +159,10 @@ class TrainingSession:
     ) -> Epoch:
         """The figures of so many rows. `last`: those of the last step."""
         J, rate = found["J"], numbers.get("learning_rate", math.nan)
-        return Epoch(
-            J,
-            last.pop("gradient_norm", math.nan),
-            float(rate[len(J) - 1] if isinstance(rate, np.ndarray) else rate),
-            n_rows=n_rows,
-            J_of={head: found[of("J", head)] for head in self.heads},
-            statistics=last,
-        )
+        if isinstance(rate, np.ndarray):
+            rate = float(rate[len(J) - 1])
+        J_of = {head: found[of("J", head)] for head in self.heads} if self.heads else NONE
+        return Epoch(J, last.pop("gradient_norm", math.nan), rate, n_rows, J_of, last)
 
     def _scalars(self, order: Array, batch_size: int) -> dict[str, float | Array]:
         """The scalars of the next steps: a number, or one for each batch.
@@ -175,9 +171,10 @@ class TrainingSession:
         """
         assert self.optimizer is not None
         if self._numbers is None or self._numbers[0] is not self.optimizer:
-            self._numbers = self.optimizer, *_parted(self.optimizer.numbers())
-        _, fixed, moving = self._numbers
-        numbers = {**self._numbers_of_J(order, batch_size), **fixed}
+            fixed, moving = _parted(self.optimizer.numbers())
+            self._numbers = self.optimizer, {**self._fixed, **fixed}, moving
+        _, known, moving = self._numbers
+        numbers = {**known, L2: self.weighing.l2_of(order, batch_size)}
         if moving:
             done = int(self.engine.read(COUNT))
             n_batches = Batches(order.shape[-1], batch_size).count(order.size)
@@ -202,7 +199,7 @@ class TrainingSession:
         return replayed(made, self._layers, step.updates, values, n)
 
     def _numbers_of_J(self, order: Array, batch_size: int) -> dict[str, float | Array]:
-        return {L2: self.weighing.l2_of(order, batch_size), **self._key, **self._weights}
+        return self._fixed | {L2: self.weighing.l2_of(order, batch_size)}
 
     def gradient(self, order: Array) -> tuple[float, dict[str, Array]]:
         """J and its gradient over these rows, as of one batch."""

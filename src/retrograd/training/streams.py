@@ -190,8 +190,7 @@ def _pass(run: Run, session: TrainingSession, job: Job, stream: Stream) -> str |
             start = session.engine.snapshot(into=start)
     if stream.validation is not None:
         session.feed(stream.validation)
-    figures = replace(
-        epoch,
+    figures = epoch._replace(
         J=np.concatenate([x.J for x in done]),
         J_of=_joined([x.J_of for x in done]),
     )

@@ -27,7 +27,8 @@ class Weighing:
         self.rows, self._of_heads = rows, of_heads
         self._l2 = l2 if callable(l2) else float(l2)
         self._sizes: tuple[tuple[int, ...], int, Array] | None = None  # of batches
-        self._known_l2: tuple[Array, float | Array] | None = None  # of batches of these weights
+        # Of batches without sample weights: the form of the order, their rows, and the l2 of each.
+        self._known_l2: tuple[tuple[tuple[int, ...], int] | None, float | Array] = None, 0.0
 
     def means(self, epoch: Epoch, order: Array, batch_size: int) -> Means:
         """The means over rows: each batch counts by its rows, or by their sample weights."""
@@ -84,10 +85,10 @@ class Weighing:
         """The l2 of each batch of these rows, or of all of them."""
         if not callable(self._l2):
             return self._l2
-        weights = self.weights(order, batch_size)
-        if self._known_l2 is None or self._known_l2[0] is not weights:
-            found = self._l2(weights)
-            self._known_l2 = weights, float(found[0]) if len(found) == 1 else found
+        form = (order.shape, batch_size) if self.rows.sample_weight is None else None
+        if form is None or self._known_l2[0] != form:
+            found = self._l2(self.weights(order, batch_size))
+            self._known_l2 = form, float(found[0]) if len(found) == 1 else found
         return self._known_l2[1]
 
     def validation_means(self, order: Array, loss: Array, loss_of: Mapping[str, Array]) -> Means:

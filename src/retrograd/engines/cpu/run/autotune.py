@@ -34,6 +34,7 @@ class Autotuner:
         self._trial: int | None = n_threads if self._is_sure else 1  # which is tried now
         self._interval = 0  # calls of a trial's length before the next
         self._work = 0.0  # seconds since the last began
+        self._settled, self._left = 1, 0.0  # what was chosen, and for how many more seconds
 
     def next(self, n_left: int, *, is_stoppable: bool, is_cold: bool = False) -> tuple[int, int]:
         """How many of `n_left` batches to run in the next call, and on how many threads.
@@ -43,7 +44,9 @@ class Autotuner:
         """
         if not is_stoppable and self._n_threads == 1:
             return n_left, 1  # how long a batch takes does not matter
-        n_threads = self._chosen()
+        n_threads = self._settled if self._left > 0.0 else self._chosen()
+        if n_left == 1:
+            return 1, n_threads
         of_batch = self._best(n_threads)
         is_trial = self._n_threads > 1 and n_threads == self._trial
         if not is_trial and not is_stoppable:
@@ -64,6 +67,7 @@ class Autotuner:
         # Replaced whole: another thread may read them meanwhile.
         self._seconds[n_threads] = (*self._seconds[n_threads], seconds / n_batches)[-SEEN:]
         self._work += seconds
+        self._left -= seconds
 
     def _best(self, n_threads: int) -> float:
         """Seconds a batch on so many threads, undisturbed; 0 where nothing was measured."""
@@ -90,10 +94,12 @@ class Autotuner:
         fastest = min((1, self._n_threads), key=lambda n: self._best(n) or math.inf)
         other = self._other(fastest)
         mine, rival = self._best(fastest), self._best(other)
-        if fastest == 1 and mine < WORTH:
-            return 1
+        is_light = fastest == 1 and mine < WORTH
         is_next = fastest == 1 and not rival
-        if not is_next and self._work < max(self._interval, FIRST) * max(TRIAL, rival or mine):
+        if is_light or (
+            not is_next and self._work < max(self._interval, FIRST) * max(TRIAL, rival or mine)
+        ):
+            self._settled, self._left = fastest, TRIAL
             return fastest
         # Against what the flops say, one thread is tried anew sooner.
         most = MOST_IF_SURE if self._is_sure and other > 1 else MOST

@@ -28,6 +28,7 @@ from retrograd.graph.node import Array
 from retrograd.graph.shape import has_rows
 from retrograd.graph.step import Step
 
+FLOATS = frozenset({float})  # the type of numbers that need no more checks
 LISTED = 64  # rows that are looked at faster as a list
 
 
@@ -74,7 +75,7 @@ class CpuSession:
         runner = self._runners.get(step) or self._runner(step)
         chosen = checked_copies(only, self._copies)
         n_copies = self._copies if chosen is None else len(chosen)
-        are_floats = {type(given.get(name)) for name in this.scalars} <= {float}
+        are_floats = {*map(type, map(given.get, this.scalars))} <= FLOATS
         if are_floats and pass_rows is None and self._is_ready(order):
             own = len(order) if batch_size is None else min(batch_size, len(order))
             repeated = runner.run_repeated(self._data, order, own, given, stop)

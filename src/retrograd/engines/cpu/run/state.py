@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from math import isfinite
 from operator import itemgetter
 from typing import Any
 
@@ -16,7 +17,7 @@ from retrograd.errors import ShapeError, unknown_name
 from retrograd.graph.node import Array, Node
 from retrograd.graph.shape import Shape, show, with_rows
 
-SHORT = 8192  # entries that BLAS adds up on one thread
+SHORT = 10_000  # entries that BLAS multiplies on one thread
 
 Blocks = Mapping[np.dtype[Any], Array]
 
@@ -106,9 +107,10 @@ class State:
         pieces = self._pieces.get(names)
         if pieces is None:
             pieces = self._pieces[names] = self._memory_of(names)
-        if all(map(is_finite, pieces)):
-            return None
-        return next((name for name in names if not is_finite(self._views[name])), None)
+        for piece in pieces:
+            if not isfinite(np.vdot(piece, piece)):
+                return next((name for name in names if not is_finite(self._views[name])), None)
+        return None
 
     def _memory_of(self, names: Collection[str]) -> list[Array]:
         """The memory of these variables, copy by copy; what lies close by is one short piece.
