@@ -49,11 +49,11 @@ def test_a_function_is_shown_whole():
         inputs    a  (rows, 2) float64
         state     w  (2, 3) float64
 
-        kernel 0: sum (), fused with square
-          J = sum(square(w), axes=(0, 1))                         () float64  -> output
-
-        kernel 1: matmul (rows, 3), fused with tanh
+        kernel 0: matmul (rows, 3), fused with tanh
           %0 = tanh(a @ w)                                        (rows, 3) float64  -> slot 0
+
+        kernel 1: sum (), fused with square
+          J = sum(square(w), axes=(0, 1))                         () float64  -> output
 
         kernel 2: matmul (2, 3), fused with multiply, subtract
           w' = w - 0.5 * (a.T @ %0)                               (2, 3) float64  -> state

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from retrograd.estimators.together import Together
 
 
-class Part(Mapping[str, Array]):
+class OneState(Mapping[str, Array]):
     """The state of one among several: a copy of each variable when it is asked for.
 
     `whole`: the variables, led by the copies; nobody writes into them any more.

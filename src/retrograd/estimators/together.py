@@ -16,7 +16,7 @@ from retrograd.arrays import Array, rows_at_once
 from retrograd.engines.base import Session
 from retrograd.engines.batches import Batches
 from retrograd.errors import DivergenceError, FitDivergenceError
-from retrograd.estimators.course import Copy, Course, Part, first_states
+from retrograd.estimators.course import Copy, Course, OneState, first_states
 from retrograd.estimators.descent import (
     DIVERGED,
     INFINITE_LOSS,
@@ -203,11 +203,11 @@ class Together:
             figures = f"Iteration {epoch}, mean loss = {losses.mean():.8f}"
             self._say(f"{figures}, {len(self._active)} of {n} members")
 
-    def state_of(self, m: int) -> Part:
+    def state_of(self, m: int) -> OneState:
         """A member's state after the last epoch."""
         if not self._apart:
             self._apart = {name: self._now[name] for name in self._now}
-        return Part(self._apart, m)
+        return OneState(self._apart, m)
 
     def _stand(self, numbers: Sequence[int]) -> None:
         """Let members stand where they are."""

@@ -120,19 +120,22 @@ def _after(group: Group, others: Iterable[Group], groups: list[Group]) -> None:
 def arrange(groups: Sequence[Group]) -> list[Group]:
     """The groups in an order in which each comes after what it waits for.
 
-    What is made of the state alone (such as transposed weights) comes first, then what runs along
-    the rows wherever it can, then the rest: threads that share out the rows need not wait for each
-    other within any of the three.
+    What runs along the rows comes as soon as it can, the rest after it: threads that share out the
+    rows need not wait for each other within either. What is made of the state alone (such as
+    transposed weights) comes where the rows need some of it, and then all of it: one wait is
+    enough, and a processor works on it while the last sums of the rows are on their way.
     """
     left, done, early, result = list(groups), 0, 0, list[Group]()
+    is_early = False
     while left:
         ready = [g for g in left if not g.before & ~done]
-        at_first = [g for g in ready if not g.before & ~early and not _is_along_rows(g)]
         along = [g for g in ready if _is_along_rows(g)]
-        chosen = (at_first or along or ready)[0]
+        of_state = [g for g in ready if not g.before & ~early and not _is_along_rows(g)]
+        is_early = bool(of_state) and (is_early or not along)
+        chosen = (of_state if is_early else along or ready)[0]
         left.remove(chosen)
         done |= 1 << chosen.number
-        early |= (1 << chosen.number) if at_first else 0
+        early |= (1 << chosen.number) if is_early else 0
         result.append(chosen)
     return result
 

@@ -13,7 +13,16 @@ from typing import Any
 
 from llvmlite import ir
 
-from retrograd.engines.cpu.code.builder.integers import I32, I64, POINTER, Integers, as_value, loop
+from retrograd.engines.cpu.code.builder.integers import (
+    I32,
+    I64,
+    POINTER,
+    Integers,
+    as_value,
+    loop,
+    pointer_in,
+    word,
+)
 from retrograd.engines.cpu.machine.target import Target
 
 NEXT_32 = 2  # of `bitgen_t`: its state, and functions of it for the next 64 bits, 32 bits, ...
@@ -26,16 +35,19 @@ def emit_shuffle(target: Target) -> ir.Module:
     module = ir.Module(name="shuffle", context=ir.Context())
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER]), "shuffle")
     builder, (memory, numbers) = ir.IRBuilder(function.append_basic_block()), function.args
-    generator, orders = _at(builder, memory, 0), _at(builder, memory, 1)
-    state, next_32 = _at(builder, generator, 0), _at(builder, generator, NEXT_32, _NEXT)
-    n, n_orders = (builder.load(_place(builder, numbers, i), typ=I64) for i in range(2))
+    generator, orders = pointer_in(builder, memory, 0), pointer_in(builder, memory, 1)
+    state, next_32 = (
+        pointer_in(builder, generator, 0),
+        pointer_in(builder, generator, NEXT_32, _NEXT),
+    )
+    n, n_orders = (builder.load(word(builder, numbers, i), typ=I64) for i in range(2))
     integers = Integers(builder)
     with loop(builder, 0, n_orders) as turn:
-        order = _place(builder, orders, integers.mul(turn.i, n))
+        order = word(builder, orders, integers.mul(turn.i, n))
         before = integers.mul(integers.max(integers.sub(turn.i, 1), 0), n)
         with loop(builder, 0, n) as each:
-            row = builder.load(_place(builder, orders, integers.add(before, each.i)), typ=I64)
-            builder.store(row, _place(builder, order, each.i))
+            row = builder.load(word(builder, orders, integers.add(before, each.i)), typ=I64)
+            builder.store(row, word(builder, order, each.i))
         _shuffle(builder, order, integers.sub(n, 1), lambda: builder.call(next_32, [state]))
     builder.ret_void()
     return module
@@ -61,19 +73,10 @@ def _shuffle(builder: ir.IRBuilder, order: Any, last: Any, next_32: Any) -> None
     drawn = builder.and_(builder.zext(next_32(), I64), mask)
     is_taken = builder.icmp_unsigned("<=", drawn, i)
     j = builder.select(is_taken, drawn, i)
-    at_i, at_j = _place(builder, order, i), _place(builder, order, j)
+    at_i, at_j = word(builder, order, i), word(builder, order, j)
     mine, other = builder.load(at_i, typ=I64), builder.load(at_j, typ=I64)
     builder.store(other, at_i)
     builder.store(mine, at_j)
     i.add_incoming(builder.sub(i, builder.zext(is_taken, I64)), builder.block)
     builder.branch(head)
     builder.position_at_end(done)
-
-
-def _place(builder: ir.IRBuilder, words: Any, i: Any) -> Any:
-    return builder.gep(words, [as_value(i)], source_etype=I64)
-
-
-def _at(builder: ir.IRBuilder, words: Any, i: int, kind: Any = None) -> Any:
-    """A pointer from a place, to a function of this kind."""
-    return builder.load(_place(builder, words, i), typ=ir.PointerType(kind) if kind else POINTER)

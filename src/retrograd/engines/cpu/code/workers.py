@@ -22,7 +22,15 @@ from retrograd.engines.cpu.abi.places import (
     WORKERS,
 )
 from retrograd.engines.cpu.code.barrier import wait_for
-from retrograd.engines.cpu.code.builder.integers import I32, I64, POINTER, as_value, loop
+from retrograd.engines.cpu.code.builder.integers import (
+    I32,
+    I64,
+    POINTER,
+    as_value,
+    loop,
+    pointer_in,
+    word,
+)
 from retrograd.engines.cpu.code.builder.processor import pause
 from retrograd.engines.cpu.machine.target import Target
 
@@ -48,22 +56,13 @@ def _function(module: ir.Module, name: str) -> tuple[ir.IRBuilder, Any, ir.Funct
     return ir.IRBuilder(function.append_basic_block()), function.args[0], function
 
 
-def _at(builder: ir.IRBuilder, words: Any, place: Any) -> Any:
-    return builder.gep(words, [as_value(place)], source_etype=I64)
-
-
-def _pointer(builder: ir.IRBuilder, words: Any, place: Any, kind: Any = None) -> Any:
-    """A pointer from a place, to a function of this kind."""
-    return builder.load(_at(builder, words, place), typ=ir.PointerType(kind) if kind else POINTER)
-
-
 def _run(module: ir.Module) -> ir.Function:
     """Run a job: take the next task until there is none."""
     builder, job, function = _function(module, "run")
     function.linkage = "internal"
-    task = _pointer(builder, job, 0, _TASK)
-    number = builder.load(_at(builder, job, 1), typ=I64)
-    pairs, counter = _pointer(builder, job, 2), _pointer(builder, job, 3)
+    task = pointer_in(builder, job, 0, _TASK)
+    number = builder.load(word(builder, job, 1), typ=I64)
+    pairs, counter = pointer_in(builder, job, 2), pointer_in(builder, job, 3)
     take, work, done = (function.append_basic_block(name) for name in ("take", "work", "done"))
     builder.branch(take)
     builder.position_at_end(take)
@@ -71,7 +70,7 @@ def _run(module: ir.Module) -> ir.Function:
     builder.cbranch(builder.icmp_signed("<", turn, number), work, done)
     builder.position_at_end(work)
     here = builder.mul(turn, as_value(2))
-    pair = [_pointer(builder, pairs, builder.add(here, as_value(i))) for i in range(2)]
+    pair = [pointer_in(builder, pairs, builder.add(here, as_value(i))) for i in range(2)]
     builder.call(task, pair)
     builder.branch(take)
     builder.position_at_end(done)
@@ -82,7 +81,7 @@ def _run(module: ir.Module) -> ir.Function:
 def _work(module: ir.Module, run: ir.Function, target: Target) -> None:
     """A worker: spin for a job, park where none comes, run it, and spin again."""
     builder, control, function = _function(module, "work")
-    state = _at(builder, control, STATE)
+    state = word(builder, control, STATE)
     start, wait, park, sleep, work = (
         function.append_basic_block(name) for name in ("start", "wait", "park", "sleep", "work")
     )
@@ -106,12 +105,12 @@ def _work(module: ir.Module, run: ir.Function, target: Target) -> None:
     found = builder.cmpxchg(state, as_value(SPINNING), as_value(PARKED), "acq_rel", "acquire")
     builder.cbranch(builder.extract_value(found, 1), sleep, work)
     builder.position_at_end(sleep)
-    acquire = _pointer(builder, control, ACQUIRE, _ACQUIRE)
-    builder.call(acquire, [_pointer(builder, control, LOCK), ir.Constant(I32, 1)])
+    acquire = pointer_in(builder, control, ACQUIRE, _ACQUIRE)
+    builder.call(acquire, [pointer_in(builder, control, LOCK), ir.Constant(I32, 1)])
     builder.branch(work)
 
     builder.position_at_end(work)
-    builder.call(run, [_at(builder, control, JOB), control])
+    builder.call(run, [word(builder, control, JOB), control])
     builder.atomic_rmw("xchg", state, as_value(SPINNING), "release")
     builder.branch(start)
 
@@ -119,18 +118,18 @@ def _work(module: ir.Module, run: ir.Function, target: Target) -> None:
 def _dispatch(module: ir.Module, run: ir.Function, target: Target) -> None:
     """A call: set all workers running, run a job of its own, and wait for theirs."""
     builder, call, _ = _function(module, "dispatch")
-    number = builder.load(_at(builder, call, WORKERS), typ=I64)
+    number = builder.load(word(builder, call, WORKERS), typ=I64)
     with loop(builder, 0, number) as turn:
-        control = _pointer(builder, call, builder.add(turn.i, as_value(FIRST_WORKER)))
-        state = _at(builder, control, STATE)
+        control = pointer_in(builder, call, builder.add(turn.i, as_value(FIRST_WORKER)))
+        state = word(builder, control, STATE)
         before = builder.atomic_rmw("xchg", state, as_value(RUNNING), "acq_rel")
         with builder.if_then(builder.icmp_signed("==", before, as_value(PARKED))):
-            release = _pointer(builder, control, RELEASE, _RELEASE)
-            builder.call(release, [_pointer(builder, control, LOCK)])
+            release = pointer_in(builder, control, RELEASE, _RELEASE)
+            builder.call(release, [pointer_in(builder, control, LOCK)])
     builder.call(run, [call, call])
     with loop(builder, 0, number) as turn:
-        control = _pointer(builder, call, builder.add(turn.i, as_value(FIRST_WORKER)))
-        state = _at(builder, control, STATE)
+        control = pointer_in(builder, call, builder.add(turn.i, as_value(FIRST_WORKER)))
+        state = word(builder, control, STATE)
         wait_for(
             builder, state, lambda now: builder.icmp_signed("!=", now, as_value(RUNNING)), target
         )

@@ -10,7 +10,7 @@ import numpy as np
 from retrograd.engines.batches import Batches
 from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, PASS, STRIDES, THREAD, THREADS
 from retrograd.engines.cpu.run.executable import Executable
-from retrograd.engines.cpu.run.memory import Buffers, Memory, address, by_column, spread
+from retrograd.engines.cpu.run.memory import Buffers, Memory, address, by_column, starts
 from retrograd.graph.node import Array
 
 Rates = Mapping[str, float | Array]
@@ -59,7 +59,7 @@ class Arguments:
             for place, (name, node) in enumerate(program.scalars.items(), start=STRIDES)
         ]
         for _, _, cell, numbers in self.scalars:
-            columns[cell] = spread(address(numbers), numbers.itemsize, self.memory.each)
+            columns[cell] = starts(address(numbers), numbers.itemsize, self.memory.each)
         self._moving: set[str] = set()  # scalars that had a number for each batch in some run
         # Of each array of data: the place of its stride, and its pointer.
         self._data = {
@@ -77,7 +77,7 @@ class Arguments:
         # The addresses that the code is called with, for each copy; those of the copies that run.
         self._pairs = self._running = np.empty((copies, 2), np.int64)
         for place, table in enumerate((self._pointers, self._figures)):
-            self._pairs[:, place] = spread(address(table), table.strides[0], self.memory.each)
+            self._pairs[:, place] = starts(address(table), table.strides[0], self.memory.each)
         self._one, self._pair = 0, self._pairs[0].tolist()  # of the first of them
 
     @property
@@ -104,7 +104,7 @@ class Arguments:
             self._pair = self._running[0].tolist()
         pointers = by_column(own)  # a view
         self._kept = [orders]
-        pointers[self._order] = spread(*places.order, each)
+        pointers[self._order] = starts(*places.order, each)
         figures[PASS], figures[BATCH] = batches.rows, batches.size
         for name, place, cell, numbers in self.scalars:
             rate = rates[name]
@@ -121,9 +121,9 @@ class Arguments:
                 self._moving.add(name)
                 figures[place] = rate.strides[-1]
                 of_copy = rate.strides[0] if rate.ndim == 2 else 0
-                pointers[cell] = spread(address(rate), of_copy, each)
+                pointers[cell] = starts(address(rate), of_copy, each)
         for name, cell in self._outputs:
-            pointers[cell] = spread(*places.outputs[name], each)
+            pointers[cell] = starts(*places.outputs[name], each)
         if only is not None:
             self._pointers[only] = own
 

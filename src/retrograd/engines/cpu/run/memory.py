@@ -111,7 +111,7 @@ class Memory:
 
         `stride`: bytes from what one copy is handed to what the next is; 0 for the same.
         """
-        self._columns[self._table.cells[key]] = spread(address(array), stride, self.each)
+        self._columns[self._table.cells[key]] = starts(address(array), stride, self.each)
 
 
 def by_column(table: Array) -> Array:
@@ -119,7 +119,7 @@ def by_column(table: Array) -> Array:
     return table[0] if len(table) == 1 else table.T
 
 
-def spread(start: int, stride: int, each: Array) -> int | Array:
+def starts(start: int, stride: int, each: Array) -> int | Array:
     """Where something begins for each copy, so many bytes apart; the place itself for one."""
     return start + stride * each if stride and len(each) > 1 else start
 

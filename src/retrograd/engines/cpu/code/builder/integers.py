@@ -175,3 +175,14 @@ def loop(
     builder.branch(head)
     builder.position_at_end(done)
     this.values = list(phis)
+
+
+def word(builder: ir.IRBuilder, words: Any, place: Int) -> Any:
+    """Where an integer of a table of them lies."""
+    return builder.gep(words, [as_value(place)], source_etype=I64)
+
+
+def pointer_in(builder: ir.IRBuilder, words: Any, place: Int, kind: ir.Type | None = None) -> Any:
+    """A pointer that a table holds, to a function of this kind."""
+    typ = ir.PointerType(kind) if kind else POINTER
+    return builder.load(word(builder, words, place), typ=typ)

@@ -14,7 +14,8 @@ X86_MODE = 0x8000 | 0x0040 | 0x1F80
 ARM_FLUSH = 1 << 24  # FPCR.FZ
 
 
-def _intrinsic(builder: ir.IRBuilder, name: str, returns: ir.Type, *operands: Any) -> Any:
+def intrinsic(builder: ir.IRBuilder, name: str, returns: ir.Type, *operands: Any) -> Any:
+    """A call of one of LLVM's intrinsics by its full name, as `llvm.vector.insert.v16f32.v4f32`."""
     module = builder.module
     function = module.globals.get(name)
     if function is None:
@@ -30,31 +31,31 @@ def enter_mode(builder: ir.IRBuilder, target: Target) -> Any:
     """
     if target.is_x86:
         old, new = builder.alloca(I32), builder.alloca(I32)
-        _intrinsic(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), old)
+        intrinsic(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), old)
         builder.store(ir.Constant(I32, X86_MODE), new)
-        _intrinsic(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), new)
+        intrinsic(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), new)
         return old
-    mode = _intrinsic(builder, "llvm.aarch64.get.fpcr", I64)
+    mode = intrinsic(builder, "llvm.aarch64.get.fpcr", I64)
     flushed = builder.or_(mode, ir.Constant(I64, ARM_FLUSH))
-    _intrinsic(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), flushed)
+    intrinsic(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), flushed)
     return mode
 
 
 def leave_mode(builder: ir.IRBuilder, target: Target, mode: Any) -> None:
     """Restore the caller's floating-point mode."""
     name = "llvm.x86.sse.ldmxcsr" if target.is_x86 else "llvm.aarch64.set.fpcr"
-    _intrinsic(builder, name, ir.VoidType(), mode)
+    intrinsic(builder, name, ir.VoidType(), mode)
 
 
 def pause(builder: ir.IRBuilder, target: Target) -> None:
     """Tell the processor that this loop waits."""
     if target.is_x86:
-        _intrinsic(builder, "llvm.x86.sse2.pause", ir.VoidType())
+        intrinsic(builder, "llvm.x86.sse2.pause", ir.VoidType())
     else:
-        _intrinsic(builder, "llvm.aarch64.hint", ir.VoidType(), ir.Constant(I32, 1))
+        intrinsic(builder, "llvm.aarch64.hint", ir.VoidType(), ir.Constant(I32, 1))
 
 
 def ask_for(builder: ir.IRBuilder, place: Any) -> None:
     """Start to bring a line of memory into the caches."""
     to_read, into_all_caches, data = (ir.Constant(I32, x) for x in (0, 3, 1))
-    _intrinsic(builder, "llvm.prefetch.p0", ir.VoidType(), place, to_read, into_all_caches, data)
+    intrinsic(builder, "llvm.prefetch.p0", ir.VoidType(), place, to_read, into_all_caches, data)

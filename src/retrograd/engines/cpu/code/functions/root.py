@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from llvmlite import ir
 
 from retrograd.engines.cpu.code.builder.lanes import Lanes, Value
+from retrograd.engines.cpu.code.builder.processor import intrinsic
 
 BYTES = 64  # of a vector of AVX-512, whose instructions these are
 SUFFIX = {np.dtype(np.float32): "ps.512", np.dtype(np.float64): "pd.512"}
@@ -24,7 +23,8 @@ def sqrt(v: Lanes, x: Value) -> Value:
     if v.n * v.dtype.itemsize != BYTES:
         return v.sqrt(x)
     mask = ir.IntType(v.n)
-    y = _call(v, "rsqrt14", v.type, [x, v.const(0.0), ir.Constant(mask, -1)])
+    every = ir.Constant(mask, -1)
+    y = intrinsic(v.builder, _named(v, "rsqrt14"), v.type, x, v.const(0.0), every)
     half = v.const(0.5)
     if v.dtype == np.float64:
         s = v.mul(x, y)
@@ -33,15 +33,10 @@ def sqrt(v: Lanes, x: Value) -> Value:
     s = v.mul(x, y)
     root = v.fma(s, v.fma(v.mul(s, v.const(-0.5)), y, half), s)
     # Of 0 the estimate is infinite, of infinity 0: both are their own roots.
-    is_own_root = _call(v, "fpclass", v.mask_type, [x, ir.Constant(ir.IntType(32), KINDS)])
+    kinds = ir.Constant(ir.IntType(32), KINDS)
+    is_own_root = intrinsic(v.builder, _named(v, "fpclass"), v.mask_type, x, kinds)
     return v.select(is_own_root, x, root)
 
 
-def _call(v: Lanes, name: str, kind: ir.Type, arguments: Sequence[Value]) -> Value:
-    """The result of an instruction of AVX-512."""
-    module, full = v.builder.module, f"llvm.x86.avx512.{name}.{SUFFIX[v.dtype]}"
-    function = module.globals.get(full)
-    if function is None:
-        taken = ir.FunctionType(kind, [each.type for each in arguments])
-        function = ir.Function(module, taken, full)
-    return v.builder.call(function, arguments)
+def _named(v: Lanes, name: str) -> str:
+    return f"llvm.x86.avx512.{name}.{SUFFIX[v.dtype]}"

@@ -1,8 +1,8 @@
 """Kernels that go row by row: as many rows at a time as there are lanes, one column after another.
 
 Each lane has a row of its own. What its columns are read from, and what is kept of them, lies in
-tiles (see `Tile`) in a thread's scratch memory. A few rows that are left over, or the only one of a
-batch, go one by one, with lanes along the columns.
+tiles (see `RowTile`) in a thread's scratch memory. A few rows that are left over, or the only one
+of a batch, go one by one, with lanes along the columns.
 
 A row is added up in an order that depends on the number of its columns alone: not on how many lanes
 there are, on which rows come together, or on the thread.
@@ -19,7 +19,7 @@ from llvmlite import ir
 from retrograd.engines.cpu.code.builder.integers import I32, Int, loop
 from retrograd.engines.cpu.code.loops.axes import Part, chunks
 from retrograd.engines.cpu.code.loops.reductions import FOLDS
-from retrograd.engines.cpu.code.loops.tiles import Tile, tiles_of
+from retrograd.engines.cpu.code.loops.tiles import RowTile, tiles_of
 from retrograd.engines.cpu.code.values.access import Operand
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.index import At, Index, full_index
@@ -48,7 +48,7 @@ def run_by_row(body: Body, kernel: Kernel, part: Part, scratch: Any) -> None:
             _row(body, kernel, turn.i, tiles)
 
 
-def _rows(body: Body, kernel: Kernel, row: Int, count: Int, tiles: Mapping[Node, Tile]) -> None:
+def _rows(body: Body, kernel: Kernel, row: Int, count: Int, tiles: Mapping[Node, RowTile]) -> None:
     """As many rows as there are lanes, or as there are: a row in each lane."""
     here, columns, thin = At(row, 1), _columns(kernel), _thin(kernel)
     body.forget()
@@ -91,7 +91,7 @@ def _rows(body: Body, kernel: Kernel, row: Int, count: Int, tiles: Mapping[Node,
     body.held.clear()
 
 
-def _row(body: Body, kernel: Kernel, row: Int, tiles: Mapping[Node, Tile]) -> None:
+def _row(body: Body, kernel: Kernel, row: Int, tiles: Mapping[Node, RowTile]) -> None:
     """A single row: its columns in the lanes, what they add up to in every lane."""
     here = At(row)
     body.forget()
@@ -125,7 +125,7 @@ def _look_ahead(body: Body, sweep: Sweep, here: At) -> None:
 
 
 def _values(
-    body: Body, sweep: Sweep, place: Sequence[At], tiles: Mapping[Node, Tile]
+    body: Body, sweep: Sweep, place: Sequence[At], tiles: Mapping[Node, RowTile]
 ) -> list[Operand]:
     """What a loop reduces, at a place; what it keeps goes to tiles."""
     body.forget_values()
@@ -143,7 +143,7 @@ def _in_all_lanes(body: Body, node: Node, index: Index) -> Operand:
     return body.widen(body.load(node, index))
 
 
-def _hold(body: Body, sweep: Sweep, tiles: Mapping[Node, Tile]) -> None:
+def _hold(body: Body, sweep: Sweep, tiles: Mapping[Node, RowTile]) -> None:
     """What a loop kept is read from tiles from now on."""
     body.forget_values()
     body.held.update({node: tiles[node].value for node in sweep.kept})

@@ -22,7 +22,7 @@ UNROLLED = 4  # vectors of a single row that are added up without a loop
 
 
 @dataclass(frozen=True, eq=False)
-class Tile:
+class RowTile:
     """The entries of as many rows of a node as there are lanes, column after column.
 
     What lies row by row in memory is turned in registers, a square block at a time; where there are
@@ -108,7 +108,7 @@ class Tile:
         if whole:
             with loop(body.builder, 0, whole, n) as turn:
                 here = replace(rows, pointer=body.gep(rows.pointer, v.scalar, turn.i))
-                tile = Lines(self._pointer(At(turn.i)), n, n)
+                tile = Lines(self._pointer(At(turn.i)), n, min(n, self.columns))
                 turn_block(v, *((here, tile) if is_read else (tile, here)))
         if whole < self.columns:
             here = replace(rows, pointer=body.gep(rows.pointer, v.scalar, whole))
@@ -137,12 +137,12 @@ class Tile:
             turn_block(v, Lines(block, n, rows.count), tile)
 
 
-def tiles_of(body: Body, nodes: Iterable[Node], columns: Any, scratch: Any) -> dict[Node, Tile]:
+def tiles_of(body: Body, nodes: Iterable[Node], columns: Any, scratch: Any) -> dict[Node, RowTile]:
     """A tile for each node, one after another in scratch memory."""
-    tiles: dict[Node, Tile] = {}
+    tiles: dict[Node, RowTile] = {}
     place = 0
     for node in nodes:
-        tiles[node] = Tile(body, node, columns, body.gep(scratch, I8, place))
+        tiles[node] = RowTile(body, node, columns, body.gep(scratch, I8, place))
         whole = body.integers.round_up(columns, body.n) * body.n * node.dtype.itemsize
         place += body.integers.round_up(whole, LINE)
     return tiles

@@ -1,4 +1,9 @@
-"""Transposition of a matrix: square blocks of vectors, turned within registers."""
+"""Transposition of a matrix: square blocks of vectors, turned within registers.
+
+A block of n rows is read in pieces of 16 bytes, p entries: piece l of a vector comes from row
+i + l p. What is left is to turn p by p entries within each piece, which every processor does at
+once for all pieces of a vector; to move entries between pieces would take twice as long.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +23,12 @@ from retrograd.engines.cpu.code.builder.integers import (
     vector_of,
 )
 from retrograd.engines.cpu.code.builder.lanes import Lanes
+from retrograd.engines.cpu.code.builder.processor import intrinsic
 from retrograd.engines.cpu.code.loops.axes import number
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.plan.program import Kernel, squeezed
 
-AT_ONCE = 32  # instructions that move lanes
+PIECE = 16  # bytes that the processor's shuffles of neighbouring entries keep to
 
 
 @dataclass(frozen=True)
@@ -50,105 +56,104 @@ def is_transposition(body: Body, kernel: Kernel) -> bool:
 
 
 def run_transposition(body: Body, kernel: Kernel, low: Any, high: Any) -> None:
-    """y[i, j] = x[j, i] for rows i of y from low to high.
-
-    A block of n by n is read as n vectors and written as n vectors. Beyond the last row of x its
-    last row is read again; what lies beyond the last of y goes to a place that nobody reads.
-    """
+    """y[i, j] = x[j, i] for rows i of y from low to high."""
     node = kernel.stores[0]
     x = node.inputs[0]
-    n, b, integers = body.n, body.builder, body.integers
+    n, integers = body.n, body.integers
     v = body.lanes(node.dtype)
     of_x, of_y = (body.places[a].layout.strides(body.rows, integers)[0] for a in (x, node))
     rows, columns = (number(body, size) for size in squeezed(node.shape))
-    with body.in_prologue():
-        nowhere = b.alloca(v.type)
-        nowhere.type = POINTER
-    with loop(b, low, high, n) as down, loop(b, 0, columns, n) as across:
-        start = integers.add(integers.mul(across.i, of_x), down.i)
-        first = body.gep(body.places[x].pointer, v.scalar, start)
-        left = integers.sub(columns, across.i)
-        vectors = []
-        for r in range(n):
-            row = _least(body, r, left, columns)
-            pointer = body.gep(first, v.scalar, integers.mul(row, of_x))
-            vectors.append(b.load(pointer, align=node.dtype.itemsize, typ=v.type))
-        start = integers.add(integers.mul(down.i, of_y), across.i)
-        first = body.gep(body.places[node].pointer, v.scalar, start)
-        left = integers.sub(high, down.i)
-        for r, vector in enumerate(turned(b, vectors)):
-            pointer = body.gep(first, v.scalar, integers.mul(r, of_y))
-            if not (isinstance(rows, int) and rows % n == 0):
-                pointer = b.select(integers.less(r, left), pointer, nowhere)
-            b.store(vector, pointer, align=node.dtype.itemsize)
+    with loop(body.builder, low, high, n) as down, loop(body.builder, 0, columns, n) as across:
+        starts = (
+            integers.add(integers.mul(across.i, of_x), down.i),
+            integers.add(integers.mul(down.i, of_y), across.i),
+        )
+        source, to = (
+            body.gep(body.places[a].pointer, v.scalar, start)
+            for a, start in zip((x, node), starts, strict=True)
+        )
+        left = [
+            integers.min(integers.sub(a, i), n) for a, i in ((columns, across.i), (high, down.i))
+        ]
+        turn_block(v, Lines(source, of_x, left[0]), Lines(to, of_y, left[1]), most=rows)
 
 
-def _least(body: Body, r: int, left: Int, columns: Int) -> Int:
-    """Row r of a block, or the last one where fewer are left."""
-    if r == 0 or (isinstance(columns, int) and columns % body.n == 0):
-        return r
-    return body.integers.min(r, body.integers.sub(left, 1))
-
-
-def turn_block(v: Lanes, source: Lines, to: Lines) -> None:
+def turn_block(v: Lanes, source: Lines, to: Lines, *, most: Int | None = None) -> None:
     """Turn a block of n rows, as wide as a vector, in registers: y[j, i] = x[i, j].
 
-    Beyond the last row of x its last is read again, beyond the last of y nothing is written. It is
-    a function of its own, made once in a module: shuffles take LLVM long.
+    Both have at most n rows, y at most `most`. Beyond the last row of x its last is read again,
+    beyond the last of y nothing is written. It is a function of its own, made once in a module.
     """
-    name = f"turn_{v.n}_f{v.bits}"
+    size = min(PIECE // (v.bits // 8), v.n)
+    n_pieces = v.n // size
+    known = to.count if most is None else most
+    if isinstance(known, int):
+        n_pieces = min(n_pieces, -(-known // size))
+    name = f"turn_{v.n}_f{v.bits}_{n_pieces}"
     function = v.builder.module.globals.get(name)
     if function is None:
         kinds = [POINTER, I64, I64] * 2
         function = ir.Function(v.builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
         function.linkage = "internal"
         function.attributes.add("noinline")
-        _define_turn(v, function)
+        _define_turn(v, function, size, n_pieces)
     operands = [as_value(x) for y in (source, to) for x in (y.pointer, y.stride, y.count)]
     v.builder.call(function, operands)
 
 
-def _define_turn(v: Lanes, function: ir.Function) -> None:
+def _define_turn(v: Lanes, function: ir.Function, size: int, n_pieces: int) -> None:
+    """`size`: entries of a piece. `n_pieces`: how many of each row of x are read."""
     b = ir.IRBuilder(function.append_basic_block())
-    integers, item = Integers(b), v.bits // 8
+    v, integers, item = Lanes(b, v.dtype, v.n), Integers(b), v.bits // 8
     x, of_x, rows, y, of_y, columns = function.args
-    zero = as_value(0)
-    vectors = []
+    zero, piece_type = as_value(0), vector_of(v.scalar, size)
+    nothing = v.const(0.0)
+    vectors = [[nothing] * size for _ in range(n_pieces)]
     for i in range(v.n):
-        vectors.append(b.load(x, align=item, typ=v.type))
+        for own, start in zip(vectors, range(0, n_pieces * size, size), strict=True):
+            pointer = b.gep(x, [as_value(start)], source_etype=v.scalar)
+            piece = b.load(pointer, align=item, typ=piece_type)
+            own[i % size] = _with_piece(v, own[i % size], piece, i // size * size)
         step = b.select(integers.less(i + 1, rows), of_x, zero)
         x = b.gep(x, [step], source_etype=v.scalar)
+    turned = [vector for own in vectors for vector in _turned(v, own)]
     # From the last on: what is too many is written where a row of y comes later.
     y = b.gep(y, [b.mul(integers.sub(columns, 1), of_y)], source_etype=v.scalar)
-    for i, vector in reversed([*enumerate(turned(b, vectors))]):
+    for i, vector in reversed([*enumerate(turned)]):
         b.store(vector, y, align=item)
         step = b.select(integers.less(i, columns), b.neg(of_y), zero)
         y = b.gep(y, [step], source_etype=v.scalar)
     b.ret_void()
 
 
-def turned(b: ir.IRBuilder, vectors: list[Any]) -> list[Any]:
-    """The columns of a square block, from its rows.
+def _with_piece(v: Lanes, vector: Any, piece: Any, lane: int) -> Any:
+    """A vector whose entries from a lane on are those of a piece."""
+    if piece.type == v.type:
+        return piece
+    name = f"llvm.vector.insert.v{v.n}f{v.bits}.v{piece.type.count}f{v.bits}"
+    return intrinsic(v.builder, name, v.type, vector, piece, as_value(lane))
 
-    Interleaving row i with row i + n/2, log2(n) times over, is a transposition: each pass moves one
-    bit of the row's number into the lane's. Of many rows the passes are a loop, whose rows stay in
-    registers: to choose instructions for all at once takes LLVM many times longer.
+
+def _turned(v: Lanes, vectors: list[Any]) -> list[Any]:
+    """The columns of the square in each piece of as many vectors, from its rows.
+
+    Interleaving row i with row i + p/2, log2(p) times over, is a transposition: each pass moves one
+    bit of the row's number into the lane's.
     """
-    n = len(vectors)
-    half = n // 2
+    p = len(vectors)
+    half = p // 2
     picks = [
         ir.Constant(
-            vector_of(I32, n),
-            [ir.Constant(I32, start + i // 2 + (n if i % 2 else 0)) for i in range(n)],
+            vector_of(I32, v.n),
+            [
+                ir.Constant(I32, piece + start + i // 2 + (v.n if i % 2 else 0))
+                for piece in range(0, v.n, p)
+                for i in range(p)
+            ],
         )
         for start in (0, half)
     ]
-    passes = n.bit_length() - 1
-    together = passes if passes * n <= AT_ONCE else 2
-    with loop(b, 0, passes, together, vectors) as turn:
-        new = turn.values
-        for _ in range(together):
-            pairs = zip(new[:half], new[half:], strict=True)
-            new = [b.shuffle_vector(x, y, pick) for x, y in pairs for pick in picks]
-        turn.carry(new)
-    return turn.values
+    for _ in range(p.bit_length() - 1):
+        pairs = zip(vectors[:half], vectors[half:], strict=True)
+        vectors = [v.builder.shuffle_vector(x, y, pick) for x, y in pairs for pick in picks]
+    return vectors
