@@ -230,3 +230,9 @@ def test_the_reference_engine_has_a_graph_and_no_code():
     for stage in ("program", "llvm_ir", "assembly"):
         with pytest.raises(OptionError, match=rf"engine='cpu'\)\.{stage}"):
             getattr(function, stage)
+
+
+def test_a_number_too_large_for_the_variable_is_a_data_error():
+    x = rg.variable("x", shape=(2,))
+    with pytest.raises(DataError, match="x: has a number too large for float64"):
+        rg.compile([x * 2.0], [x])(np.array([1.0, np.longdouble("1e4000")]))

@@ -8,6 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from retrograd.arrays import cast
 from retrograd.engines.base import Engine, Listed, Listing
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError, OptionError, require_known
@@ -132,6 +133,8 @@ def as_value(node: Node, value: ArrayLike) -> Array:
         raise DataError(f"{node.name}: expected real numbers, got {array.dtype}")
     if node.dtype.kind == "i" and array.dtype.kind == "f" and not (array == np.rint(array)).all():
         raise DataError(f"{node.name}: expected integers, got {array.dtype}")
+    if array.dtype.kind == node.dtype.kind == "f" and array.dtype.itemsize > node.dtype.itemsize:
+        return cast(array, str(node.name), node.dtype)
     return array.astype(node.dtype, copy=False)
 
 

@@ -143,6 +143,19 @@ def wide_indices(a, kind=sparse.csr_array):
     return a
 
 
+def tampered(kind, attribute, place, value):
+    """A sparse matrix with an index that points beyond it."""
+
+    def change(a):
+        a = kind(a * (a > 0))
+        indices = getattr(a, attribute).copy()
+        indices[place] = value
+        setattr(a, attribute, indices)
+        return a
+
+    return change
+
+
 def unsorted(a):
     """A sparse matrix whose rows list their columns backwards, each entry in two halves."""
     a = sparse.csr_array(a)
@@ -326,6 +339,24 @@ SPARSE = {
         says="Input X contains infinity or a value too",
     ),
     "sparse complex": inputs(lambda a: sparse.csr_array(a + 1j), says="Complex data not supported"),
+    "csr with a column far beyond its last": inputs(
+        tampered(sparse.csr_matrix, "indices", 0, 10**8), says="X: is no sound sparse matrix"
+    ),
+    "csc with a row below 0": inputs(
+        tampered(sparse.csc_array, "indices", 3, -5), says="X: is no sound sparse matrix"
+    ),
+    "csr whose rows end far beyond its entries": inputs(
+        tampered(sparse.csr_array, "indptr", -1, 10**6), says="X: is no sound sparse matrix"
+    ),
+    "csr whose rows end before they begin": inputs(
+        tampered(sparse.csr_array, "indptr", 5, 10**6), says="X: is no sound sparse matrix"
+    ),
+    "bsr with a block beyond its last": inputs(
+        tampered(sparse.bsr_array, "indices", 0, 77), says="X: is no sound sparse matrix"
+    ),
+    "coo with a row beyond its last": inputs(
+        tampered(sparse.coo_matrix, "row", 0, 40), says="X: is no sound sparse matrix"
+    ),
     "one-dimensional sparse": inputs(
         lambda a: sparse.coo_array(a[:, 0]), says="Expected 2D input, got input with shape (40,)"
     ),

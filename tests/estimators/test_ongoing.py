@@ -13,7 +13,7 @@ import pytest
 from sklearn.base import clone
 
 import retrograd as rg
-from retrograd.errors import FitDivergenceError, ShapeError
+from retrograd.errors import DataError, FitDivergenceError, ShapeError
 from retrograd.estimators import ongoing
 from retrograd.estimators.notes import Notes
 
@@ -182,6 +182,26 @@ def test_what_a_model_has_can_be_listed():
     model.partial_fit(X, y).partial_fit(X, y)
     assert {"coefs_", "intercepts_"} <= {*dir(model)}
     assert "intercepts_" in makers("regressor")[0].partial_fit(X, y).partial_fit(X, y)._repr_html_()
+
+
+@pytest.mark.parametrize("wrong", [None, 7, [[[1.0, 2.0], [3.0]], [[1.0]]], [[np.ones(2), "a"]]])
+@pytest.mark.parametrize("name", ["coefs_", "intercepts_"])
+def test_assigned_weights_that_are_no_arrays_are_a_clear_error(name, wrong):
+    (X, y), *_ = batches("regressor")
+    model, _ = makers("regressor")
+    for _ in range(3):
+        model.partial_fit(X, y)
+    own = getattr(model, name)
+    setattr(model, name, wrong)
+    for call in (
+        lambda: model.partial_fit(X, y),
+        lambda: model.partial_fit(X, y, sample_weight=np.ones(len(X))),
+        lambda: model.predict(X),
+    ):
+        with pytest.raises((DataError, ShapeError), match=name):
+            call()
+    setattr(model, name, own)
+    assert np.isfinite(model.partial_fit(X, y).predict(X)).all()
 
 
 def test_assigned_weights_of_other_sizes_are_refused_as_on_the_long_way(count):

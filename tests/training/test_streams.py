@@ -166,6 +166,18 @@ def test_a_function_that_gives_the_same_iterator_again_is_an_error():
         train(lambda: once)
 
 
+def test_a_function_that_forgets_to_return_is_a_data_error():
+    with pytest.raises(
+        DataError, match=r"must return an iterable of \(X, Y\), it returned NoneType"
+    ):
+        train(lambda: None)
+
+
+def test_batches_beside_y_are_an_option_error():
+    with pytest.raises(OptionError, match="X is a list of batches, which bring their own Y"):
+        rg.train(rg.MLP([3, 2]), cut(200, X, Y), Y)
+
+
 def test_no_batches_are_a_data_error():
     with pytest.raises(DataError, match="there are no batches"):
         train([])

@@ -53,6 +53,8 @@ def checked(model: BaseEstimator, X: Any, y: Any = "no_validation", **options: A
     require_unmasked(X, "X")
     require_collected(X, "X")
     require_unmasked(y, "y")
+    require_sound(X, "X")
+    require_sound(y, "y")
     # The checks add up the largest numbers, and cast what is beyond them.
     with plainly(X), np.errstate(over="ignore", invalid="ignore"):
         found = validate_data(model, X, y, accept_sparse=INPUTS, **options)
@@ -81,6 +83,24 @@ def require_unmasked(value: Any, name: str) -> None:
     """Raise DataError for an array with masked entries: they would be read as if they were not."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise DataError(f"{name}: has masked entries; remove or fill them first")
+
+
+def require_sound(value: Any, name: str) -> None:
+    """Raise DataError for a sparse matrix whose indices point beyond it: memory is read there."""
+    form = getattr(value, "format", None) if hasattr(value, "toarray") else None
+    try:
+        if form in ("csr", "csc", "bsr"):
+            # A matrix of its own with the same arrays: the check cuts off what is too long.
+            own = type(value)((value.data, value.indices, value.indptr), shape=value.shape)
+            own.check_format(full_check=True)
+        elif form == "coo":
+            for indices, size in zip(value.coords, value.shape, strict=True):
+                if indices.size and not (0 <= indices.min() and indices.max() < size):
+                    raise ValueError(f"an index is not from 0 to {size - 1}")
+    except (ValueError, IndexError) as error:
+        raise DataError(
+            f"{name}: is no sound sparse matrix of shape {value.shape}: {error}"
+        ) from error
 
 
 def require_dense(y: Any) -> None:
@@ -129,8 +149,12 @@ def weights_in(
 ) -> tuple[list[Array], list[Array]]:
     """Weights that a user may have assigned, as arrays of this dtype: themselves where they are.
 
-    Raises ShapeError unless each layer takes what the one before it gives.
+    Raises DataError for what is no list of arrays, and ShapeError unless each layer takes what the
+    one before it gives.
     """
+    for name, values in (("coefs_", coefs), ("intercepts_", intercepts)):
+        if not isinstance(values, list | tuple | np.ndarray):
+            raise DataError(f"{name}: expected a list of arrays, one a layer, got {values!r}")
     own = [
         [
             value

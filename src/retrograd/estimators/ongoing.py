@@ -117,7 +117,10 @@ class Ongoing:
 
     def _fit_in(self, model: BaseMLP) -> bool:
         """Whether the model's weights, which may have been assigned, are as large as those here."""
-        return [np.shape(each) for each in (*model.coefs_, *model.intercepts_)] == self._shapes
+        try:
+            return [np.shape(each) for each in (*model.coefs_, *model.intercepts_)] == self._shapes
+        except (TypeError, ValueError):  # these are no arrays
+            return False
 
     def _go(self, model: BaseMLP, n_rows: int) -> None:
         """Run one epoch over the rows at hand."""

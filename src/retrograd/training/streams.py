@@ -90,8 +90,15 @@ class Stream:
         self.validation = None if validation is None else self._pair(form, validation)
 
     def _open(self) -> Iterator[Any]:
-        is_function = callable(self._source) and not hasattr(self._source, "__iter__")
-        return iter(self._source() if is_function else self._source)
+        source = self._source
+        if callable(source) and not hasattr(source, "__iter__"):
+            source = source()
+            if not (hasattr(source, "__iter__") or hasattr(source, "__getitem__")):
+                raise DataError(
+                    "train: the function that gives the batches of an epoch must return an "
+                    f"iterable of (X, Y), it returned {_described(source)}"
+                )
+        return iter(source)
 
     @property
     def validation_rows(self) -> Array:
@@ -151,6 +158,16 @@ def require_streamable(
         )
     if validation is not None and not isinstance(validation, tuple | list):
         raise OptionError(f"train: beside batches, validation is a pair (X, Y), got {validation!r}")
+
+
+def require_no_batches(X: object) -> None:
+    """Raise OptionError where Y is given beside batches, which have their own."""
+    first = X[0] if isinstance(X, list | tuple) and X else None
+    if isinstance(first, tuple) and first and getattr(first[0], "ndim", 0) == 2:
+        raise OptionError(
+            f"train: X is a {type(X).__name__} of batches, which bring their own Y; leave out Y, "
+            "or join the batches to arrays X and Y"
+        )
 
 
 def descend_batches(

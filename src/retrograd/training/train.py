@@ -36,7 +36,14 @@ from retrograd.training.scores import Score, find_score, require_comparable
 from retrograd.training.session import TrainingSession
 from retrograd.training.starts import NOISE, SPLIT, begin, best_of, on_rows
 from retrograd.training.stopping import Rules
-from retrograd.training.streams import Batches, Form, Stream, descend_batches, require_streamable
+from retrograd.training.streams import (
+    Batches,
+    Form,
+    Stream,
+    descend_batches,
+    require_no_batches,
+    require_streamable,
+)
 from retrograd.training.validation import Validation, hold_out
 
 Callback = Callable[[Network, History], bool | None]
@@ -211,6 +218,7 @@ def train(
         validation_rows, validation_targets = stream.validation_rows, stream.validation_targets
         descent = partial(descend_batches, stream)
     else:
+        require_no_batches(X)
         data = form.rows(X, Y, sample_weight)
         require_two_classes(chosen_loss, data.target)
         data, train_rows, validation_rows = hold_out(

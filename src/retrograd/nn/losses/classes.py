@@ -173,7 +173,8 @@ class KLDivergence(Formula):
         """Raise OptionError unless the output is softmax."""
         if network.output != "softmax" or network.n_outputs == 1:
             raise OptionError(
-                "kl_divergence needs a network with output='softmax' of at least two outputs; "
+                "kl_divergence needs a network with output='softmax' of at least two outputs, "
+                "three classes or more in a classifier; "
                 f"this one has output={network.output!r} of {network.n_outputs}"
             )
 
