@@ -178,31 +178,37 @@ class Tile:
         body, v, width, height = self.body, self.v, block.panel.width, block.height
         builder, integers, item = body.builder, body.integers, self.heavy.dtype.itemsize
         size = body.rows if isinstance(k, Rows) else k
-        asks = self._asks(block)
-        # Their row that is asked for next, and the turn of the loop to do so in.
-        asking = [as_value(0), as_value(0)] if asks else []
-        each = integers.max(integers.div(size, height), 1)
         zeros = [v.const(0.0)] * (height * width)
-        with loop(builder, 0, size, 1, [*zeros, a.pointer, b.pointer, *asking]) as turn:
-            of_a, of_b = turn.values[height * width : height * width + 2]
-            columns = b.vectors(body, v, of_b, masks, width)
-            self._ask_for_b(b, k, of_b, width)
-            new: list[Any] = []
-            for r in range(height):
-                place = body.gep(of_a, v.scalar, integers.mul(r, a.down))
-                entry = builder.load(place, align=item, typ=v.scalar)
-                wide, sums = v.splat(entry), turn.values[r * width : (r + 1) * width]
-                new += [v.fma(wide, x, total) for x, total in zip(columns, sums, strict=True)]
-            new += [body.gep(of_a, v.scalar, a.right), body.gep(of_b, v.scalar, b.down)]
-            if asks:
-                row, at = turn.values[-2:]
-                is_now = builder.icmp_signed("==", as_value(turn.i), at)
-                with builder.if_then(is_now):
-                    self._ask_for_row(asks, row, block)
-                row = builder.select(is_now, builder.add(row, as_value(1)), row)
-                new += [row, builder.select(is_now, builder.add(at, as_value(each)), at)]
-            turn.carry(new)
-        return turn.values[: height * width]
+
+        def added(start: Int, stop: Int, carried: list[Any]) -> list[Any]:
+            with loop(builder, start, stop, 1, carried) as turn:
+                *totals, of_a, of_b = turn.values
+                columns = b.vectors(body, v, of_b, masks, width)
+                self._ask_for_b(b, k, of_b, width)
+                new: list[Any] = []
+                for r in range(height):
+                    place = body.gep(of_a, v.scalar, integers.mul(r, a.down))
+                    entry = builder.load(place, align=item, typ=v.scalar)
+                    wide, sums = v.splat(entry), totals[r * width : (r + 1) * width]
+                    new += [v.fma(wide, x, total) for x, total in zip(columns, sums, strict=True)]
+                new += [body.gep(of_a, v.scalar, a.right), body.gep(of_b, v.scalar, b.down)]
+                turn.carry(new)
+            return turn.values
+
+        carried, asks = [*zeros, a.pointer, b.pointer], self._asks(block)
+        if not asks:
+            return added(0, size, carried)[: height * width]
+        each = integers.max(integers.div(size, height), 1)
+        with loop(builder, 0, height + 1, 1, carried) as row:
+            is_row = integers.less(row.i, height)
+            with builder.if_then(is_row):
+                self._ask_for_row(asks, row.i, block)
+            start = integers.min(integers.mul(row.i, each), size)
+            end = integers.min(integers.add(start, each), size)
+            row.carry(
+                added(start, builder.select(is_row, as_value(end), as_value(size)), row.values)
+            )
+        return row.values[: height * width]
 
     def _asks(self, block: Block) -> list[Node]:
         """Arrays that will be read with a block, each entry once: weights and moments of an update.
