@@ -12,6 +12,7 @@ from retrograd.arrays import (
     as_labels,
     as_matrix,
     as_weights,
+    is_finite,
     is_ready,
     require_finite,
     require_integer,
@@ -196,3 +197,16 @@ def test_an_integer_must_be_one(value):
 def test_a_single_number_that_is_not_finite_is_named_without_a_place():
     with pytest.raises(DataError, match=r"^a: is nan, not a finite number$"):
         require_finite(np.array(np.nan), "a")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_whether_a_small_array_with_gaps_is_finite_is_told_by_its_own_entries(dtype):
+    table = np.full((8, 6), np.nan, dtype)
+    part = table[::2, 1:4]
+    part[...] = 1.0
+    assert is_finite(part) and is_finite(part.T) and is_finite(part[:, 1])
+    part[1, 2] = np.finfo(dtype).max  # whose square is infinite
+    assert is_finite(part)
+    for wrong in (np.nan, np.inf):
+        part[3, 0] = wrong
+        assert not is_finite(part) and not is_finite(part[:, 0])

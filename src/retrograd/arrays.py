@@ -110,7 +110,7 @@ def is_ready(value: object, n_columns: int, dtype: np.dtype[Any]) -> TypeGuard[A
 def is_finite(array: Array) -> bool:
     """Whether every entry is a finite number, told as fast as memory is read where rows are close.
 
-    A small array whose rows are not close is copied: that is faster than looking at it as it is.
+    A small array that has gaps is copied: that is faster than looking at it as it is.
 
     >>> is_finite(np.array([1.0, 1e200])), is_finite(np.array([1.0, np.nan]))
     (True, False)

@@ -150,6 +150,8 @@ def tampered(kind, attribute, place, value):
         a = kind(a * (a > 0))
         indices = getattr(a, attribute).copy()
         indices[place] = value
+        if a.format == "lil":
+            a.data[place] = [1.0]
         setattr(a, attribute, indices)
         return a
 
@@ -350,6 +352,13 @@ SPARSE = {
     ),
     "csr whose rows end before they begin": inputs(
         tampered(sparse.csr_array, "indptr", 5, 10**6), says="X: is no sound sparse matrix"
+    ),
+    "csr without entries whose rows end far beyond them": inputs(
+        tampered(lambda a: sparse.csr_array(a.shape), "indptr", 1, 10**6),
+        says="X: is no sound sparse matrix",
+    ),
+    "lil with a column beyond its last": inputs(
+        tampered(sparse.lil_matrix, "rows", 0, [77]), says="X: is no sound sparse matrix"
     ),
     "bsr with a block beyond its last": inputs(
         tampered(sparse.bsr_array, "indices", 0, 77), says="X: is no sound sparse matrix"

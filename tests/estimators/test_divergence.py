@@ -39,8 +39,10 @@ def test_weights_that_are_not_finite_are_not_judged(made, params, y, engine, mon
         numbers = count()
         monkeypatch.setattr(one, "_score_of", lambda self, *of, n=numbers: float(next(n)))
     model = made(early_stopping=True, engine=engine, **HUGE, **params)
-    with pytest.warns(ConvergenceWarning, match="best ones are kept"):
+    with pytest.warns(ConvergenceWarning, match="best ones are kept") as caught:
         model.fit(X, y)
+    if not hasattr(model, "n_estimators"):
+        assert [one.filename for one in caught] == [__file__] * len(caught)
     shared = getattr(model, "parameters_", {}).values()
     for one in parts(model):
         weights = shared or [*one.coefs_, *one.intercepts_]

@@ -245,6 +245,34 @@ def test_epochs_that_run_at_once_are_those_that_run_one_by_one(
         np.testing.assert_array_equal(own, one)
 
 
+class Pressed:
+    """Ctrl-C that comes with the first batch."""
+
+    def __enter__(self):
+        return lambda: True
+
+    def __exit__(self, *_):
+        return False
+
+
+@pytest.mark.parametrize("batch_size", [130, 50])
+def test_where_epochs_run_at_once_ctrl_c_leaves_what_it_leaves_one_by_one(
+    batch_size, runs, monkeypatch, tasks
+):
+    task, models = tasks["multi-class"], []
+    monkeypatch.setattr(descent, "Interrupt", Pressed)
+    for most in (descent.AT_ONCE, 0):
+        monkeypatch.setattr(descent, "AT_ONCE", most)
+        model = task.ours(max_iter=20, batch_size=batch_size, engine="numpy")
+        with pytest.warns(UserWarning, match="Training interrupted by user."):
+            models.append(model.fit(task.X, task.y))
+    one, other = models
+    assert max(runs) > 130 and one.n_iter_ == other.n_iter_ == (batch_size == 130)
+    assert one.loss_curve_ == other.loss_curve_
+    for own, known in zip(one.coefs_, other.coefs_, strict=True):
+        np.testing.assert_array_equal(own, known)
+
+
 def test_where_epochs_run_at_once_divergence_is_named_as_where_they_run_one_by_one(
     runs, monkeypatch, tasks
 ):

@@ -24,6 +24,22 @@ def test_the_program_is_the_one_on_file(name):
     assert f"{as_text(plan(STEPS[name]()))}\n" == (PROGRAMS / f"{name}.txt").read_text()
 
 
+def test_weights_are_turned_together_where_the_rows_first_need_one_of_them():
+    x, y = (rg.variable(s, shape=(rg.rows, n)) for s, n in (("x", 5), ("y", 3)))
+    W = [rg.variable(f"W{i}", shape=s) for i, s in enumerate([(5, 7), (7, 6), (6, 3)])]
+    out = rg.tanh(rg.tanh(x @ W[0]) @ W[1]) @ W[2]
+    J = rg.sum(rg.square(out - y))
+    slopes = rg.gradient(J, W)
+    updates = {w.name: w - 0.1 * g for w, g in zip(W, slopes, strict=True)}
+    state = {w.name: w for w in W}
+    kernels = plan(Step({"x": x, "y": y}, state, {"J": J}, {}, updates)).kernels
+    turned = [i for i, kernel in enumerate(kernels) if kernel.stores[0].gate.name == "transpose"]
+    first = min(
+        i for i, kernel in enumerate(kernels) if kernels[turned[0]].stores[0] in kernel.loads
+    )
+    assert turned == [3, 4] and first == 5  # after what goes forward
+
+
 def test_a_weight_gradient_goes_into_the_update_and_is_not_stored():
     program = plan(STEPS["cross_entropy_with_adam"]())
     (update,) = [k for k in program.kernels if program.updates["W"] in k.stores]

@@ -18,6 +18,7 @@ from retrograd.estimators.border import (
     checked_weights,
     dtype_in,
     require_finite_outputs,
+    require_lists,
     weights_in,
 )
 from retrograd.estimators.callbacks import Calls
@@ -236,7 +237,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]  
     def _dtype(self) -> np.dtype[Any]:
         """The float type of the fit; of a model put together by hand that of its weights."""
         own: np.dtype[Any] | None = self.__dict__.get("_fitted_dtype")
-        return dtype_in((*self.coefs_, *self.intercepts_)) if own is None else own
+        if own is not None:
+            return own
+        require_lists(self.coefs_, self.intercepts_)
+        return dtype_in((*self.coefs_, *self.intercepts_))
 
     @_dtype.setter
     def _dtype(self, dtype: np.dtype[Any]) -> None:

@@ -143,6 +143,7 @@ class Run:
     def run(self, orders: Array, interrupted: Callable[[], bool]) -> bool:
         """Run and note the epochs of these orders (n_epochs, rows); whether all is over."""
         if len(orders) == 1:
+            (self.order,) = orders
             return self.epoch(interrupted)
         session = self.session
         found = session.epochs(orders, self.batch_size, interrupted)
@@ -167,7 +168,7 @@ class Run:
             return True
         self._note(found, has_diverged=has_diverged)
         if has_diverged:
-            warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 10)
+            warnings.warn(f"{DIVERGED} The best ones are kept.", ConvergenceWarning, 11)
             return True
         if self.is_partial and self.follows_steps:  # whose state is not handed over each time
             n_steps = int(session.engine.read(COUNT))

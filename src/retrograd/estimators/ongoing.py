@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
 WEIGHTS = "coefs_", "intercepts_"
-AT_ONCE = nullcontext(never)  # where nothing asks whether to stop
+UNASKED = nullcontext(never)  # where nothing asks whether to stop
 COPIED = 2**20  # entries of rows that are copied sooner than the session is told of others
 
 
@@ -94,7 +94,10 @@ class Ongoing:
                     self._let_go()
 
     def _takes(self, model: BaseMLP, X: Any, y: Any) -> bool:
-        """Hand X and y to the session, if they are rows for it and nothing else was changed."""
+        """Hand X and y to the session, if they are rows for it and nothing else was changed.
+
+        Rows that are not finite are its own too, until the next ones take their place.
+        """
         attributes = vars(model)
         if (
             type(X) is not np.ndarray
@@ -136,7 +139,7 @@ class Ongoing:
         is_long = n_rows > run.batch_size
         try:
             self._is_running = True
-            with Interrupt() if is_long else AT_ONCE as interrupted:
+            with Interrupt() if is_long else UNASKED as interrupted:
                 run.epoch(interrupted)
             is_broken_off = interrupted()
         except KeyboardInterrupt:

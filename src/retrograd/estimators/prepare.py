@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 from retrograd.arrays import Array, SparseRows
 from retrograd.errors import DataError
 from retrograd.estimators import inputs, options
-from retrograd.estimators.border import checked, plainly, require_unmasked
+from retrograd.estimators.border import checked, plainly, require_sound, require_unmasked
 from retrograd.estimators.frames import as_frame, float_type
 from retrograd.nn.losses import Target
 from retrograd.nn.losses import Targets as ByHead
@@ -60,6 +60,7 @@ def plain_pair(
             f"{type(model).__name__} requires y to be passed, but the target y is None."
         )
     require_unmasked(y, "y")
+    require_sound(y, "y")
     with plainly():
         y = _check_y(y, multi_output=True, y_numeric=model._is_numeric, estimator=model)
     check_consistent_length(X, y)

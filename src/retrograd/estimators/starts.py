@@ -67,7 +67,8 @@ def best_of(model: BaseMLP, problem: Problem, n_starts: int, attempt: Attempt) -
                     raise
                 failed, is_over = error, False
             else:
-                figure = -model.loss_ if problem.held is None else model.best_validation_score_
+                loss = getattr(model, "loss_", np.inf)  # none where Ctrl-C ended the first epoch
+                figure = -loss if problem.held is None else model.best_validation_score_
                 if best is None or figure > best[0]:
                     best = figure, dict(model.__dict__)
             if is_over or interrupted():

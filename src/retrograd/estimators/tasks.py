@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from retrograd.arrays import Array
 from retrograd.errors import DataError, OptionError, require_known
-from retrograd.estimators.border import require_unmasked
+from retrograd.estimators.border import require_sound, require_unmasked
 from retrograd.estimators.losses import LOG_LOSS, OF_CLASSES, OF_NUMBERS, name_of
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
@@ -84,6 +84,7 @@ def values_of(value: Any) -> Any:
     Missing entries stay what they were. Raises DataError for what is no column.
     """
     if hasattr(value, "toarray"):  # sparse indicators of labels
+        require_sound(value, ALONE)
         return value
     require_unmasked(value, ALONE)
     try:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from retrograd.arrays import Array
 
-NONE: Mapping[str, Any] = MappingProxyType({})  # without heads, or without statistics
+EMPTY: Mapping[str, Any] = MappingProxyType({})  # without heads, or without statistics
 
 
 class Epoch(NamedTuple):
@@ -23,16 +22,15 @@ class Epoch(NamedTuple):
     gradient_norm: float
     learning_rate: float
     n_rows: int
-    J_of: Mapping[str, Array] = NONE
-    statistics: Mapping[str, float] = NONE
+    J_of: Mapping[str, Array] = EMPTY
+    statistics: Mapping[str, float] = EMPTY
 
 
-@dataclass(frozen=True)
-class Means:
+class Means(NamedTuple):
     """J over the rows of an epoch, and that of each head, where there are some."""
 
     J: float
-    J_of: Mapping[str, float] = field(default_factory=dict)
+    J_of: Mapping[str, float] = EMPTY
 
 
 def mean_by(weights: Array, J: Array) -> float:

@@ -21,7 +21,7 @@ from retrograd.nn.network import Network
 from retrograd.nn.noise import SEED, SEEN
 from retrograd.optim.base import Optimizer, Rate, at, rates
 from retrograd.run import find_engine
-from retrograd.training.figures import NONE, Epoch, mean_by
+from retrograd.training.figures import EMPTY, Epoch, mean_by
 from retrograd.training.objective import L2, WEIGHT, objective, of
 from retrograd.training.origin import Replay, replayed
 from retrograd.training.rows import Rows
@@ -161,7 +161,7 @@ class TrainingSession:
         J, rate = found["J"], numbers.get("learning_rate", math.nan)
         if isinstance(rate, np.ndarray):
             rate = float(rate[len(J) - 1])
-        J_of = {head: found[of("J", head)] for head in self.heads} if self.heads else NONE
+        J_of = {head: found[of("J", head)] for head in self.heads} if self.heads else EMPTY
         return Epoch(J, last.pop("gradient_norm", math.nan), rate, n_rows, J_of, last)
 
     def _scalars(self, order: Array, batch_size: int) -> dict[str, float | Array]:

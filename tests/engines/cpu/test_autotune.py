@@ -41,6 +41,25 @@ def test_the_faster_number_of_threads_is_taken(seconds):
     assert taken.count(faster) > 40
 
 
+def test_what_was_chosen_stays_for_a_while_and_follows_a_machine_that_changes():
+    tuner, asked, chosen = Autotuner(2, MANY), [], Autotuner._chosen
+    tuner._chosen = lambda: asked.append(1) or chosen(tuner)
+
+    def steps(n, seconds):
+        taken = []
+        for _ in range(n):
+            n_batches, n_threads = tuner.next(1, is_stoppable=True)
+            assert n_batches == 1
+            tuner.note(n_threads, 1, seconds[n_threads - 1])
+            taken.append(n_threads)
+        return taken
+
+    slow_two = 50e-6, 500e-6
+    assert steps(2000, slow_two).count(1) > 1900
+    assert len(asked) < 300  # some, and one for each 5 ms of work
+    assert steps(20_000, slow_two[::-1])[-500:].count(2) > 400
+
+
 def test_one_thread_runs_all_batches_in_one_call_unless_it_may_be_stopped():
     assert Autotuner(1, MANY).next(1000, is_stoppable=False) == (1000, 1)
     assert Autotuner(1, MANY).next(1000, is_stoppable=True)[0] < 1000

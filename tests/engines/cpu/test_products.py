@@ -242,6 +242,24 @@ def test_a_row_is_computed_alike_in_batches_of_every_size(target, dtype):
         require_equal(session.run("step", np.arange(51), batch_size=size), whole)
 
 
+@poisoned
+@each_dtype
+@pytest.mark.parametrize("k", [8, 9, 10, 12, 13, 16, 17, 33])
+def test_weights_of_any_width_are_turned_by_any_number_of_threads(
+    target, dtype, k, always_threaded
+):
+    rng = np.random.default_rng(k)
+    W, X = rng.normal(size=(203, k)).astype(dtype), rng.normal(size=(51, k)).astype(dtype)
+    x = rg.variable("x", shape=(rg.rows, k), dtype=dtype)
+    w = rg.variable("w", shape=W.shape, dtype=dtype)
+    step = Step({"x": x}, {"w": w}, {"y": x @ w.T})
+    assert any(kernel.stores[0].gate.name == "transpose" for kernel in plan(step).kernels)
+    for n_threads in (1, 2, 3):
+        engine = CpuEngine(target, n_threads=n_threads)
+        found = engine.open({"step": step}, {"w": W}, {"x": X}).run("step", np.arange(51))
+        require_close(found["y"], X @ W.T, length=k)
+
+
 @each_dtype
 def test_a_compiled_function_computes_a_row_alike_whatever_follows_it(target, dtype):
     step, state, data = forward(dtype)

@@ -1,4 +1,4 @@
-"""Instructions for the processor itself: its floating-point mode, waiting, its caches."""
+"""LLVM's intrinsics, and by them the processor's floating-point mode, its waiting, its caches."""
 
 from __future__ import annotations
 
