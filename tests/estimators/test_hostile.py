@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
 import retrograd as rg
+from retrograd.errors import DataError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -119,3 +121,16 @@ def test_an_open_session_meets_what_is_hostile_as_the_first_call_does(row, kind)
         assert_good(model, innocent.X)
     model.partial_fit(innocent.X, innocent.y)
     assert_good(model, innocent.X)
+
+
+@pytest.mark.parametrize("way", ["plain", "encoded", "target"])
+def test_sparse_targets_that_point_beyond_themselves_are_an_error(way):
+    X = np.arange(90.0).reshape(30, 3) % 7
+    y = sparse.csc_matrix((X > 3).astype(np.int64))
+    y.indices = y.indices.copy()
+    y.indices[0] = 77
+    model = rg.MLPClassifier((3,), max_iter=2, encode_columns=way == "encoded")
+    if way == "target":
+        model, y = rg.MLPMultiTask(hidden_layer_sizes=(3,), max_iter=2), {"a": y, "b": X[:, 0]}
+    with pytest.raises(DataError, match="y: is no sound sparse matrix"):
+        model.fit(pd.DataFrame(X) if way == "encoded" else X, y)
