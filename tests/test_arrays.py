@@ -8,7 +8,9 @@ import pytest
 import scipy.sparse
 
 from retrograd.arrays import (
+    LOOK,
     READY_SIZE,
+    SHORT,
     as_labels,
     as_matrix,
     as_weights,
@@ -197,6 +199,21 @@ def test_an_integer_must_be_one(value):
 def test_a_single_number_that_is_not_finite_is_named_without_a_place():
     with pytest.raises(DataError, match=r"^a: is nan, not a finite number$"):
         require_finite(np.array(np.nan), "a")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [SHORT, SHORT + 1, 2 * LOOK, 2 * LOOK + 1])
+def test_whether_a_long_array_is_finite_is_told_without_the_threads_of_blas(monkeypatch, dtype, n):
+    vdot, array = np.vdot, np.full(n, np.finfo(dtype).max, dtype)
+    lengths = [0]
+    monkeypatch.setattr(np, "vdot", lambda a, b: lengths.append(len(a)) or vdot(a, b))
+    assert is_finite(array)
+    for place in {0, n // 2, n - 1}:
+        for wrong in (np.nan, np.inf, -np.inf):
+            array[place], kept = wrong, array[place]
+            assert not is_finite(array) and not is_finite(array[None])
+            array[place] = kept
+    assert max(lengths) <= SHORT  # so many it multiplies on one
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

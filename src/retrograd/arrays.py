@@ -16,6 +16,8 @@ Array = NDArray[Any]
 
 MOST_ROWS, MOST_BYTES = 4096, 2**25  # of a piece of data that is looked at at once
 READY_SIZE = 4096  # entries that are looked through faster than it takes to ask for more
+SHORT = 10_000  # entries that BLAS multiplies on one thread
+LOOK = 1 << 15  # entries of a long run that are looked at at once: their answers stay in the cache
 
 
 class SparseRows:
@@ -115,11 +117,21 @@ def is_finite(array: Array) -> bool:
     >>> is_finite(np.array([1.0, 1e200])), is_finite(np.array([1.0, np.nan]))
     (True, False)
     """
-    if array.dtype.kind == "f" and (array.flags.forc or array.size <= READY_SIZE):
-        flat = array if array.ndim == 1 else array.ravel("K")
-        if math.isfinite(np.vdot(flat, flat)):  # one look, and no array of answers
-            return True
+    is_run = array.dtype.kind == "f" and (array.flags.forc or array.size <= READY_SIZE)
+    if is_run and is_run_finite(array if array.ndim == 1 else array.ravel("K")):
+        return True
     return bool(np.isfinite(array).all())  # squares may be infinite where no entry is
+
+
+def is_run_finite(run: Array) -> bool:
+    """Whether every entry of a run of floats (n,) without gaps is finite; seldom no where it is.
+
+    A short one is multiplied by itself: one look, and no array of answers. With a long one BLAS
+    would wake threads, which then wait for more in a processor that the engine has work for.
+    """
+    if run.size <= SHORT:
+        return math.isfinite(np.vdot(run, run))
+    return all(np.isfinite(run[i : i + LOOK]).all() for i in range(0, run.size, LOOK))
 
 
 def as_labels(value: ArrayLike, name: str, *, n_classes: int) -> Array:

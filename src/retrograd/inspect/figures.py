@@ -44,8 +44,8 @@ def figures(array: Array) -> Figures:
         return Figures(array.shape, largest, largest, low, high)
     flat = np.ravel(array)
     if 1e-15 < largest < 1e15:
-        norm = float(np.sqrt(np.vdot(flat, flat)))
+        norm = float(np.sqrt(np.square(flat).sum()))
     else:
         flat = flat.astype(np.float64) / largest
-        norm = largest * float(np.sqrt(np.vdot(flat, flat)))
+        norm = largest * float(np.sqrt(np.square(flat).sum()))
     return Figures(array.shape, norm, norm / float(np.sqrt(array.size)), low, high)

@@ -63,3 +63,34 @@ def test_what_was_chosen_stays_for_a_while_and_follows_a_machine_that_changes():
 def test_one_thread_runs_all_batches_in_one_call_unless_it_may_be_stopped():
     assert Autotuner(1, MANY).next(1000, is_stoppable=False) == (1000, 1)
     assert Autotuner(1, MANY).next(1000, is_stoppable=True)[0] < 1000
+
+
+def test_calls_in_which_threads_wake_are_not_what_is_judged():
+    tuner, awake, taken = Autotuner(2, flops=0.0), 0.0, []
+    for _ in range(2000):
+        n_batches, n_threads = tuner.next(8, is_stoppable=False)
+        seconds = n_batches * (40e-6 if n_threads == 1 else 25e-6)
+        if n_threads == 2 and awake < 0.001:
+            seconds += 400e-6  # they wake, and find caches cold
+        awake = awake + seconds if n_threads == 2 else 0.0
+        tuner.note(n_threads, n_batches, seconds)
+        taken.append(n_threads)
+    assert taken[200:].count(2) > 1700
+
+
+def test_a_few_calls_that_were_disturbed_are_not_what_is_judged():
+    tuner, taken = Autotuner(2, flops=0.0), []
+    for turn in range(3000):
+        n_batches, n_threads = tuner.next(56, is_stoppable=False)
+        of_batch = (8e-6, 6e-6)[n_threads - 1] * (2.0 if turn % 50 > 44 else 1.0)
+        tuner.note(n_threads, n_batches, n_batches * of_batch)
+        taken.append(n_threads)
+    assert taken[500:].count(2) > 2300
+
+
+def test_what_threads_cannot_win_by_is_not_tried():
+    tuner = Autotuner(2, flops=0.0)
+    for _ in range(20_000):
+        n_batches, n_threads = tuner.next(100, is_stoppable=False)
+        assert n_threads == 1
+        tuner.note(1, n_batches, n_batches * 2e-6)

@@ -6,10 +6,12 @@ import math
 
 SLICE = 0.05  # seconds between two questions whether to stop
 TRIAL = 0.005  # seconds of a call by which a number of threads is judged
-WORTH = 40e-6  # seconds of a batch from which on several threads are tried,
+WAKING = 0.002  # seconds before it that are not judged: other threads wake, and find caches cold
+WORTH = 4e-6  # seconds of a batch from which on several threads are tried,
 SURE = 200e-6  # and from which on they are taken before anything was measured
 SPEED = 50e9  # flops a second of one core, for a first guess
-SEEN = 3  # calls that are remembered
+SEEN = 3  # calls that are remembered,
+MANY = 16  # and of those that are shorter than a trial
 CLEAR = 1.3  # how much slower than the best a call is that settles a trial at once
 FIRST = 5  # calls of a trial's length before the number that is not used is tried; then twice as
 MOST, MOST_IF_SURE = 80, 20  # many each time, up to so many
@@ -32,6 +34,7 @@ class Autotuner:
         # The last few measurements by number of threads: a machine may become slower or faster.
         self._seconds: dict[int, tuple[float, ...]] = {1: (), n_threads: ()}
         self._trial: int | None = n_threads if self._is_sure else 1  # which is tried now
+        self._waking = WAKING  # seconds of several threads until it is judged
         self._interval = 0  # calls of a trial's length before the next
         self._work = 0.0  # seconds since the last began
         self._settled, self._left = 1, 0.0  # what was chosen, and for how many more seconds
@@ -55,7 +58,10 @@ class Autotuner:
         of_batch = of_batch or max(map(self._best, self._seconds))
         if not of_batch:
             return min(n_left, 1 if is_cold else 2), n_threads
-        seconds = min(TRIAL, SLICE) if is_trial else SLICE
+        seconds = SLICE
+        if is_trial:
+            is_waking = n_threads > 1 and self._waking > 0.0
+            seconds = WAKING if is_waking else TRIAL
         return min(n_left, max(1, int(seconds / of_batch))), n_threads
 
     def note(
@@ -64,8 +70,13 @@ class Autotuner:
         """What a call took."""
         if is_cold and n_batches == 1:
             return
+        if n_threads > 1 and self._waking > 0.0:
+            self._waking -= seconds
+            if seconds < TRIAL:  # of a longer call it is next to nothing
+                return
         # Replaced whole: another thread may read them meanwhile.
-        self._seconds[n_threads] = (*self._seconds[n_threads], seconds / n_batches)[-SEEN:]
+        most = SEEN if seconds > TRIAL else MANY
+        self._seconds[n_threads] = (*self._seconds[n_threads], seconds / n_batches)[-most:]
         self._work += seconds
         self._left -= seconds
 
@@ -78,7 +89,7 @@ class Autotuner:
         n_calls, mine = len(self._seconds[n_threads]), self._best(n_threads)
         rival = self._best(self._other(n_threads))
         is_clear = n_calls > 0 and 0.0 < CLEAR * rival < mine
-        return n_calls == SEEN or is_clear or n_calls * mine > SEEN * TRIAL
+        return n_calls >= SEEN or is_clear or n_calls * mine > SEEN * TRIAL
 
     def _other(self, n_threads: int) -> int:
         return self._n_threads if n_threads == 1 else 1
@@ -105,4 +116,5 @@ class Autotuner:
         most = MOST_IF_SURE if self._is_sure and other > 1 else MOST
         self._interval = min(max(2 * self._interval, FIRST), most)
         self._seconds[other], self._trial, self._work = (), other, 0.0
+        self._waking = WAKING
         return other

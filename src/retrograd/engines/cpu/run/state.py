@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from math import isfinite
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from retrograd.arrays import is_finite
+from retrograd.arrays import SHORT, is_finite, is_run_finite
 from retrograd.engines.base import Snapshot
 from retrograd.engines.cpu.abi.layout import Layout
 from retrograd.engines.cpu.run.memory import ALIGN, allocate
 from retrograd.errors import ShapeError, unknown_name
 from retrograd.graph.node import Array, Node
 from retrograd.graph.shape import Shape, show, with_rows
-
-SHORT = 10_000  # entries that BLAS multiplies on one thread
 
 Blocks = Mapping[np.dtype[Any], Array]
 
@@ -108,15 +105,12 @@ class State:
         if pieces is None:
             pieces = self._pieces[names] = self._memory_of(names)
         for piece in pieces:
-            if not isfinite(np.vdot(piece, piece)):
+            if not is_run_finite(piece):
                 return next((name for name in names if not is_finite(self._views[name])), None)
         return None
 
     def _memory_of(self, names: Collection[str]) -> list[Array]:
-        """The memory of these variables, copy by copy; what lies close by is one short piece.
-
-        Of a long piece BLAS would take a sum with several threads, and wake them.
-        """
+        """The memory of these variables, copy by copy; what lies close by is one short piece."""
         pieces: dict[np.dtype[Any], list[tuple[int, int]]] = {}
         for layout, start, n in sorted(map(self._places.__getitem__, names), key=itemgetter(1)):
             own = pieces.setdefault(layout.dtype, [])
