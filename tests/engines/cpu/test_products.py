@@ -14,6 +14,7 @@ from retrograd.engines.cpu.abi.scratch import FIRST_CACHE, SOME_ROWS, is_packed,
 from retrograd.engines.cpu.abi.table import SCRATCH
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine import compiled
+from retrograd.engines.cpu.machine.host import runnable
 from retrograd.engines.cpu.run import executable
 from retrograd.engines.cpu.run.executable import Executable
 from retrograd.engines.cpu.run.memory import Memory
@@ -258,6 +259,29 @@ def test_weights_of_any_width_are_turned_by_any_number_of_threads(
         engine = CpuEngine(target, n_threads=n_threads)
         found = engine.open({"step": step}, {"w": W}, {"x": X}).run("step", np.arange(51))
         require_close(found["y"], X @ W.T, length=k)
+
+
+@poisoned
+@each_dtype
+@pytest.mark.parametrize("k", [31, 32, 33, 35, 36, 100])
+def test_narrow_products_whose_sums_are_made_in_parts_have_the_same_bits_wherever_they_are(
+    dtype, k, uncached
+):
+    rng, widths = np.random.default_rng(k), (2, 5, 16, 17)
+    X = rng.normal(size=(35, k)).astype(dtype)
+    state = {f"w{n}": rng.normal(size=(k, n)).astype(dtype) for n in widths}
+    x = rg.variable("x", shape=(rg.rows, k), dtype=dtype)
+    variables = {name: rg.variable(name, shape=w.shape, dtype=dtype) for name, w in state.items()}
+    step = Step({"x": x}, variables, {name: x @ w for name, w in variables.items()})
+    first = None
+    for target in (one for one in runnable() if one.has_fma):
+        for n_threads, size in ((1, 35), (2, 35), (1, 1), (1, 3), (2, 18)):
+            session = CpuEngine(target, n_threads).open({"step": step}, state, {"x": X})
+            found = session.run("step", np.arange(35), batch_size=size)
+            first = first or found
+            require_equal(found, first)
+    for name, w in state.items():
+        require_close(first[name], X @ w, length=k, what=name)
 
 
 @each_dtype

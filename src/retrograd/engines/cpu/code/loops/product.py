@@ -12,6 +12,7 @@ both operands are copied (see `packing`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,10 @@ def run_product(
             part = Part(0, number(body, sizes.m))
         elif sizes.m == 1:
             part = Part(0, 1)
-        product = Product(body, Tile(body, kernel, outer), shape, scratch)
+        tile = Tile(body, kernel, outer, math.prod(shape))
+        if tile.is_in_parts(sizes.k):
+            shape = max(1, shape[0] // 2), shape[1]
+        product = Product(body, tile, shape, scratch)
         if sizes.n == 1 and sizes.m != 1 and a.down == 1 and body.n > 1:
             product.tile.is_swapped = True
             product.run(b.T, a.T, Sizes(1, sizes.m, sizes.k), Part(0, 1), part)

@@ -1,7 +1,7 @@
 """One block of a product: accumulators in registers, over which one loop runs along k.
 
-Each entry is added up along k in order: what a row's result is does not depend on how many rows
-there are, nor on which thread makes it. Lanes lie along the columns, A is read one number at a
+Each entry is added up along k in order, that of a narrow product in a few parts: what a row's
+result is does not depend on how many rows there are, nor on which thread makes it. Lanes lie along the columns, A is read one number at a
 time, from any layout. What follows entry by entry (bias, activation, an optimizer's update) is
 computed on the block before it is stored. Padding of B may hold anything: lanes do not mix.
 """
@@ -9,7 +9,7 @@ computed on the block before it is stored. Padding of B may hold anything: lanes
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,9 @@ from retrograd.graph.shape import Rows, Size
 from retrograd.plan.program import Kernel, is_number, squeezed
 
 AHEAD = 8  # rows of B: about as many as are worked on while memory answers
+NARROW = 16  # columns up to which a row's sums are so few that each would wait for itself:
+PARTS = 4  # they are added up in so many parts, which several rows make one after another
+LONG = 32  # summands, of fewer there is one part
 INLINE = 200  # gates of a block up to which each of its vectors has code of its own
 
 
@@ -90,12 +93,12 @@ class Block:
 class Tile:
     """Makes blocks of one product.
 
-    - `outer`: the place in a stack of products.
+    - `outer`: the place in a stack of products. `most`: so many vectors are summed up at once.
     - `is_swapped`: whether rows and columns of the result are exchanged.
     """
 
-    def __init__(self, body: Body, kernel: Kernel, outer: Sequence[At]) -> None:
-        self.body, self.kernel, self.outer = body, kernel, outer
+    def __init__(self, body: Body, kernel: Kernel, outer: Sequence[At], most: int) -> None:
+        self.body, self.kernel, self.outer, self.most = body, kernel, outer, most
         assert kernel.heavy is not None
         self.heavy = kernel.heavy
         self.v: Lanes = body.lanes(self.heavy.dtype)
@@ -181,23 +184,29 @@ class Tile:
         zeros = [v.const(0.0)] * (height * width)
 
         def added(start: Int, stop: Int, carried: list[Any]) -> list[Any]:
+            """Go on with sums, of one part or several; of each its totals, and where it reads."""
+            each = len(zeros) + 2
             with loop(builder, start, stop, 1, carried) as turn:
-                *totals, of_a, of_b = turn.values
-                columns = b.vectors(body, v, of_b, masks, width)
-                self._ask_for_b(b, k, of_b, width)
                 new: list[Any] = []
-                for r in range(height):
-                    place = body.gep(of_a, v.scalar, integers.mul(r, a.down))
-                    entry = builder.load(place, align=item, typ=v.scalar)
-                    wide, sums = v.splat(entry), totals[r * width : (r + 1) * width]
-                    new += [v.fma(wide, x, total) for x, total in zip(columns, sums, strict=True)]
-                new += [body.gep(of_a, v.scalar, a.right), body.gep(of_b, v.scalar, b.down)]
+                for first in range(0, len(carried), each):
+                    *totals, of_a, of_b = turn.values[first : first + each]
+                    columns = b.vectors(body, v, of_b, masks, width)
+                    self._ask_for_b(b, k, of_b, width)
+                    for r in range(height):
+                        place = body.gep(of_a, v.scalar, integers.mul(r, a.down))
+                        entry = builder.load(place, align=item, typ=v.scalar)
+                        wide, sums = v.splat(entry), totals[r * width : (r + 1) * width]
+                        pairs = zip(columns, sums, strict=True)
+                        new += [v.fma(wide, x, total) for x, total in pairs]
+                    new += [body.gep(of_a, v.scalar, a.right), body.gep(of_b, v.scalar, b.down)]
                 turn.carry(new)
             return turn.values
 
+        if isinstance(k, int) and self.is_in_parts(k):
+            return self._sums_of_parts(a, b, k, zeros, added)
         carried, asks = [*zeros, a.pointer, b.pointer], self._asks(block)
         if not asks:
-            return added(0, size, carried)[: height * width]
+            return added(0, size, carried)[: len(zeros)]
         each = integers.max(integers.div(size, height), 1)
         with loop(builder, 0, height + 1, 1, carried) as row:
             is_row = integers.less(row.i, height)
@@ -208,7 +217,42 @@ class Tile:
             row.carry(
                 added(start, builder.select(is_row, as_value(end), as_value(size)), row.values)
             )
-        return row.values[: height * width]
+        return row.values[: len(zeros)]
+
+    def is_in_parts(self, k: Size) -> bool:
+        """Whether sums are made in parts: for any number of rows, or bits would depend on it."""
+        n = self.heavy.shape[-1]
+        return isinstance(k, int) and k >= LONG and isinstance(n, int) and n <= NARROW
+
+    def _sums_of_parts(
+        self, a: Matrix, b: Matrix, k: int, zeros: list[Any], added: Callable[..., list[Any]]
+    ) -> list[Any]:
+        """((p0 + p1) + p2) + p3: the parts side by side where a block has few sums, or in turn."""
+        body, v, n = self.body, self.v, len(zeros)
+        each, left = -(-k // PARTS), k - (PARTS - 1) * -(-k // PARTS)
+
+        def joined(totals: list[Any], part: list[Any]) -> list[Any]:
+            return [v.add(total, x) for total, x in zip(totals, part, strict=True)]
+
+        if n * PARTS > self.most:
+            with loop(body.builder, 0, PARTS, 1, [*zeros, a.pointer, b.pointer]) as turn:
+                start = body.integers.mul(turn.i, each)
+                stop = body.integers.min(body.integers.add(start, each), k)
+                *part, of_a, of_b = added(start, stop, [*zeros, *turn.values[n:]])
+                turn.carry([*joined(turn.values[:n], part), of_a, of_b])
+            return turn.values[:n]
+        carried: list[Any] = []
+        for q in range(PARTS):
+            of_a, of_b = ((x.pointer, step) for x, step in ((a, a.right), (b, b.down)))
+            carried += zeros
+            for pointer, step in (of_a, of_b):
+                carried.append(body.gep(pointer, v.scalar, body.integers.mul(q * each, step)))
+        found = added(0, left, carried)
+        found = [*added(left, each, found[: -n - 2]), *found[-n - 2 :]]  # the last is the shortest
+        totals, *rest = (found[i : i + n] for i in range(0, len(found), n + 2))
+        for part in rest:
+            totals = joined(totals, part)
+        return totals
 
     def _asks(self, block: Block) -> list[Node]:
         """Arrays that will be read with a block, each entry once: weights and moments of an update.
