@@ -1,9 +1,10 @@
 """One block of a product: accumulators in registers, over which one loop runs along k.
 
 Each entry is added up along k in order, that of a narrow product in a few parts: what a row's
-result is does not depend on how many rows there are, nor on which thread makes it. Lanes lie along the columns, A is read one number at a
-time, from any layout. What follows entry by entry (bias, activation, an optimizer's update) is
-computed on the block before it is stored. Padding of B may hold anything: lanes do not mix.
+result is does not depend on how many rows there are, nor on which thread makes it. Lanes lie along
+the columns, A is read one number at a time, from any layout. What follows entry by entry (bias,
+activation, an optimizer's update) is computed on the block before it is stored. Padding of B may
+hold anything: lanes do not mix.
 """
 
 from __future__ import annotations
@@ -243,10 +244,9 @@ class Tile:
             return turn.values[:n]
         carried: list[Any] = []
         for q in range(PARTS):
-            of_a, of_b = ((x.pointer, step) for x, step in ((a, a.right), (b, b.down)))
-            carried += zeros
-            for pointer, step in (of_a, of_b):
-                carried.append(body.gep(pointer, v.scalar, body.integers.mul(q * each, step)))
+            starts = [body.integers.mul(q * each, step) for step in (a.right, b.down)]
+            pointers = zip((a.pointer, b.pointer), starts, strict=True)
+            carried += [*zeros, *(body.gep(pointer, v.scalar, at) for pointer, at in pointers)]
         found = added(0, left, carried)
         found = [*added(left, each, found[: -n - 2]), *found[-n - 2 :]]  # the last is the shortest
         totals, *rest = (found[i : i + n] for i in range(0, len(found), n + 2))
