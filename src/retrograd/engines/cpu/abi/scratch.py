@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from retrograd.engines.cpu.abi.layout import Arithmetic, Now
 from retrograd.engines.cpu.machine.target import Target
+from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.by_row import in_tiles
 from retrograd.plan.program import Kernel, Program, squeezed
@@ -28,7 +31,33 @@ def needs_scratch(kernel: Kernel, target: Target) -> bool:
 
 def is_packed(kernel: Kernel, target: Target) -> bool:
     """Whether operands of a product are copied."""
-    return is_gradient(kernel, target) or _has_large_b(kernel, target)
+    return (
+        is_in_pairs(kernel, target) or is_gradient(kernel, target) or _has_large_b(kernel, target)
+    )
+
+
+def is_in_pairs(kernel: Kernel, target: Target) -> bool:
+    """Whether both are, in pairs of bfloat16: numbers of no more digits, for one instruction."""
+    heavy = kernel.heavy
+    if heavy is None or heavy.gate.name != "matmul" or heavy.ndim != 2:
+        return False
+    (m, n), k = heavy.shape, heavy.inputs[0].shape[1]
+    is_turned = operand(heavy, 0) is not heavy.inputs[0]
+    return (
+        target.multiplies_pairs
+        and heavy.dtype == np.float32
+        and isinstance(n, int)
+        and (isinstance(k, int) or (isinstance(m, int) and is_turned))
+        and 1 not in (m, n, k)
+        and all(_is_rounded(x) for x in heavy.inputs)
+    )
+
+
+def _is_rounded(x: Node) -> bool:
+    """Whether a node's entries are bfloat16 numbers."""
+    while x.gate.name == "transpose":
+        x = x.inputs[0]
+    return x.gate.name == "round_bfloat16"
 
 
 def is_gradient(kernel: Kernel, target: Target) -> bool:
@@ -83,6 +112,8 @@ def scratch_bytes(program: Program, target: Target, rows: Any, integers: Arithme
             assert kernel.heavy is not None
             heavy = kernel.heavy
             k, m = heavy.inputs[0].shape[1], heavy.shape[0]
+            if is_in_pairs(kernel, target) and isinstance(k, int):
+                k = 2 * padded_pairs(k, target.bytes // 4)
             of_one = target.tile[1] * target.bytes
             if isinstance(m, int):
                 of_one += m * heavy.dtype.itemsize
@@ -90,7 +121,14 @@ def scratch_bytes(program: Program, target: Target, rows: Any, integers: Arithme
                 fixed, a_row = max(fixed, PANELS), max(a_row, of_one)
             else:
                 fixed = max(fixed, PANELS + k * of_one)
+                if is_in_pairs(kernel, target) and isinstance(m, Rows):
+                    a_row = max(a_row, k * heavy.dtype.itemsize // 2)
     return integers.round_up(integers.add(fixed, integers.mul(rows, a_row)), LINE)
+
+
+def padded_pairs(k: int, n: int) -> int:
+    """The pairs of a row of k numbers, whole vectors of n of them."""
+    return -(-k // (2 * n)) * n
 
 
 def _tile_bytes(kernel: Kernel, target: Target) -> int:

@@ -89,7 +89,7 @@ def _kernel(
     elif kernel.heavy is None:
         run_map(body, kernel, part)
     elif kernel.heavy.gate.name == "matmul":
-        run_product(body, kernel, part, target.tile, pointers.get(SCRATCH))
+        run_product(body, kernel, part, target, pointers.get(SCRATCH))
     else:
         RUN[kernel.heavy.gate.name](body, kernel, part)
     builder.ret_void()

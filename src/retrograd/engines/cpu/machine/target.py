@@ -24,6 +24,8 @@ class Target:
     - `bytes`: of a vector register.
     - `has_fma`: whether a * b + c is one instruction, rounded once.
     - `tile`: rows, and vectors across, of the block of a product that is held in registers.
+    - `multiplies_pairs`: whether one instruction adds the products of two pairs of bfloat16
+      numbers to a float32, in each lane.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Target:
     bytes: int
     has_fma: bool
     tile: tuple[int, int]
+    multiplies_pairs: bool = False
 
     @property
     def is_x86(self) -> bool:
@@ -43,12 +46,13 @@ class Target:
 
 # A tile has as many accumulators as leave registers for a row of B and an entry of A: 24 of the 32
 # of AVX-512 and NEON, 12 of the 16 of AVX2. Its rows divide the parts that threads take.
+AVX512 = frozenset({"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"})
 TARGETS = {
     target.name: target
     for target in (
-        Target("avx512", "x86_64", "x86-64-v4", "-prefer-256-bit",
-               frozenset({"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"}),
-               64, True, (8, 3)),
+        Target("avx512bf16", "x86_64", "cooperlake", "-prefer-256-bit", AVX512 | {"avx512bf16"},
+               64, True, (8, 3), multiplies_pairs=True),
+        Target("avx512", "x86_64", "x86-64-v4", "-prefer-256-bit", AVX512, 64, True, (8, 3)),
         Target("avx2", "x86_64", "x86-64-v3", "", frozenset({"avx2", "fma", "bmi2", "f16c"}),
                32, True, (4, 3)),
         Target("x86-64", "x86_64", "x86-64", "", frozenset(), 16, False, (4, 2)),

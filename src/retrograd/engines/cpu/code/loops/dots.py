@@ -8,8 +8,8 @@ from typing import Any
 from retrograd.engines.cpu.code.builder.integers import Int, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.loops.axes import Part
+from retrograd.engines.cpu.code.loops.blocks import Matrix
 from retrograd.engines.cpu.code.loops.reductions import FOLDS, across_lanes
-from retrograd.engines.cpu.code.loops.tile import Matrix
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.index import HERE, At
 

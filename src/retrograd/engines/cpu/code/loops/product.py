@@ -17,14 +17,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from retrograd.engines.cpu.abi.scratch import is_in_pairs
 from retrograd.engines.cpu.code.builder.integers import Int, as_value, loop
 from retrograd.engines.cpu.code.loops.axes import Part, inner_loops, number
+from retrograd.engines.cpu.code.loops.blocks import Block, Matrix, Panel
 from retrograd.engines.cpu.code.loops.dots import run_dots
-from retrograd.engines.cpu.code.loops.packing import Packing
-from retrograd.engines.cpu.code.loops.tile import Block, Matrix, Panel, Tile
+from retrograd.engines.cpu.code.loops.packing import Packing, PairPacking
+from retrograd.engines.cpu.code.loops.sums import Sums
+from retrograd.engines.cpu.code.loops.tile import Tile
 from retrograd.engines.cpu.code.values.access import NeedsScalarsError
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.engines.cpu.code.values.index import At, full_index
+from retrograd.engines.cpu.machine.target import Target
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.program import Kernel, squeezed
@@ -42,13 +46,10 @@ class Sizes:
     k: Size
 
 
-def run_product(
-    body: Body, kernel: Kernel, part: Part, shape: tuple[int, int], scratch: Any
-) -> None:
+def run_product(body: Body, kernel: Kernel, part: Part, target: Target, scratch: Any) -> None:
     """A kernel around a product.
 
-    - `shape`: of a block, rows and vectors across.
-    - `scratch`: a thread's memory for copies of the operands; None where they are not copied.
+    `scratch`: a thread's memory for copies of the operands; None where they are not copied.
     """
     heavy = kernel.heavy
     assert heavy is not None
@@ -61,15 +62,18 @@ def run_product(
             part = Part(0, number(body, sizes.m))
         elif sizes.m == 1:
             part = Part(0, 1)
-        tile = Tile(body, kernel, outer, math.prod(shape))
-        if tile.is_in_parts(sizes.k):
+        is_swapped = sizes.n == 1 and sizes.m != 1 and a.down == 1 and body.n > 1
+        tile = Tile(body, kernel, outer, is_swapped=is_swapped)
+        is_paired = is_in_pairs(kernel, target) and body.n > 1
+        most, ahead = math.prod(target.tile), not is_swapped
+        sums = Sums(body, kernel, tile.v, most, is_paired=is_paired, reads_ahead=ahead)
+        shape = target.tile
+        if sums.is_in_parts(sizes.k):
             shape = max(1, shape[0] // 2), shape[1]
-        product = Product(body, tile, shape, scratch)
-        if sizes.n == 1 and sizes.m != 1 and a.down == 1 and body.n > 1:
-            product.tile.is_swapped = True
+        product = Product(body, tile, sums, shape, scratch)
+        if is_swapped:
             product.run(b.T, a.T, Sizes(1, sizes.m, sizes.k), Part(0, 1), part)
         elif sizes.n == 1 and a.right == 1 and b.down == 1 and body.n > 1:
-            tile = product.tile
             run_dots(
                 body, tile.v, (a, b), number(body, sizes.k), part, tile.scratch(1), tile.finish
             )
@@ -111,6 +115,7 @@ class Product:
 
     body: Body
     tile: Tile
+    sums: Sums
     shape: tuple[int, int]
     scratch: Any
 
@@ -134,8 +139,9 @@ class Product:
         if self.scratch is None:
             self._columns_first(a, b, sizes, bands, across)
             return
-        # Single rows that are left over read B where it is.
-        single = [band for band in bands if isinstance(sizes.m, Rows) and band.height == 1]
+        # Single rows that are left over read B where it is, unless it is not in pairs there.
+        is_alone = isinstance(sizes.m, Rows) and not self.sums.is_paired
+        single = [band for band in bands if is_alone and band.height == 1]
         self._rows_first(a, b, sizes, [band for band in bands if band not in single], across)
         self._columns_first(a, b, sizes, single, across)
 
@@ -150,17 +156,15 @@ class Product:
         self, a: Matrix, b: Matrix, sizes: Sizes, bands: Sequence[Band], across: Part
     ) -> None:
         """A panel of B stays at hand while the rows of A pass."""
-        body, builder = self.body, self.body.builder
+        body, builder, k = self.body, self.body.builder, number(self.body, sizes.k)
         for band in bands:
             for panel in self._panels(across, band.vectors):
                 with loop(builder, panel.low, panel.high, panel.width * body.n) as column:
                     masks = panel.masks(body, b, column.i)
                     with loop(builder, band.low, band.high, band.height) as row:
                         block = Block(row.i, band.height, column.i, panel)
-                        self.tile.make(
-                            self._from(a, row.i, 0), self._from(b, 0, column.i),
-                            sizes.k, block, masks,
-                        )  # fmt: skip
+                        rows, columns = self._from(a, row.i, 0), self._from(b, 0, column.i)
+                        self.tile.store(self.sums.of(rows, columns, k, block, masks), block)
 
     def _rows_first(
         self, a: Matrix, b: Matrix, sizes: Sizes, bands: Sequence[Band], across: Part
@@ -169,9 +173,10 @@ class Product:
         body, builder = self.body, self.body.builder
         k = number(body, sizes.k)
         first, widest = bands[0].low, self.shape[1] * body.n
-        packing = Packing(body, self.tile.v, self.scratch, k, first, widest)
-        by_columns = isinstance(a.down, int) and a.down == 1
-        if by_columns:
+        packs = PairPacking if self.sums.is_paired else Packing
+        packing = packs(body, self.tile.v, self.scratch, k, first, widest)
+        copies_a = packing.copies(a)
+        if copies_a:
             for band in bands:
                 packing.copy_a(a, band.low, band.high, band.height)
         for panel in self._panels(across, self.shape[1]):
@@ -182,11 +187,12 @@ class Product:
                 for band in bands:
                     with loop(builder, band.low, band.high, band.height) as row:
                         here = self._from(a, row.i, 0)
-                        rows = packing.rows(row.i, band.height) if by_columns else here
+                        rows = packing.rows(a, row.i, band.height) if copies_a else here
                         with loop(builder, chunk.i, stop, panel.width * body.n) as column:
                             block = Block(row.i, band.height, column.i, panel)
                             there = packing.panel(chunk.i, column.i, panel.width)
-                            self.tile.make(rows, there, sizes.k, block, None)
+                            found = self.sums.of(rows, there, packing.depth, block, None)
+                            self.tile.store(found, block)
 
     def _from(self, x: Matrix, i: Int, j: Int) -> Matrix:
         """The matrix from row i and column j on."""
