@@ -159,10 +159,10 @@ class PairPacking(Packing):
         with loop(body.builder, low, high) as row:
             line = self._at(a.pointer, integers.mul(row.i, a.down))
             to = self.rows(a, row.i, 1).pointer
-            for start, stop in ((0, whole), (whole, self.k)):
+            for start, stop, is_whole in ((0, whole, True), (whole, self.k, False)):
                 with loop(body.builder, start, stop, 2 * n) as turn:
                     places = [self._at(line, integers.add(turn.i, w * n)) for w in range(2)]
-                    if start == 0:
+                    if is_whole:
                         found = [body.builder.load(x, align=item, typ=v.type) for x in places]
                     else:  # what follows the row has no meaning
                         left = [integers.sub(self.k, integers.add(turn.i, w * n)) for w in range(2)]
