@@ -93,9 +93,10 @@ def as_matrix(
 
 
 def is_ready(value: object, n_columns: int, dtype: np.dtype[Any]) -> TypeGuard[Array]:
-    """Whether this is a small C-contiguous matrix that needs no more checks, told in about 1 us.
+    """Whether this is a small C-contiguous matrix, of any floats, told in a third of 1 us.
 
-    Law: where it says yes, `as_matrix` returns the value itself; where it says no, ask `as_matrix`.
+    Law: where it says yes, `as_matrix` returns the value itself unless it must be finite; where it
+    says no, ask `as_matrix`.
     """
     return (
         type(value) is np.ndarray
@@ -104,8 +105,6 @@ def is_ready(value: object, n_columns: int, dtype: np.dtype[Any]) -> TypeGuard[A
         and value.shape[1] == n_columns
         and value.size <= READY_SIZE
         and value.flags.c_contiguous
-        # A sum of squares is finite only where every entry is; at this size one thread makes it.
-        and math.isfinite(np.vdot(value, value))
     )
 
 

@@ -189,8 +189,9 @@ class Network:
         function = self._predict.get((engine, dtype)) or self._compile_predict(engine)
         # One row should cost little more than its arithmetic: nothing is done here but look.
         if is_ready(X, self._sizes[0], dtype):
-            found = function([X, *parameters])
-            return dict(zip(self._heads, found, strict=False)) if self._heads else found[0]
+            *found, zeros = function([X, *parameters])
+            if not np.count_nonzero(zeros):
+                return dict(zip(self._heads, found, strict=True)) if self._heads else found[0]
         x = as_x(X, self.inputs, self.n_inputs, dtype=dtype, min_rows=0, check_finite=False)
         pieces: list[list[Array]] = []
         for start in range(0, max(len(x), 1), ROWS_AT_ONCE):

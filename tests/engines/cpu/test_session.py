@@ -161,6 +161,7 @@ def test_threads_are_tried_where_a_step_is_long_enough(monkeypatch):
     executable._kept.cache_clear()  # where it was measured, there is nothing to try
     monkeypatch.setattr(autotune, "WORTH", 0.0)
     monkeypatch.setattr(autotune, "TRIAL", 0.0)
+    monkeypatch.setattr(autotune, "WAKING", 0.0)
     monkeypatch.setattr(calls, "_call", lambda *args: (tried.append(args[-1]), call(*args)))
     require_equal(
         everything(opened(n_threads=2), batch_size=10), everything(opened(), batch_size=10)

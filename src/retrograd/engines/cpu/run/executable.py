@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.engines.cpu.abi.layout import Layout, Now
+from retrograd.engines.cpu.abi.places import PICKING
 from retrograd.engines.cpu.abi.scratch import scratch_bytes
 from retrograd.engines.cpu.abi.table import Table
 from retrograd.engines.cpu.machine.compiled import Code, compiled
@@ -29,7 +30,8 @@ class Executable:
 
     `autotuner(n_threads, size, n_copies)` is what was measured of batches of that size; `sizes`
     of so many rows is what memory they need. `constants`: its arrays in the layout of the code,
-    which all memories share, for they are only read.
+    which all memories share, for they are only read. `picks`: whether indices of its data are
+    followed, which may be out of range.
     """
 
     def __init__(self, program: Program, target: Target, *, is_direct: bool = False) -> None:
@@ -46,6 +48,7 @@ class Executable:
             self.buffers.setdefault(self.table.memory(node), self.table.layout(node))
         self.sizes = lru_cache(maxsize=SIZES)(self._sizes)
         self.constants: dict[Node, Array] = {}
+        self.picks = any(x.gate.name in PICKING for one in program.kernels for x in one.body)
 
     def _sizes(self, rows: int) -> tuple[int, dict[object, tuple[int, np.dtype[Any]]]]:
         """For batches of so many rows: bytes of a thread's scratch; entries of each buffer."""

@@ -24,7 +24,7 @@ class SingleRow:
 
     def __init__(self, executable: Executable, inputs: Sequence[Node]) -> None:
         program = executable.program
-        self.memory = Memory(executable, 1)
+        self.memory, self._picks = Memory(executable, 1), executable.picks
         self._others = [
             (i, cell)
             for i in range(len(inputs))
@@ -64,5 +64,6 @@ class SingleRow:
                 return None
             buffer[...] = value
         self._call()
-        require_legal((self.memory,))
+        if self._picks:
+            require_legal((self.memory,))
         return [array.copy() for array in self._outputs]
