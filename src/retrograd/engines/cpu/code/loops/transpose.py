@@ -7,6 +7,8 @@ once for all pieces of a vector; to move entries between pieces would take twice
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,65 +65,89 @@ def run_transposition(body: Body, kernel: Kernel, low: Any, high: Any) -> None:
     v = body.lanes(node.dtype)
     of_x, of_y = (body.places[a].layout.strides(body.rows, integers)[0] for a in (x, node))
     rows, columns = (number(body, size) for size in squeezed(node.shape))
-    with loop(body.builder, low, high, n) as down, loop(body.builder, 0, columns, n) as across:
-        starts = (
-            integers.add(integers.mul(across.i, of_x), down.i),
-            integers.add(integers.mul(down.i, of_y), across.i),
-        )
-        source, to = (
-            body.gep(body.places[a].pointer, v.scalar, start)
-            for a, start in zip((x, node), starts, strict=True)
-        )
-        left = [
-            integers.min(integers.sub(a, i), n) for a, i in ((columns, across.i), (high, down.i))
-        ]
-        turn_block(v, Lines(source, of_x, left[0]), Lines(to, of_y, left[1]), most=rows)
+    for each_row, of_rows in _blocks(body, rows, low, high):
+        with each_row as i:
+            for each_column, of_columns in _blocks(body, columns, 0, columns):
+                with each_column as j:
+                    at_x = integers.add(integers.mul(j, of_x), i)
+                    at_y = integers.add(integers.mul(i, of_y), j)
+                    source = body.gep(body.places[x].pointer, v.scalar, at_x)
+                    to = body.gep(body.places[node].pointer, v.scalar, at_y)
+                    turn_block(v, Lines(source, of_x, of_columns(j)), Lines(to, of_y, of_rows(i)))
 
 
-def turn_block(v: Lanes, source: Lines, to: Lines, *, most: Int | None = None) -> None:
+Blocks = tuple[AbstractContextManager[Int], Callable[[Int], Int]]
+
+
+def _blocks(body: Body, size: Int, low: Int, high: Int) -> Iterator[Blocks]:
+    """Loops over blocks of an axis from low to high, and how many entries the one from i on has.
+
+    A part begins with a whole block, and ends with one or with the axis.
+    """
+    n, integers = body.n, body.integers
+
+    @contextmanager
+    def turns(start: Int, stop: Int) -> Iterator[Int]:
+        with loop(body.builder, start, stop, n) as turn:
+            yield turn.i
+
+    if not isinstance(size, int):
+        yield turns(low, high), lambda i: integers.min(integers.sub(high, i), n)
+        return
+    whole = size // n * n
+    if whole:
+        yield turns(low, integers.min(high, whole)), lambda i: n
+    if whole < size:
+        yield turns(integers.max(low, whole), high), lambda i: size - whole
+
+
+def turn_block(v: Lanes, source: Lines, to: Lines) -> None:
     """Turn a block of n rows, as wide as a vector, in registers: y[j, i] = x[i, j].
 
-    Both have at most n rows, y at most `most`. Beyond the last row of x its last is read again,
-    beyond the last of y nothing is written. It is a function of its own, made once in a module.
+    Both have at most n rows. It is a function of its own, made once in a module for as many rows as
+    are known, or for any number: then beyond the last row of x its last is read again, and beyond
+    the last of y nothing is written.
     """
-    size = min(PIECE // (v.bits // 8), v.n)
-    n_pieces = v.n // size
-    known = to.count if most is None else most
-    if isinstance(known, int):
-        n_pieces = min(n_pieces, -(-known // size))
-    name = f"turn_{v.n}_f{v.bits}_{n_pieces}"
+    known = [line.count if isinstance(line.count, int) else None for line in (source, to)]
+    name = "_".join(
+        ["turn", f"{v.n}", f"f{v.bits}", *("n" if k is None else f"{k}" for k in known)]
+    )
     function = v.builder.module.globals.get(name)
     if function is None:
         kinds = [POINTER, I64, I64] * 2
         function = ir.Function(v.builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
         function.linkage = "internal"
         function.attributes.add("noinline")
-        _define_turn(v, function, size, n_pieces)
+        _define_turn(v, function, *known)
     operands = [as_value(x) for y in (source, to) for x in (y.pointer, y.stride, y.count)]
     v.builder.call(function, operands)
 
 
-def _define_turn(v: Lanes, function: ir.Function, size: int, n_pieces: int) -> None:
-    """`size`: entries of a piece. `n_pieces`: how many of each row of x are read."""
+def _define_turn(
+    v: Lanes, function: ir.Function, n_rows: int | None, n_columns: int | None
+) -> None:
+    """`n_rows`: of x, `n_columns`: its columns, the rows of y; None where any number may come."""
     b = ir.IRBuilder(function.append_basic_block())
     v, integers, item = Lanes(b, v.dtype, v.n), Integers(b), v.bits // 8
     x, of_x, rows, y, of_y, columns = function.args
-    zero, piece_type = as_value(0), vector_of(v.scalar, size)
-    nothing = v.const(0.0)
+    size = min(PIECE // item, v.n)  # of a piece
+    n_pieces, zero = -(-(n_columns or v.n) // size), as_value(0)
+    piece_type, nothing = vector_of(v.scalar, size), v.const(0.0)
     vectors = [[nothing] * size for _ in range(n_pieces)]
-    for i in range(v.n):
+    for i in range(n_rows or v.n):
         for own, start in zip(vectors, range(0, n_pieces * size, size), strict=True):
             pointer = b.gep(x, [as_value(start)], source_etype=v.scalar)
             piece = b.load(pointer, align=item, typ=piece_type)
             own[i % size] = _with_piece(v, own[i % size], piece, i // size * size)
-        step = b.select(integers.less(i + 1, rows), of_x, zero)
+        step = of_x if n_rows else b.select(integers.less(i + 1, rows), of_x, zero)
         x = b.gep(x, [step], source_etype=v.scalar)
-    turned = [vector for own in vectors for vector in _turned(v, own)]
+    turned = [vector for own in vectors for vector in _turned(v, own)][: n_columns or v.n]
     # From the last on: what is too many is written where a row of y comes later.
     y = b.gep(y, [b.mul(integers.sub(columns, 1), of_y)], source_etype=v.scalar)
+    up = b.neg(of_y)
     for i, vector in reversed([*enumerate(turned)]):
         b.store(vector, y, align=item)
-        step = b.select(integers.less(i, columns), b.neg(of_y), zero)
+        step = up if n_columns else b.select(integers.less(i, columns), up, zero)
         y = b.gep(y, [step], source_etype=v.scalar)
     b.ret_void()
 
