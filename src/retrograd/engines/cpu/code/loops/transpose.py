@@ -61,8 +61,7 @@ def run_transposition(body: Body, kernel: Kernel, low: Any, high: Any) -> None:
     """y[i, j] = x[j, i] for rows i of y from low to high."""
     node = kernel.stores[0]
     x = node.inputs[0]
-    n, integers = body.n, body.integers
-    v = body.lanes(node.dtype)
+    v, integers = body.lanes(node.dtype), body.integers
     of_x, of_y = (body.places[a].layout.strides(body.rows, integers)[0] for a in (x, node))
     rows, columns = (number(body, size) for size in squeezed(node.shape))
     for each_row, of_rows in _blocks(body, rows, low, high):
