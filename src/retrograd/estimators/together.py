@@ -17,14 +17,8 @@ from retrograd.engines.base import Session
 from retrograd.engines.batches import Batches
 from retrograd.errors import DivergenceError, FitDivergenceError
 from retrograd.estimators.course import Copy, Course, OneState, first_states
-from retrograd.estimators.descent import (
-    DIVERGED,
-    INFINITE_LOSS,
-    batch_size_of,
-    batch_sizes,
-    draw,
-    losses_of,
-)
+from retrograd.estimators.descent import DIVERGED, INFINITE_LOSS
+from retrograd.estimators.epochs import batch_size_of, batch_sizes, draw, losses_of
 from retrograd.estimators.starts import is_judged_first, penalties
 from retrograd.graph.step import Step
 from retrograd.optim.base import Optimizer, rates
