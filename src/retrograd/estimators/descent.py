@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,13 +85,21 @@ class Run:
     ) -> None:
         self.model, self.session, self.notes = model, session, notes
         self.rng, self.is_partial = rng, is_partial
-        self.has_plateau = has_plateau(model._optimizer.optimizer)
-        self.follows_steps = model._optimizer.follows_steps
         self.last: Snapshot = session.engine.snapshot()
         self.J: Array = np.zeros(0)  # of each batch of the last epoch,
         self._loss = 0.0  # and their mean
         self.is_interrupted = False
         self._sized = 0, 0  # rows, and rows of a batch
+
+    @cached_property
+    def has_plateau(self) -> bool:
+        """Whether a rate falls on a plateau: it is shown the loss."""
+        return has_plateau(self.model._optimizer.optimizer)
+
+    @cached_property
+    def follows_steps(self) -> bool:
+        """Whether a rate follows the steps."""
+        return self.model._optimizer.follows_steps
 
     def begin(self, order: Array, batch_size: int) -> None:
         """Stand before the first epoch of a call, over these rows in batches of this size."""

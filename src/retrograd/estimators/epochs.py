@@ -31,7 +31,7 @@ def draw(runs: Sequence[Run], into: Array) -> None:
     elif (
         into.size >= MANY
         and len({id(run.rng) for run in runs}) == len(runs)  # none is drawn from by two threads
-        and isinstance(engine := model._place().find(), Shuffles)
+        and isinstance(engine := runs[0].session.runs_on, Shuffles)
     ):
         engine.shuffle([run.rng for run in runs], into)
     else:

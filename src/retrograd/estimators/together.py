@@ -54,8 +54,8 @@ class Together:
         self._active = list(range(len(courses)))
         self._rates: tuple[list[Optimizer], int, Numbers] = [], 0, {}
         self.scores: dict[int, tuple[Array, Array]] = {}
-        engine, states = courses[0].model._place().find(), first_states(courses)
-        self._session: Session = engine.open(steps, states, data.named(), copies=len(courses))
+        self.engine, states = courses[0].model._place().find(), first_states(courses)
+        self._session: Session = self.engine.open(steps, states, data.named(), copies=len(courses))
         # After the last epochs and before them; the arrays of the last, each copied once.
         self._now, self._before = self._session.snapshot(), self._session.snapshot()
         self._apart: dict[str, Array] = {}
@@ -123,7 +123,7 @@ class Together:
             batch_size=self._size,
             pass_rows=None if n_epochs == 1 else self._n_rows,
             stop=interrupted,
-            only=active,
+            only=None if n_active == len(self.courses) else active,
         )["J"]
         self._before, self._now = self._now, self._session.snapshot(into=self._before)
         self._apart = {}
@@ -158,14 +158,17 @@ class Together:
         known, of_length, found = self._rates
         is_as_before = len(known) == len(optimizers) and all(map(operator.is_, optimizers, known))
         if not is_as_before or of_length != n_batches:
-            own = [one.numbers() for one in optimizers]
-            is_moving = any(callable(rate) for numbers in own for rate in numbers.values())
+            own = {id(one): one.numbers() for one in {id(one): one for one in optimizers}.values()}
+            is_moving = any(callable(rate) for numbers in own.values() for rate in numbers.values())
             each: list[Numbers] = [
                 {
-                    **{k: rates(rate, course.n_steps, n_batches) for k, rate in numbers.items()},
+                    **{
+                        k: rates(rate, course.n_steps, n_batches)
+                        for k, rate in own[id(optimizer)].items()
+                    },
                     **course.key,
                 }
-                for numbers, course in zip(own, courses, strict=True)
+                for optimizer, course in zip(optimizers, courses, strict=True)
             ]
             found = {k: _joined([one[k] for one in each], n_batches) for k in each[0]}
             self._rates = ([] if is_moving else optimizers), n_batches, found
