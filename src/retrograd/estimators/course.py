@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +49,16 @@ class Copy:
     reads_others = False
 
     def __init__(self, whole: Together, number: int, optimizer: Optimizer) -> None:
-        self._whole, self._number = whole, number
+        # The whole keeps its copies: in a ring its orders and buffers would outlive the fit.
+        self._whole: Together = weakref.proxy(whole)
+        self._number = number
         self._stands_at: Snapshot | None = None
         self.optimizer, self.names, self.runs_on = optimizer, whole.names, whole.engine
-        self.engine = self
+
+    @property
+    def engine(self) -> Copy:
+        """What has the state: itself."""
+        return self
 
     def snapshot(self, into: Snapshot | None = None) -> Snapshot:
         """The state after the last epoch; that which was restored, once a member has stopped."""
