@@ -143,6 +143,7 @@ def test_a_child_goes_on_with_what_is_kept(planned):
 def test_a_new_session_goes_on_with_what_was_measured(monkeypatch, planned):
     monkeypatch.setattr(autotune, "WORTH", 0.0)
     monkeypatch.setattr(autotune, "TRIAL", 0.0)
+    monkeypatch.setattr(autotune, "WAKING", 0.0)
     monkeypatch.setattr(autotune, "SLICE", 1e9)
     made, call = [], calls._call
 
