@@ -1,5 +1,6 @@
 """Ensembles: members equal fits of their own, predictions are their mean, and nothing is lost."""
 
+import gc
 import itertools
 import os
 import pickle
@@ -7,6 +8,7 @@ import signal
 import sys
 import threading
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import retrograd as rg
 from retrograd.errors import FitDivergenceError, ModelFileError, OptionError, ShapeError
+from retrograd.estimators import together
+from retrograd.estimators.epochs import draw
 from retrograd.files import container
 from tests.estimators.members import (
     ENSEMBLE,
@@ -135,6 +139,37 @@ def test_warm_starts_and_partial_fits_go_on_as_those_of_the_members(task):
                 else:
                     single.partial_fit(task.X, task.y, **task.first)
                 require_same(member, single)
+
+
+def test_a_rate_assigned_to_a_member_is_its_alone(tasks):
+    task = tasks["one output"]
+    model = ensemble(task, solver="sgd").partial_fit(task.X, task.y)
+    singles = [alone(task, one.random_state, solver="sgd") for one in model.estimators_]
+    for single in singles:
+        single.partial_fit(task.X, task.y)
+    for fitted in (model.estimators_[1], singles[1]):
+        fitted._optimizer.learning_rate = 0.05
+    model.partial_fit(task.X, task.y)
+    for member, single in zip(model.estimators_, singles, strict=True):
+        require_same(member, single.partial_fit(task.X, task.y))
+
+
+@pytest.mark.parametrize("members", ["independent", "shared"])
+def test_orders_are_given_back_without_the_garbage_collector(tasks, members, monkeypatch):
+    drawn = []
+
+    def drawing(courses, orders):
+        drawn.append(weakref.ref(orders))
+        draw(courses, orders)
+
+    monkeypatch.setattr(together, "draw", drawing)
+    gc.disable()
+    try:
+        model = ensemble(tasks["one output"], members=members)
+        model.fit(tasks["one output"].X, tasks["one output"].y)
+        assert drawn and all(orders() is None for orders in drawn)
+    finally:
+        gc.enable()
 
 
 def test_assigned_weights_of_a_member_are_predicted_and_trained_with(tasks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +49,16 @@ class Copy:
     reads_others = False
 
     def __init__(self, whole: Together, number: int, optimizer: Optimizer) -> None:
-        self._whole, self._number = whole, number
+        # The whole keeps its copies: in a ring its orders and buffers would outlive the fit.
+        self._whole: Together = weakref.proxy(whole)
+        self._number = number
         self._stands_at: Snapshot | None = None
-        self.optimizer, self.names = optimizer, whole.names
-        self.engine = self
+        self.optimizer, self.names, self.runs_on = optimizer, whole.names, whole.engine
+
+    @property
+    def engine(self) -> Copy:
+        """What has the state: itself."""
+        return self
 
     def snapshot(self, into: Snapshot | None = None) -> Snapshot:
         """The state after the last epoch; that which was restored, once a member has stopped."""
@@ -75,14 +82,23 @@ class Course(Run):
     """The course of one member: its orders, figures, rate and best weights.
 
     - `problem`: what its fit is about. `parameters`: those that it begins with, by name.
+    - `like`: the course of another member, which has just come to be.
     - `key`: the numbers of its random layers. `n_steps`: how many it has made.
     """
 
     session: Any  # a `Copy`
 
-    def __init__(self, model: BaseMLP, problem: Problem, parameters: Mapping[str, Array]) -> None:
+    def __init__(
+        self,
+        model: BaseMLP,
+        problem: Problem,
+        parameters: Mapping[str, Array],
+        like: Course | None = None,
+    ) -> None:
         self.model, self.problem, self.parameters = model, problem, parameters
-        self.goes_on = take_up(model, is_partial=problem.is_partial)
+        other = None if like is None else like.model
+        self.goes_on = take_up(model, is_partial=problem.is_partial, like=other)
+        self._like = None if self.goes_on else like  # they have the same optimizer
         self.seed = drawn_seed(model, problem)
         noise = problem.network.noise()
         self.key = {} if noise is None else {**noise.numbers(), SEED: float(self.seed)}
@@ -109,6 +125,8 @@ class Course(Run):
         problem = self.problem
         super().__init__(self.model, session, notes, problem.rng, is_partial=problem.is_partial)
         self.begin(problem.order, batch_size)
+        if self._like is not None:
+            self.has_plateau = self._like.has_plateau
 
     def is_over(self) -> bool:
         """Let the rate follow its schedule; whether a rule says stop."""

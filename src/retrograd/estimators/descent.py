@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from retrograd.arrays import Array, is_finite
-from retrograd.engines.base import Shuffles, Snapshot
+from retrograd.engines.base import Snapshot
 from retrograd.errors import DivergenceError, FitDivergenceError
+from retrograd.estimators.epochs import batch_size_of, batch_sizes, draw, losses_of
 from retrograd.estimators.form import listed
 from retrograd.estimators.notes import Notes
 from retrograd.optim.plateau import follow_plateau, has_plateau
@@ -26,9 +28,7 @@ from retrograd.training.step import COUNT
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
-LARGEST_AUTO_BATCH = 200
 AT_ONCE = 2**24  # rows times weights of the epochs in one call: some 10 ms
-MANY = 2000  # rows of orders from which on an engine draws them faster than NumPy
 SMALLEST_RATE = 1e-6  # the adaptive rate is not divided below it
 DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -85,13 +85,21 @@ class Run:
     ) -> None:
         self.model, self.session, self.notes = model, session, notes
         self.rng, self.is_partial = rng, is_partial
-        self.has_plateau = has_plateau(model._optimizer.optimizer)
-        self.follows_steps = model._optimizer.follows_steps
         self.last: Snapshot = session.engine.snapshot()
         self.J: Array = np.zeros(0)  # of each batch of the last epoch,
         self._loss = 0.0  # and their mean
         self.is_interrupted = False
         self._sized = 0, 0  # rows, and rows of a batch
+
+    @cached_property
+    def has_plateau(self) -> bool:
+        """Whether a rate falls on a plateau: it is shown the loss."""
+        return has_plateau(self.model._optimizer.optimizer)
+
+    @cached_property
+    def follows_steps(self) -> bool:
+        """Whether a rate follows the steps."""
+        return self.model._optimizer.follows_steps
 
     def begin(self, order: Array, batch_size: int) -> None:
         """Stand before the first epoch of a call, over these rows in batches of this size."""
@@ -278,66 +286,3 @@ class Run:
         own = () if self.session.reads_others else self.session.names
         rest: Snapshot = {name: self.last[name] for name in self.last if name not in own}
         self.model._optimizer = replace(self.model._optimizer, state=rest)
-
-
-def draw(runs: Sequence[Run], into: Array) -> None:
-    """Draw the orders of the next epochs of runs with the same parameters: (runs, n_epochs, rows).
-
-    They are those of sklearn.utils.shuffle, without its checks.
-    """
-    model = runs[0].model
-    into[:, 0] = [run.order for run in runs]
-    if not model.shuffle:
-        into[:] = into[:, :1]
-    elif (
-        into.size >= MANY
-        and len({id(run.rng) for run in runs}) == len(runs)  # none is drawn from by two threads
-        and isinstance(engine := model._place().find(), Shuffles)
-    ):
-        engine.shuffle([run.rng for run in runs], into)
-    else:
-        for run, orders in zip(runs, into, strict=True):
-            order = orders[0]
-            for each in orders:
-                each[:] = order
-                run.rng.shuffle(each)
-                order = each
-    for run, orders in zip(runs, into, strict=True):
-        run.order = orders[-1]
-
-
-def batch_sizes(n_rows: int, batch_size: int) -> Array:
-    """The rows of each batch.
-
-    >>> batch_sizes(5, 2)
-    array([2., 2., 1.])
-    """
-    sizes = np.full(-(-n_rows // batch_size), float(batch_size))
-    sizes[-1] = n_rows - batch_size * (len(sizes) - 1)
-    return sizes
-
-
-def losses_of(J: Array, sizes: Array) -> list[float]:
-    """The loss of each epoch from J of their batches, one after another, which count by rows.
-
-    >>> losses_of(np.array([1.0, 5.0, 2.0, 2.0]), np.array([3.0, 1.0]))
-    [2.0, 2.0]
-    """
-    if len(sizes) == len(J) == 1:  # as below, where arrays of one number would take longer
-        size = sizes.item()
-        return [J.item() * size / size]
-    by_rows = np.multiply(J.reshape(-1, len(sizes)), sizes, dtype=np.float64)
-    found: list[float] = (np.add.reduce(by_rows, axis=1) / np.add.reduce(sizes)).tolist()
-    return found
-
-
-def batch_size_of(model: BaseMLP, n_rows: int) -> int:
-    """The rows of a batch, of so many."""
-    if isinstance(model.batch_size, str):  # "auto"
-        return min(LARGEST_AUTO_BATCH, n_rows)
-    if model.batch_size > n_rows:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=9,
-        )
-    return int(min(model.batch_size, n_rows))

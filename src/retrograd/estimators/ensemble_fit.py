@@ -64,8 +64,7 @@ def fit(
         task = task_of(
             model, lead, X, y, sample_weight, given, is_first=is_first, is_partial=is_partial
         )
-        for one in (model, *members):
-            take_over(one, lead)
+        take_over([model, *members], lead)
         model.n_outputs_ = task.targets.n_outputs
         fit_members = _fit_shared if model.members == SHARED else _fit_independent
         try:
@@ -127,7 +126,10 @@ def _are_copies(fits: Sequence[Fit]) -> bool:
 
 
 def _train_together(model: BaseMLPEnsemble, fits: Sequence[Fit], attempt: Attempt) -> None:
-    courses = [Course(member, problem, named(*member._weights())) for member, problem in fits]
+    courses: list[Course] = []
+    for member, problem in fits:
+        parameters = named(*member._weights())
+        courses.append(Course(member, problem, parameters, courses[0] if courses else None))
     lead, problem = fits[0]
     steps = steps_of(
         problem.network,
@@ -176,7 +178,7 @@ def _fit_shared(
     lead = members[0]
     trunk = model._new_members([lead.random_state])[0] if task.is_first else model._trunk
     trunk.set_params(**model._member_params())
-    take_over(trunk, lead)
+    take_over([trunk], lead)
     if has_stopped(trunk, task):
         return
     problem = _problem(model, trunk, task)

@@ -87,7 +87,7 @@ def _restored(
                 member._inputs = model.estimators_[0]._inputs
     lead = model.estimators_[0]
     _require_alike(model.estimators_)
-    take_over(model, lead, (*OF_DATA, "n_outputs_"))
+    take_over([model], lead, (*OF_DATA, "n_outputs_"))
     model._take_figures()
     return model
 
@@ -113,8 +113,7 @@ def _restore_shared(
     best_from_arrays(trunk, arrays, parameters)
     model._trunk, model.parameters_ = trunk, parameters
     model.estimators_ = model._new_members(seeds)
-    for member in model.estimators_:
-        take_over(member, trunk)
+    take_over(model.estimators_, trunk)
     hand_out(trunk, model.estimators_, parameters)
 
 

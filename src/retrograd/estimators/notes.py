@@ -55,21 +55,21 @@ class Notes:
         `has_diverged`: the weights after it are not finite, and have no score.
         """
         model, n = self.model, len(losses)
-        losses = list(map(np.float64, losses))  # as scikit-learn's are
+        curve = list(map(np.float64, losses))  # as scikit-learn's are
         model.n_iter_ += n
         model.t_ += n * self.rows_of_epoch
-        model.loss_ = losses[-1]
-        model.loss_curve_.extend(losses)
+        model.loss_ = curve[-1]
+        model.loss_curve_.extend(curve)
         if model.verbose:
             print(f"Iteration {model.n_iter_}, loss = {losses[-1]:.8f}")
         n_stale = n_before = model._no_improvement_count
         if model.best_loss_ is not None:
-            best, tol = model.best_loss_, model.tol
+            best, tol = float(model.best_loss_), float(model.tol)
             for loss in losses:
                 n_stale = n_stale + 1 if loss > best - tol else 0
                 if loss < best:
                     best = loss
-            model.best_loss_ = best
+            model.best_loss_ = np.float64(best)
         if self.held is not None:
             best = model.best_validation_score_
             score = self.validate(has_diverged=has_diverged)

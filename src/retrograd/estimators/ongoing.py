@@ -22,7 +22,8 @@ from sklearn.utils import check_random_state
 
 from retrograd.arrays import Array, is_finite
 from retrograd.engines.forks import renew_in_children
-from retrograd.estimators.descent import Run, batch_size_of
+from retrograd.estimators.descent import Run
+from retrograd.estimators.epochs import batch_size_of
 from retrograd.estimators.form import listed, named
 from retrograd.nn.losses import Target
 from retrograd.training.interrupt import Interrupt

@@ -91,7 +91,9 @@ def of_members(constraints: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
 
 def keep(model: Any, given: Mapping[str, Any]) -> None:
     """Give an estimator the parameters of its constructor, whose `locals()` are given."""
-    vars(model).update((name, value) for name, value in given.items() if name != "self")
+    own = vars(model)
+    own.update(given)
+    del own["self"]
 
 
 def hidden_sizes(value: Any) -> list[int]:

@@ -82,16 +82,17 @@ def task_of(
     if is_first:
         lead._dtype = dtype_of(model, X)
     if lead is not model:  # by X, and in partial_fit by `classes`
-        take_over(lead, model, OF_DATA if is_partial else OF_X)
+        take_over([lead], model, OF_DATA if is_partial else OF_X)
     targets = checked_targets(lead, y, lead._dtype, is_first=is_first, is_partial=is_partial)
     return Task(X, y, targets, sample_weight, given, is_first, is_partial)
 
 
-def take_over(one: Any, other: Any, names: Sequence[str] = OF_DATA) -> None:
-    """Give one estimator what the other knows of the data."""
-    for name in names:
-        if hasattr(other, name):
-            setattr(one, name, getattr(other, name))
+def take_over(ones: Sequence[Any], other: Any, names: Sequence[str] = OF_DATA) -> None:
+    """Give estimators what another knows of the data."""
+    known = {name: getattr(other, name) for name in names if hasattr(other, name)}
+    for one in ones:
+        for name, value in known.items():
+            setattr(one, name, value)
 
 
 def has_stopped(model: BaseMLP, task: Task) -> bool:
@@ -143,9 +144,8 @@ def problem_of(
         X = common[1].data.X
     else:
         X = task.X if task.is_first else encoded(model, task.X)
-    X, order, test = set_out(
-        model, X, task, rng, holds_out=holds_out, drawn=drawn, is_learned=common is not None
-    )
+    alike = None if common is None else common[1]
+    X, order, test = set_out(model, X, task, rng, holds_out=holds_out, drawn=drawn, like=alike)
     if common is not None:
         problem = replace(common[1], order=order, rng=rng, calls=calls)
     else:
@@ -171,15 +171,19 @@ def set_out(
     *,
     holds_out: bool,
     drawn: Callable[[Array], Array] | None,
-    is_learned: bool,
+    like: Problem | None,
 ) -> tuple[Any, Array, Array | None]:
     """Draw initial weights and the rows that are held out; learn from the others what X becomes.
 
     Returns X as the network takes it, the rows to train on, and those held out or None.
-    `drawn`: picks among the rows to train on. `is_learned`: X is as the network takes it already.
+    `drawn`: picks among the rows to train on. `like`: the problem of another estimator with equal
+    parameters, whose X, as the network takes it, this is.
     """
     targets, is_first = task.targets, task.is_first
-    hidden = options.hidden_sizes(model.hidden_layer_sizes)
+    if like is not None:
+        hidden = like.network.sizes[1:-1]
+    else:
+        hidden = tuple(options.hidden_sizes(model.hidden_layer_sizes))
     # scikit-learn draws weights first; but those of encoded columns are counted only later.
     counts_later = is_first and model.encode_columns
     if is_first and not counts_later:
@@ -189,22 +193,28 @@ def set_out(
         order, test = split(model, targets, rng)
     if drawn is not None:
         order = drawn(order)
-    if is_first and not is_learned:
+    if is_first and like is None:
         X = learned(model, X, targets, order, task.sample_weight)
     if counts_later:
         begin(model, (X.shape[1], *hidden, targets.n_outputs), rng)
-    sizes, form = (X.shape[1], *hidden, targets.n_outputs), model._form()
+    if like is None or not is_first:  # fresh weights are of the form of those that it is like
+        require_form(model, (X.shape[1], *hidden, targets.n_outputs))
+    return X, order, test
+
+
+def require_form(model: BaseMLP, sizes: tuple[int, ...]) -> None:
+    """Raise OptionError or ShapeError unless the weights go with the parameters and these sizes."""
+    form = model._form()
     if form.sizes != sizes:
         raise ShapeError(
             f"the weights are for the sizes {form.sizes}, the parameters and data ask for "
             f"{sizes}; fit with warm_start=False to begin again"
         )
-    for activation, units in zip(form.activations, hidden, strict=True):
+    for activation, units in zip(form.activations, sizes[1:-1], strict=True):
         if callable(activation):
             require_rows_apart(activation, units)
     if model.loss not in GO_ON:
         require_output(model.loss, model.out_activation_, model._output_activation())
-    return X, order, test
 
 
 def begin(model: BaseMLP, sizes: tuple[int, ...], rng: np.random.RandomState) -> None:
@@ -222,8 +232,7 @@ def begin(model: BaseMLP, sizes: tuple[int, ...], rng: np.random.RandomState) ->
         ) from error
     model._best_weights = None
     for name in HISTORY:
-        if hasattr(model, name):
-            delattr(model, name)
+        model.__dict__.pop(name, None)
 
 
 def network_to_train(model: BaseMLP) -> Network:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,13 +125,16 @@ def train(model: BaseMLP, problem: Problem, ready: Ready) -> bool:
     return run.is_interrupted
 
 
-def take_up(model: BaseMLP, *, is_partial: bool) -> bool:
-    """Give the model a fresh optimizer, if it needs one; whether it goes on with the last."""
+def take_up(model: BaseMLP, *, is_partial: bool, like: BaseMLP | None = None) -> bool:
+    """Give the model a fresh optimizer, if it needs one; whether it goes on with the last.
+
+    `like`: a model of equal parameters that has just been given one.
+    """
     if not is_stochastic(model.solver):
         return False
     goes_on = is_partial and hasattr(model, "_optimizer")
     if not goes_on:
-        model._optimizer = start(model)
+        model._optimizer = start(model) if like is None else replace(like._optimizer)
     return goes_on
 
 

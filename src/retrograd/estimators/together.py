@@ -12,19 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.arrays import Array, rows_at_once
+from retrograd.arrays import Array, is_finite, rows_at_once
 from retrograd.engines.base import Session
 from retrograd.engines.batches import Batches
 from retrograd.errors import DivergenceError, FitDivergenceError
 from retrograd.estimators.course import Copy, Course, OneState, first_states
-from retrograd.estimators.descent import (
-    DIVERGED,
-    INFINITE_LOSS,
-    batch_size_of,
-    batch_sizes,
-    draw,
-    losses_of,
-)
+from retrograd.estimators.descent import DIVERGED, INFINITE_LOSS
+from retrograd.estimators.epochs import batch_size_of, batch_sizes, draw, losses_of
 from retrograd.estimators.starts import is_judged_first, penalties
 from retrograd.graph.step import Step
 from retrograd.optim.base import Optimizer, rates
@@ -60,8 +54,8 @@ class Together:
         self._active = list(range(len(courses)))
         self._rates: tuple[list[Optimizer], int, Numbers] = [], 0, {}
         self.scores: dict[int, tuple[Array, Array]] = {}
-        engine, states = courses[0].model._place().find(), first_states(courses)
-        self._session: Session = engine.open(steps, states, data.named(), copies=len(courses))
+        self.engine, states = courses[0].model._place().find(), first_states(courses)
+        self._session: Session = self.engine.open(steps, states, data.named(), copies=len(courses))
         # After the last epochs and before them; the arrays of the last, each copied once.
         self._now, self._before = self._session.snapshot(), self._session.snapshot()
         self._apart: dict[str, Array] = {}
@@ -93,7 +87,7 @@ class Together:
         for m, course in enumerate(self.courses):
             if not course.is_partial:
                 course.notes.require_judged()
-            if course.notes.held is None and not np.isfinite(course.J).all():
+            if course.notes.held is None and not is_finite(course.J):
                 raise FitDivergenceError(
                     f"{INFINITE_LOSS} It is so for member {m} at epoch {course.model.n_iter_}.",
                     epoch=course.model.n_iter_,
@@ -129,7 +123,7 @@ class Together:
             batch_size=self._size,
             pass_rows=None if n_epochs == 1 else self._n_rows,
             stop=interrupted,
-            only=active,
+            only=None if n_active == len(self.courses) else active,
         )["J"]
         self._before, self._now = self._now, self._session.snapshot(into=self._before)
         self._apart = {}
@@ -144,11 +138,12 @@ class Together:
         if not is_whole:
             return True
         self._score()
-        losses = np.reshape(losses_of(J.ravel(), self._sizes), (n_active, n_epochs))
-        self._tell(losses)
+        found = losses_of(J.ravel(), self._sizes)
+        self._tell(found)
+        losses = [found[i : i + n_epochs] for i in range(0, len(found), n_epochs)]
         for m, own, of_member in zip(active, J[:, -len(self._sizes) :], losses, strict=True):
             self.courses[m].n_steps += J.shape[1]
-            self.courses[m].end(own, of_member.tolist(), has_diverged=m in broken)
+            self.courses[m].end(own, of_member, has_diverged=m in broken)
         over = [m for m in active if m not in broken and self.courses[m].is_over()]
         self._stand(over)
         for m in broken:  # its best weights are kept; the others go on
@@ -164,15 +159,14 @@ class Together:
         known, of_length, found = self._rates
         is_as_before = len(known) == len(optimizers) and all(map(operator.is_, optimizers, known))
         if not is_as_before or of_length != n_batches:
-            own = [one.numbers() for one in optimizers]
-            is_moving = any(callable(rate) for numbers in own for rate in numbers.values())
-            each: list[Numbers] = [
-                {
-                    **{k: rates(rate, course.n_steps, n_batches) for k, rate in numbers.items()},
-                    **course.key,
-                }
-                for numbers, course in zip(own, courses, strict=True)
-            ]
+            distinct = {id(one): one for one in optimizers}  # fresh ones are one and the same
+            own = {one: optimizer.numbers() for one, optimizer in distinct.items()}
+            is_moving = any(callable(rate) for numbers in own.values() for rate in numbers.values())
+            each: list[Numbers] = []
+            for course in courses:
+                numbers = own[id(course.optimizer)].items()
+                now = {k: rates(rate, course.n_steps, n_batches) for k, rate in numbers}
+                each.append({**now, **course.key})
             found = {k: _joined([one[k] for one in each], n_batches) for k in each[0]}
             self._rates = ([] if is_moving else optimizers), n_batches, found
         weights = np.tile(self._sizes, n_batches // len(self._sizes))
@@ -197,10 +191,10 @@ class Together:
             both = zip(found["loss"], found["output"], strict=True)
             self.scores = dict(zip(self._active, both, strict=True))
 
-    def _tell(self, losses: Array) -> None:
+    def _tell(self, losses: list[float]) -> None:
         if self._say is not None:
             n, epoch = len(self.courses), self.courses[self._active[0]].model.n_iter_ + 1
-            figures = f"Iteration {epoch}, mean loss = {losses.mean():.8f}"
+            figures = f"Iteration {epoch}, mean loss = {np.mean(losses):.8f}"
             self._say(f"{figures}, {len(self._active)} of {n} members")
 
     def state_of(self, m: int) -> OneState:

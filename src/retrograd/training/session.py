@@ -38,6 +38,7 @@ class TrainingSession:
     `seed`: of the random layers, below 2**53. `frozen`: parameters that stay as they are.
     `names`: of all parameters; `trained`: of those that follow the gradient.
     `rows`: those that it runs over; `weighing`: how much each of them counts.
+    `runs_on`: the engine that opened it.
     `optimizer` may be replaced between epochs by one that differs in its numbers only.
     """
 
@@ -56,7 +57,7 @@ class TrainingSession:
         seed: int = 0,
         frozen: frozenset[str] = frozenset(),
     ) -> None:
-        opened_on = find_engine(engine)
+        self.runs_on = find_engine(engine)
         network.parameters.cast(rows.X.dtype)
         for name, value in network.parameters.items():
             require_finite(value, f"parameter {name}")
@@ -107,7 +108,7 @@ class TrainingSession:
                     self._copies[facts.copy_of].append(slot)
         state = {**state, **seen}
         self._variables = tuple(state)
-        self.engine: Session = opened_on.open(steps, state, rows.named())
+        self.engine: Session = self.runs_on.open(steps, state, rows.named())
 
     def feed(self, rows: Rows) -> None:
         """Take rows of the same form in place of those before."""

@@ -46,9 +46,10 @@ def available() -> int:
                 f"(or unset, for all processors), got {named!r}"
             )
         return int(named)
-    processors = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         processors = len(os.sched_getaffinity(0))
+    else:
+        processors = os.cpu_count() or 1  # on Linux it reads a file
     # A process of a pool has loaded the module; others need not.
     pools = sys.modules.get("multiprocessing.process")
     if pools is None or pools.parent_process() is None:
