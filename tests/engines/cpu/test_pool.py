@@ -56,6 +56,25 @@ def test_jobs_run_at_the_same_time_and_all_are_done_at_the_end(code, n_threads):
         assert (cells == turn).all()
 
 
+def test_a_task_that_goes_on_with_an_earlier_one_waits_until_it_is_done(code):
+    cells = np.zeros(4, np.int64)
+    held, key, other, last = (address(cells[i : i + 1]) for i in range(4))
+    tasks = [(held, key), (other, other), (last, last)]  # the first waits for the key
+    for later in (None, 2):
+        cells[:] = 0
+        caller = threading.Thread(
+            target=run_parallel,
+            args=(code, [tasks] * 2),
+            kwargs={"is_shared": True, "later": later},
+        )
+        caller.start()
+        time.sleep(0.05)
+        assert cells.tolist() == [1, 0, 1, int(later is None)]
+        cells[1] = 1
+        caller.join()
+        assert cells.tolist() == [1, 1, 1, 1]
+
+
 def test_threads_that_fell_asleep_are_woken(code):
     cells = np.zeros(2, np.int64)
     for turn in range(1, 6):

@@ -283,6 +283,32 @@ def test_copies_give_the_bits_of_sessions_of_their_own(n_threads, order, rate, a
         require_equal({name: value[m] for name, value in found.items()}, expected)
 
 
+@pytest.mark.parametrize("only", [None, [0, 2], [1]])
+def test_copies_whose_batches_are_shared_out_in_pieces_give_the_same_bits(
+    only, always_threaded, monkeypatch
+):
+    monkeypatch.setattr(calls, "OF_PIECE", 1)
+    orders = np.stack([rng.permutation(N)[:90] for _ in range(M)])
+    rate = rng.uniform(0.1, 0.2, (M, 23))
+    pieces, shared = [], calls.run_parallel
+
+    def counted(code, jobs, *, is_shared=False, later=None):
+        pieces.append(len(jobs[0]) / (later or 1))
+        shared(code, jobs, is_shared=is_shared, later=later)
+
+    monkeypatch.setattr(calls, "run_parallel", counted)
+    found = []
+    for n_threads in (1, 2, 3):
+        session = CpuEngine(n_threads=n_threads).open(TRAIN, MANY, DATA, copies=M)
+        at = slice(None) if only is None else only
+        run = session.run("train", orders[at], {"rate": rate[at]}, batch_size=4, only=only)
+        found.append({**run, **session.snapshot()})
+    for each in found[1:]:
+        require_equal(each, found[0])
+    if only != [1]:
+        assert max(pieces) == calls.PIECES
+
+
 def test_copies_without_a_state_variable_say_which():
     without = {name: value for name, value in MANY.items() if name != "t"}
     with pytest.raises(GraphError, match="state t has no value"):

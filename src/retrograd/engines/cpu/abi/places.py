@@ -7,9 +7,12 @@ PASS, BATCH, FIRST, LAST, THREAD, THREADS = range(6)
 STRIDES = 6
 
 # Places in a control block: the state has a cache line to itself.
-STATE, JOB, LOCK, ACQUIRE, RELEASE = 0, 16, 20, 21, 22
+STATE, JOB, LOCK, ACQUIRE, RELEASE = 0, 16, 22, 23, 24
 CONTROL = 32
-WORKERS, FIRST_WORKER = 4, 5  # of a call, after its own job: how many workers, their control blocks
+# Of a job: the function of its tasks, their number, their pairs of pointers; where the number of
+# the next is, and which are done; how many places later the task comes that goes on with one.
+FUNCTION, TASKS, PAIRS, NEXT, DONE, LATER = range(6)
+WORKERS, FIRST_WORKER = 6, 7  # of a call, after its own job: how many workers, their control blocks
 
 # Gates that pick by an index of the data: an error's code says which, and the size of the axis.
 PICKING = ("take", "scatter_add")

@@ -3,7 +3,8 @@
 A worker thread has a control block, `CONTROL` integers: its state, its job, and a lock of Python's
 to park on. It never goes back to Python between two jobs, nor needs the interpreter's lock. A job
 is a function, the number of its tasks, pairs of pointers to call it with, and where to find the
-number of the next task: threads that share this counter share the tasks.
+number of the next task: threads that share this counter share the tasks. They are taken in order;
+one that goes on with an earlier one, so many places before it, waits until that is done.
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ from llvmlite import ir
 
 from retrograd.engines.cpu.abi.places import (
     ACQUIRE,
+    DONE,
     FIRST_WORKER,
+    FUNCTION,
     JOB,
+    LATER,
     LOCK,
+    NEXT,
+    PAIRS,
     RELEASE,
     STATE,
+    TASKS,
     WORKERS,
 )
 from retrograd.engines.cpu.code.barrier import wait_for
@@ -45,7 +52,7 @@ _RELEASE = ir.FunctionType(ir.VoidType(), [POINTER])
 def emit_pool(target: Target) -> ir.Module:
     """`work(control, _)`, which never returns, and `dispatch(call, _)`, back when all are done."""
     module = ir.Module(name="pool", context=ir.Context())
-    run = _run(module)
+    run = _run(module, target)
     _work(module, run, target)
     _dispatch(module, run, target)
     return module
@@ -56,13 +63,13 @@ def _function(module: ir.Module, name: str) -> tuple[ir.IRBuilder, Any, ir.Funct
     return ir.IRBuilder(function.append_basic_block()), function.args[0], function
 
 
-def _run(module: ir.Module) -> ir.Function:
+def _run(module: ir.Module, target: Target) -> ir.Function:
     """Run a job: take the next task until there is none."""
     builder, job, function = _function(module, "run")
     function.linkage = "internal"
-    task = pointer_in(builder, job, 0, _TASK)
-    number = builder.load(word(builder, job, 1), typ=I64)
-    pairs, counter = pointer_in(builder, job, 2), pointer_in(builder, job, 3)
+    task = pointer_in(builder, job, FUNCTION, _TASK)
+    number, later = (builder.load(word(builder, job, i), typ=I64) for i in (TASKS, LATER))
+    pairs, counter, done_tasks = (pointer_in(builder, job, i) for i in (PAIRS, NEXT, DONE))
     take, work, done = (function.append_basic_block(name) for name in ("take", "work", "done"))
     builder.branch(take)
     builder.position_at_end(take)
@@ -71,7 +78,12 @@ def _run(module: ir.Module) -> ir.Function:
     builder.position_at_end(work)
     here = builder.mul(turn, as_value(2))
     pair = [pointer_in(builder, pairs, builder.add(here, as_value(i))) for i in range(2)]
+    before = builder.sub(turn, later)
+    with builder.if_then(builder.icmp_signed(">=", before, as_value(0))):
+        flag = word(builder, done_tasks, before)
+        wait_for(builder, flag, lambda now: builder.icmp_signed("!=", now, as_value(0)), target)
     builder.call(task, pair)
+    builder.atomic_rmw("xchg", word(builder, done_tasks, turn), as_value(1), "release")
     builder.branch(take)
     builder.position_at_end(done)
     builder.ret_void()

@@ -74,6 +74,7 @@ class Arguments:
         self._by_figure = by_column(self._figures)
         self._by_figure[THREADS] = 1
         self._threads = self._figures[:0]  # of the threads that share a copy
+        self._pieces = self._figures[None, :0]  # of the later pieces of each copy
         # The addresses that the code is called with, for each copy; those of the copies that run.
         self._pairs = self._running = np.empty((copies, 2), np.int64)
         for place, table in enumerate((self._pointers, self._figures)):
@@ -134,10 +135,21 @@ class Arguments:
             self._by_figure[place] = array.strides[0]
             self._pointers[:, cell] = address(array)
 
-    def job(self, first: int, last: int) -> Array:
-        """What the code is called with for a range of batches, copy by copy: (running, 2)."""
-        self._by_figure[FIRST], self._by_figure[LAST] = first, last
-        return self._running
+    def job(self, first: int, last: int, n_pieces: int = 1) -> Array:
+        """What the code is called with for a range of batches: (n_pieces * running, 2).
+
+        The first piece of each copy that runs, then the second of each, and so on.
+        """
+        bounds = [first + (last - first) * i // n_pieces for i in range(n_pieces + 1)]
+        self._pieces = np.tile(self._figures, (n_pieces - 1, 1, 1))
+        found = [self._running]
+        self._by_figure[FIRST], self._by_figure[LAST] = bounds[:2]
+        for figures, begin, end in zip(self._pieces, bounds[1:-1], bounds[2:], strict=True):
+            figures[:, FIRST], figures[:, LAST] = begin, end
+            later = self._running.copy()
+            later[:, 1] += address(figures) - address(self._figures)
+            found.append(later)
+        return np.concatenate(found) if n_pieces > 1 else self._running
 
     def parts(self, first: int, last: int, n_threads: int) -> list[tuple[int, int]]:
         """The same for each of the threads that share the one copy that runs."""

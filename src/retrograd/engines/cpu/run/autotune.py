@@ -24,11 +24,12 @@ class Autotuner:
     then the number of threads that is not used is tried, as often as costs next to nothing. The
     numbers that come out do not depend on it. It may be used from several Python threads at once.
 
-    `flops`: of a batch.
+    `flops`: of a batch. `worth`: seconds of one from which on several threads are tried.
     """
 
-    def __init__(self, n_threads: int, flops: float) -> None:
+    def __init__(self, n_threads: int, flops: float, worth: float | None = None) -> None:
         self._n_threads = n_threads
+        self._worth = WORTH if worth is None else worth
         guess = flops / SPEED
         self._is_sure = guess > SURE
         # The last few measurements by number of threads: a machine may become slower or faster.
@@ -105,7 +106,7 @@ class Autotuner:
         fastest = min((1, self._n_threads), key=lambda n: self._best(n) or math.inf)
         other = self._other(fastest)
         mine, rival = self._best(fastest), self._best(other)
-        is_light = fastest == 1 and mine < WORTH
+        is_light = fastest == 1 and mine < self._worth
         is_next = fastest == 1 and not rival
         if is_light or (
             not is_next and self._work < max(self._interval, FIRST) * max(TRIAL, rival or mine)

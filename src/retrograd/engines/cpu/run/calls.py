@@ -11,6 +11,9 @@ from retrograd.engines.cpu.run.autotune import SLICE, Autotuner
 from retrograd.engines.cpu.run.executable import Executable
 from retrograd.engines.cpu.run.pool import run_parallel
 
+PIECES = 4  # of a copy's batches: threads that are not equally fast share few copies evenly, too
+OF_PIECE = 16  # batches that a piece has at least
+
 
 def run_batches(
     executable: Executable,
@@ -64,8 +67,10 @@ def _call(
     """A native call for a range of batches: each thread runs its part of them, or its copies."""
     code = executable.code
     if arguments.n_running > 1:
-        every = arguments.job(first, last)
-        run_parallel(code, [every] * min(n_threads, len(every)), is_shared=True)
+        n_threads = min(n_threads, arguments.n_running)
+        n_pieces = 1 if n_threads == 1 else min(PIECES, max(1, (last - first) // OF_PIECE))
+        every = arguments.job(first, last, n_pieces)
+        run_parallel(code, [every] * n_threads, is_shared=True, later=arguments.n_running)
         return
     parts = arguments.parts(first, last, n_threads)
     if n_threads == 1:

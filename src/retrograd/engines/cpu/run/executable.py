@@ -58,7 +58,8 @@ class Executable:
 
 def _autotuner(program: Program, n_threads: int, size: int, n_copies: int) -> Autotuner:
     results = (*program.outputs.values(), *program.updates.values())
-    return Autotuner(n_threads, n_copies * flops(results, n_rows=size))
+    worth = None if n_copies == 1 else 0.0  # copies need not wait for each other in a batch
+    return Autotuner(n_threads, n_copies * flops(results, n_rows=size), worth)
 
 
 def executable_of(structure: Structure, target: Target, *, is_direct: bool = False) -> Executable:

@@ -58,21 +58,26 @@ def available() -> int:
     return min(max(int(given), 1), processors) if given.isdigit() else 1
 
 
-def run_parallel(code: Code, jobs: Sequence[Job], *, is_shared: bool = False) -> None:
+def run_parallel(
+    code: Code, jobs: Sequence[Job], *, is_shared: bool = False, later: int | None = None
+) -> None:
     """Run the jobs at the same time, the first on this thread; return when all are done.
 
     A single native call hands out all: Ctrl-C, which arrives between two of Python's steps, finds
     none of them half started. `is_shared`: the jobs have equal tasks; each is done by whoever is
-    free.
+    free. `later`: each task goes on with the one so many places before it.
     """
     workers: list[_Worker] = []
     try:
         while len(workers) < len(jobs) - 1:
             workers.append(_idle_worker())
         pairs = [np.array(job, np.int64) for job in jobs]
-        counters = [allocate(LINE, np.dtype(np.int64)) for _ in ([jobs[0]] if is_shared else jobs)]
+        own = [len(mine) for mine in (pairs[:1] if is_shared else pairs)]
+        counters = [allocate(LINE, np.dtype(np.int64)) for _ in own]
+        done = [allocate(n, np.dtype(np.int64)) for n in own]
+        places = [(address(a), address(b)) for a, b in zip(counters, done, strict=True)]
         words = [
-            (code.address, len(mine), address(mine), address(counters[t % len(counters)]))
+            (code.address, n := len(mine), address(mine), *places[t % len(places)], later or n)
             for t, mine in enumerate(pairs)
         ]
         for worker, job in zip(workers, words[1:], strict=True):
