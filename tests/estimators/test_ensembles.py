@@ -154,6 +154,18 @@ def test_a_rate_assigned_to_a_member_is_its_alone(tasks):
         require_same(member, single.partial_fit(task.X, task.y))
 
 
+def test_a_member_that_has_no_optimizer_yet_gets_a_fresh_one_not_the_state_of_the_first(tasks):
+    task = tasks["one output"]
+    model = ensemble(task, solver="lbfgs").fit(task.X, task.y).set_params(solver="adam")
+    lead, *others = model.estimators_
+    lead.set_params(solver="adam").partial_fit(task.X, task.y).partial_fit(task.X, task.y)
+    singles = [lead, *(one.set_params(solver="adam") for one in others)]
+    singles = [pickle.loads(pickle.dumps(one)) for one in singles]
+    model.partial_fit(task.X, task.y)
+    for member, single in zip(model.estimators_, singles, strict=True):
+        require_same(member, single.partial_fit(task.X, task.y))
+
+
 @pytest.mark.parametrize("members", ["independent", "shared"])
 def test_orders_are_given_back_without_the_garbage_collector(tasks, members, monkeypatch):
     drawn = []

@@ -82,7 +82,7 @@ class Course(Run):
     """The course of one member: its orders, figures, rate and best weights.
 
     - `problem`: what its fit is about. `parameters`: those that it begins with, by name.
-    - `like`: the course of another member, which has just come to be.
+    - `like`: the course of another member: a fresh optimizer is the same as its, if it is fresh.
     - `key`: the numbers of its random layers. `n_steps`: how many it has made.
     """
 
@@ -96,6 +96,8 @@ class Course(Run):
         like: Course | None = None,
     ) -> None:
         self.model, self.problem, self.parameters = model, problem, parameters
+        if like is not None and like.model._optimizer.state:
+            like = None  # it goes on from calls that were its alone, or fewer members had
         other = None if like is None else like.model
         self.goes_on = take_up(model, is_partial=problem.is_partial, like=other)
         self._like = None if self.goes_on else like  # they have the same optimizer

@@ -284,6 +284,23 @@ def test_narrow_products_whose_sums_are_made_in_parts_have_the_same_bits_whereve
         require_close(first[name], X @ w, length=k, what=name)
 
 
+@poisoned
+@each_dtype
+def test_sums_in_parts_that_underflow_have_the_same_sign_of_zero_in_batches_of_every_size(
+    target, dtype
+):
+    k, n = 40, 9
+    tiny = np.sqrt(np.finfo(dtype).tiny) / 4.0
+    X, W = np.full((35, k), -tiny, dtype), np.full((k, n), tiny, dtype)
+    x, w = rg.variable("x", shape=(rg.rows, k), dtype=dtype), rg.variable("w", W)
+    step = Step({"x": x}, {"w": w}, {"y": x @ w})
+    signs = []
+    for size in (35, 8, 3, 1):
+        session = CpuEngine(target, 1).open({"step": step}, {"w": W}, {"x": X})
+        signs.append(np.signbit(session.run("step", np.arange(35), batch_size=size)["y"]))
+    assert all((sign == signs[0]).all() for sign in signs)
+
+
 @each_dtype
 def test_a_compiled_function_computes_a_row_alike_whatever_follows_it(target, dtype):
     step, state, data = forward(dtype)

@@ -79,7 +79,8 @@ class Sums:
             return [self.v.add(total, x) for total, x in zip(totals, part, strict=True)]
 
         if n * PARTS > self.most:
-            with loop(body.builder, 0, PARTS, 1, [*zeros, a.pointer, b.pointer]) as turn:
+            empty = [self.v.const(-0.0)] * n  # -0 + p0 is p0, where 0 + p0 would lose the sign of 0
+            with loop(body.builder, 0, PARTS, 1, [*empty, a.pointer, b.pointer]) as turn:
                 start = body.integers.mul(turn.i, each)
                 stop = body.integers.min(body.integers.add(start, each), k)
                 *part, of_a, of_b = line.added(start, stop, [*zeros, *turn.values[n:]])
