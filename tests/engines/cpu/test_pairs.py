@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import retrograd as rg
 from retrograd.engines.cpu.abi.scratch import is_in_pairs
 from retrograd.engines.cpu.engine import CpuEngine
+from retrograd.engines.cpu.machine.host import made_for
 from retrograd.engines.cpu.machine.target import TARGETS
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.graph.step import Step
@@ -87,6 +90,11 @@ def test_pairs_are_made_where_both_operands_are_rounded_and_the_processor_takes_
     for made in (x @ w, rg.round_bfloat16(x) @ w, x @ rg.round_bfloat16(w)):
         step = Step({"x": x}, {"w": w}, {"y": made})
         assert not any(is_in_pairs(one, TARGETS["avx512bf16"]) for one in products(step))
+
+
+def test_code_with_pairs_is_kept_apart_from_code_without():
+    able = replace(TARGETS["avx512bf16"], tile=(4, 3))  # so that no machine is taken for it
+    assert made_for(able) != made_for(replace(able, multiplies_pairs=False))
 
 
 def product(kind):

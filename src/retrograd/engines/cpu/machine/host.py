@@ -53,7 +53,8 @@ def made_for(target: Target) -> str:
     """All that code for a target depends on besides the program and its generator, as text."""
     machine = machine_of(target)
     facts = (target.name, machine.triple, machine.cpu, machine.features)
-    return " ".join(map(str, (*facts, target.bytes, target.has_fma, target.tile)))
+    own = target.bytes, target.has_fma, target.tile, target.multiplies_pairs
+    return " ".join(map(str, (*facts, *own)))
 
 
 @cache

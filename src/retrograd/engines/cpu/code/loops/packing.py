@@ -2,7 +2,8 @@
 
 B is copied a few columns of blocks at a time: each is a panel of its own, row after row. A, which
 lies column by column, is copied once, block of rows after block of rows. Far-apart lines would fall
-into few sets of the first cache and touch a page each; copied together they stream.
+into few sets of the first cache and touch a page each; copied together they stream. Of bfloat16
+numbers both are copied in pairs, wherever they lie.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from retrograd.engines.cpu.code.values.body import Body
 
 GROUP = 8  # blocks of rows that are copied at once
 
-Lines = AbstractContextManager[tuple[Int, list[Int]]]
+LineLoop = AbstractContextManager[tuple[Int, list[Int]]]
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Packing:
     def _at(self, pointer: Any, place: Int) -> Any:
         return self.body.gep(pointer, self.v.scalar, place)
 
-    def _lines(self) -> list[Lines]:
+    def _lines(self) -> list[LineLoop]:
         """Loops over the lines of a copy: the number of each, and of those that it is made of."""
         return [self._line(0, self.k, 1)]
 
@@ -182,7 +183,7 @@ class PairPacking(Packing):
         before = integers.mul(integers.sub(i, self.first), down)
         return Matrix(self._at(self._of_a, before), down, 1, True)
 
-    def _lines(self) -> list[Lines]:
+    def _lines(self) -> list[LineLoop]:
         whole = self.body.integers.div(self.k, 2)
         return [self._line(0, whole, 2), self._line(whole, self.depth, 1)]
 

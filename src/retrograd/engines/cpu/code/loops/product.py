@@ -7,7 +7,7 @@ are contiguous along k, lanes lie along k and are added up in the end.
 Most products take a few columns of B at a time, which stay at hand while all rows of A pass. In the
 gradient of weights A lies column by column, and an update follows that reads and writes arrays as
 large as the result. So there rows come first, for memory to be walked through in its order, and
-both operands are copied (see `packing`).
+both operands are copied (see `packing`). So they are where bfloat16 numbers go in pairs.
 """
 
 from __future__ import annotations
