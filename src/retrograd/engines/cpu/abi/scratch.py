@@ -38,8 +38,8 @@ def is_packed(kernel: Kernel, target: Target) -> bool:
 
 def is_in_pairs(kernel: Kernel, target: Target) -> bool:
     """Whether both are, in pairs of bfloat16: numbers of no more digits, for one instruction."""
-    heavy = kernel.heavy
-    if heavy is None or heavy.gate.name != "matmul" or heavy.ndim != 2:
+    heavy = _matrix_product(kernel)
+    if heavy is None:
         return False
     (m, n), k = heavy.shape, heavy.inputs[0].shape[1]
     is_turned = operand(heavy, 0) is not heavy.inputs[0]
@@ -51,6 +51,13 @@ def is_in_pairs(kernel: Kernel, target: Target) -> bool:
         and 1 not in (m, n, k)
         and all(_is_rounded(x) for x in heavy.inputs)
     )
+
+
+def _matrix_product(kernel: Kernel) -> Node | None:
+    """The product that a kernel is about, if it is one of two matrices."""
+    heavy = kernel.heavy
+    is_one = heavy is not None and heavy.gate.name == "matmul" and heavy.ndim == 2
+    return heavy if is_one else None
 
 
 def _is_rounded(x: Node) -> bool:
@@ -65,8 +72,8 @@ def is_gradient(kernel: Kernel, target: Target) -> bool:
 
     Its A lies column by column, and both are read again for each block of the result.
     """
-    heavy = kernel.heavy
-    if heavy is None or heavy.gate.name != "matmul" or heavy.ndim != 2:
+    heavy = _matrix_product(kernel)
+    if heavy is None:
         return False
     m, n = heavy.shape
     k = _some(heavy.inputs[0].shape[1])
@@ -85,8 +92,8 @@ def is_gradient(kernel: Kernel, target: Target) -> bool:
 
 def _has_large_b(kernel: Kernel, target: Target) -> bool:
     """Whether only B is: weights so large that their rows lie on more pages than are at hand."""
-    heavy = kernel.heavy
-    if heavy is None or heavy.gate.name != "matmul" or heavy.ndim != 2:
+    heavy = _matrix_product(kernel)
+    if heavy is None:
         return False
     k, n = heavy.inputs[1].shape
     return (

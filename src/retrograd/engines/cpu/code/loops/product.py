@@ -67,8 +67,10 @@ def run_product(body: Body, kernel: Kernel, part: Part, target: Target, scratch:
         is_paired = is_in_pairs(kernel, target) and body.n > 1
         most, ahead = math.prod(target.tile), not is_swapped
         sums = Sums(body, kernel, tile.v, most, is_paired=is_paired, reads_ahead=ahead)
-        shape = target.tile
-        if sums.is_in_parts(sizes.k):
+        shape, turns = target.tile, sizes.k
+        if is_paired and isinstance(turns, int):
+            turns = -(-turns // 2)
+        if sums.is_in_parts(turns):
             shape = max(1, shape[0] // 2), shape[1]
         product = Product(body, tile, sums, shape, scratch)
         if is_swapped:
