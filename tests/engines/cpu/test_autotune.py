@@ -65,13 +65,14 @@ def test_one_thread_runs_all_batches_in_one_call_unless_it_may_be_stopped():
     assert Autotuner(1, MANY).next(1000, is_stoppable=True)[0] < 1000
 
 
-def test_calls_in_which_threads_wake_are_not_what_is_judged():
+@pytest.mark.parametrize(("asleep", "late"), [(0.001, 400e-6), (0.005, 180e-6)])
+def test_calls_in_which_threads_wake_are_not_what_is_judged(asleep, late):
     tuner, awake, taken = Autotuner(2, flops=0.0), 0.0, []
     for _ in range(2000):
         n_batches, n_threads = tuner.next(8, is_stoppable=False)
         seconds = n_batches * (40e-6 if n_threads == 1 else 25e-6)
-        if n_threads == 2 and awake < 0.001:
-            seconds += 400e-6  # they wake, and find caches cold
+        if n_threads == 2 and awake < asleep:
+            seconds += late  # they wake, and find caches cold
         awake = awake + seconds if n_threads == 2 else 0.0
         tuner.note(n_threads, n_batches, seconds)
         taken.append(n_threads)

@@ -35,7 +35,8 @@ class Autotuner:
         # The last few measurements by number of threads: a machine may become slower or faster.
         self._seconds: dict[int, tuple[float, ...]] = {1: (), n_threads: ()}
         self._trial: int | None = n_threads if self._is_sure else 1  # which is tried now
-        self._waking = WAKING  # seconds of several threads until it is judged
+        self._waking = WAKING  # seconds of several threads until it is judged,
+        self._tried = 0.0  # and of what it is judged by
         self._interval = 0  # calls of a trial's length before the next
         self._work = 0.0  # seconds since the last began
         self._settled, self._left = 1, 0.0  # what was chosen, and for how many more seconds
@@ -79,6 +80,8 @@ class Autotuner:
         most = SEEN if seconds > TRIAL else MANY
         self._seconds[n_threads] = (*self._seconds[n_threads], seconds / n_batches)[-most:]
         self._work += seconds
+        if n_threads == self._trial:
+            self._tried += seconds
         self._left -= seconds
 
     def _best(self, n_threads: int) -> float:
@@ -87,10 +90,12 @@ class Autotuner:
 
     def _is_judged(self, n_threads: int) -> bool:
         """Whether enough was measured with so many threads to judge by."""
-        n_calls, mine = len(self._seconds[n_threads]), self._best(n_threads)
+        n_calls, mine, tried = len(self._seconds[n_threads]), self._best(n_threads), self._tried
         rival = self._best(self._other(n_threads))
-        is_clear = n_calls > 0 and 0.0 < CLEAR * rival < mine
-        return n_calls >= SEEN or is_clear or n_calls * mine > SEEN * TRIAL
+        is_clear = n_calls > 0 and 0.0 < CLEAR * rival < mine and tried >= TRIAL / SEEN
+        # Several threads come to their pace late: a few short calls tell nothing of them.
+        is_seen = n_calls >= SEEN and (n_threads == 1 or tried >= TRIAL)
+        return is_seen or is_clear or tried > SEEN * TRIAL
 
     def _other(self, n_threads: int) -> int:
         return self._n_threads if n_threads == 1 else 1
@@ -117,5 +122,5 @@ class Autotuner:
         most = MOST_IF_SURE if self._is_sure and other > 1 else MOST
         self._interval = min(max(2 * self._interval, FIRST), most)
         self._seconds[other], self._trial, self._work = (), other, 0.0
-        self._waking = WAKING
+        self._waking, self._tried = WAKING, 0.0
         return other
