@@ -119,17 +119,20 @@ def scratch_bytes(program: Program, target: Target, rows: Any, integers: Arithme
             assert kernel.heavy is not None
             heavy = kernel.heavy
             k, m = heavy.inputs[0].shape[1], heavy.shape[0]
-            if is_in_pairs(kernel, target) and isinstance(k, int):
-                k = 2 * padded_pairs(k, target.bytes // 4)
+            is_paired = is_in_pairs(kernel, target)
+            if is_paired and isinstance(k, int):
+                k = padded_pairs(k, target.bytes // 4)
             of_one = target.tile[1] * target.bytes
             if isinstance(m, int):
                 of_one += m * heavy.dtype.itemsize
-            if isinstance(k, Rows):
+            if isinstance(k, Rows) and is_paired:  # a pair more than half of them, where odd
+                fixed, a_row = max(fixed, PANELS + of_one), max(a_row, of_one // 2)
+            elif isinstance(k, Rows):
                 fixed, a_row = max(fixed, PANELS), max(a_row, of_one)
             else:
                 fixed = max(fixed, PANELS + k * of_one)
-                if is_in_pairs(kernel, target) and isinstance(m, Rows):
-                    a_row = max(a_row, k * heavy.dtype.itemsize // 2)
+                if is_paired and isinstance(m, Rows):
+                    a_row = max(a_row, k * heavy.dtype.itemsize)
     return integers.round_up(integers.add(fixed, integers.mul(rows, a_row)), LINE)
 
 

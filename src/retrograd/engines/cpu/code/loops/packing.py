@@ -112,7 +112,8 @@ class Packing:
         """Where the rows of A are copied to."""
         integers = self.body.integers
         of_panels = scratch.PANELS // self.v.dtype.itemsize
-        return self._at(self.scratch, integers.add(of_panels, integers.mul(self.k, self.widest)))
+        of_one = integers.mul(self.depth, self.widest)
+        return self._at(self.scratch, integers.add(of_panels, of_one))
 
     def _at(self, pointer: Any, place: Int) -> Any:
         return self.body.gep(pointer, self.v.scalar, place)
