@@ -52,6 +52,16 @@ def test_a_dense_layer_is_one_kernel():
     assert [node.gate.name for node in kernel.body] == ["matmul", "add", "tanh"]
 
 
+def test_the_loss_of_a_single_output_is_one_sum():
+    """Its sum over the outputs of a row is no sum."""
+    x, y = array("x", rg.rows, 1), array("y", rg.rows, 1)
+    of_rows = rg.sum(rg.square(x - y), 1)
+    J = rg.mean(0.5 * of_rows) + rg.mean(rg.max(x, 1))
+    program = plan(Step({"x": x, "y": y}, {}, {"J": J}))
+    assert [k.heavy.gate.name for k in program.kernels if k.heavy is not None] == ["sum"] * 2
+    assert all(node.shape == () for node in program.stored())
+
+
 @pytest.mark.parametrize("name", STEPS)
 def test_nothing_is_stored_that_nobody_reads(name):
     program = plan(STEPS[name]())

@@ -1,5 +1,7 @@
 """Lower a graph to the gates that kernels are made of: softmax becomes max, exp, sum, quotient.
 
+A reduction of axes with one entry is no reduction: the loss of a single output is one map.
+
 Law: `run(lower(g)) == run(g)` for every graph, up to rounding.
 """
 
@@ -76,6 +78,12 @@ def _matmul(node: Node, x: Node, w: Node) -> Node:
     return x * w if is_scaling else made
 
 
+def _reduction(node: Node, x: Node, *, axes: Axes, keepdims: bool) -> Node:
+    if all(x.shape[axis] == 1 for axis in axes):
+        return reshape(x, node.shape)
+    return node if (x,) == node.inputs else again(node, (x,))
+
+
 LOWERED: dict[str, Callable[..., Any]] = {
     "softmax": _softmax,
     "log_softmax": _log_softmax,
@@ -83,4 +91,6 @@ LOWERED: dict[str, Callable[..., Any]] = {
     "center": _center,
     "exp": _exp,
     "matmul": _matmul,
+    "sum": _reduction,
+    "max": _reduction,
 }

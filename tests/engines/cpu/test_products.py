@@ -301,6 +301,52 @@ def test_sums_in_parts_that_underflow_have_the_same_sign_of_zero_in_batches_of_e
     assert all((sign == signs[0]).all() for sign in signs)
 
 
+# Columns of which there are few: each would wait for its own sum.
+
+ROWS = 77
+
+
+@cache
+def gradients_of_one_output(m, dtype):
+    """The gradients of the weights and the bias of a single output with m inputs."""
+    x, d = (rg.variable(name, shape=(rg.rows, n), dtype=dtype) for name, n in (("x", m), ("d", 1)))
+    rng = np.random.default_rng(m)
+    data = {"x": rng.normal(size=(ROWS, m)).astype(dtype)}
+    data["d"] = rng.normal(size=(ROWS, 1)).astype(dtype)
+    outputs = {"dW": x.T @ d, "db": rg.sum(d, 0), "columns": rg.sum(x, 0)}
+    return Step({"x": x, "d": d}, {}, outputs), data
+
+
+@poisoned
+@each_dtype
+@pytest.mark.parametrize("m", [1, 2, 5, 15, 16, 17, 31, 33, 64, 100])
+def test_gradients_of_a_single_output_have_the_same_bits_on_any_number_of_threads(
+    target, dtype, m, always_threaded
+):
+    step, data = gradients_of_one_output(m, dtype)
+    for rows in (1, 2, 7, 8, 9, 16, 35, ROWS):
+        first = None
+        for n_threads in (1, 2, 3):
+            session = CpuEngine(target, n_threads).open({"step": step}, {}, data)
+            found = session.run("step", np.arange(rows))
+            first = first or found
+            require_equal(found, first)
+        x, d = (data[name][:rows] for name in "xd")
+        for name, expected in (("dW", x.T @ d), ("db", d.sum(0)), ("columns", x.sum(0))):
+            require_close(first[name], expected[None], length=rows, what=f"{name}, {rows} rows")
+
+
+@pytest.mark.parametrize("n", [5, 10, 16, 32, 48])
+def test_columns_are_added_up_in_parts(target, n):
+    """In a single sum of float32 each 1 would be lost: 2**24 + 1 is 2**24."""
+    X = np.ones((64, n), np.float32)
+    X[0] = 2.0**24
+    x, d = (rg.variable(s, shape=(rg.rows, k), dtype=np.float32) for s, k in (("x", n), ("d", 1)))
+    function = CpuEngine(target).function([rg.sum(x, 0), x.T @ d], [x, d])
+    for found in function([X, np.ones((64, 1), np.float32)]):
+        assert (found >= 2.0**24 + 24).all()
+
+
 @each_dtype
 def test_a_compiled_function_computes_a_row_alike_whatever_follows_it(target, dtype):
     step, state, data = forward(dtype)

@@ -32,7 +32,7 @@ from retrograd.engines.cpu.code.builder.integers import (
 from retrograd.engines.cpu.code.builder.processor import enter_mode, leave_mode
 from retrograd.engines.cpu.code.gather import gather
 from retrograd.engines.cpu.code.kernel import Call, emit_kernel
-from retrograd.engines.cpu.code.loops.axes import Part
+from retrograd.engines.cpu.code.loops.axes import UNIT, Part
 from retrograd.engines.cpu.code.sharing import Sharing
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.errors import GraphError
@@ -40,7 +40,6 @@ from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, has_rows
 from retrograd.plan.program import Kernel, Program, squeezed
 
-PART = 16  # rows: threads take whole multiples, so that no vector crosses from one to another
 MODULE = 800  # instructions, from which on what follows goes into another module
 
 
@@ -291,12 +290,12 @@ def stride_keys(program: Program) -> list[object]:
 
 
 def share_of(integers: Integers, count: Int, thread: Any, threads: Any) -> Part:
-    """A thread's part of a size, in whole multiples of PART."""
-    units = integers.div(integers.add(count, PART - 1), PART)
+    """A thread's part of a size, in whole multiples of UNIT."""
+    units = integers.div(integers.add(count, UNIT - 1), UNIT)
 
     def bound(t: Any) -> Any:
         unit = integers.div(integers.mul(units, t), threads)
-        return integers.min(integers.mul(unit, PART), count)
+        return integers.min(integers.mul(unit, UNIT), count)
 
     return Part(bound(thread), bound(integers.add(thread, 1)))
 

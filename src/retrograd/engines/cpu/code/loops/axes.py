@@ -17,6 +17,8 @@ from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.program import Kernel
 
+UNIT = 16  # rows: threads take whole multiples, so that no vector crosses from one to another
+
 
 @dataclass(frozen=True)
 class Part:

@@ -65,8 +65,8 @@ def run_product(body: Body, kernel: Kernel, part: Part, target: Target, scratch:
         is_swapped = sizes.n == 1 and sizes.m != 1 and a.down == 1 and body.n > 1
         tile = Tile(body, kernel, outer, is_swapped=is_swapped)
         is_paired = is_in_pairs(kernel, target) and body.n > 1
-        most, ahead = math.prod(target.tile), not is_swapped
-        sums = Sums(body, kernel, tile.v, most, is_paired=is_paired, reads_ahead=ahead)
+        most = math.prod(target.tile)
+        sums = Sums(body, kernel, tile.v, most, is_paired=is_paired, is_row=is_swapped)
         shape, turns = target.tile, sizes.k
         if is_paired and isinstance(turns, int):
             turns = -(-turns // 2)
@@ -221,10 +221,13 @@ class Product:
         return bands
 
     def _panels(self, across: Part, vectors: int) -> Iterator[Panel]:
-        """Ranges of columns, and how many vectors wide the blocks in each: all much the same."""
+        """Ranges of columns, and how many vectors wide the blocks in each: all much the same.
+
+        Of a thread's part they are as wide as memory is padded to.
+        """
         n, low, high = self.body.n, across.low, across.high
         if not (isinstance(low, int) and isinstance(high, int)):
-            yield Panel(low, high, 1, high)
+            yield Panel(low, high, self.tile.v.dtype.itemsize // 4, high)
             return
         n_vectors = -(-(high - low) // n)
         width, n_wider = divmod(n_vectors, max(1, -(-n_vectors // vectors)))

@@ -13,6 +13,7 @@ from llvmlite import ir
 from retrograd.engines.cpu.code.builder.integers import Int, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.loops.axes import (
+    UNIT,
     Part,
     chunk_loop,
     fold_over,
@@ -31,6 +32,7 @@ from retrograd.graph.shape import Rows, Size
 from retrograd.plan.program import Kernel
 
 GROUP = 4  # vectors that are worked on at once where a sum would wait for itself
+AT_ONCE = 8  # sums that keep a processor busy, where each waits for itself
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,14 @@ def _columns(
     last: int,
     part: Part | None,
 ) -> None:
-    """The last axis stays: lanes lie along it, and each adds up its own column."""
+    """The last axis stays: lanes lie along it, and each adds up its own column.
+
+    In several parts, row by row to another one: as many as few vectors leave the processor idle.
+    """
     assert kernel.heavy is not None
     fold = FOLDS[kernel.heavy.gate.name]
     outer = [places[axis] for axis in sorted(places)]
+    n_parts = _n_parts(body, x.shape[last], [x.shape[axis] for axis in gone])
     for group in _groups(body, x.shape[last], part):
         with group as vectors:
             v = body.lanes(x.dtype)
@@ -100,15 +106,64 @@ def _columns(
                     body.count = None
                 return new
 
-            totals = fold_over(body, x, list(gone), {}, start, turn)
+            totals = _in_parts(body, x, gone, start * n_parts, len(vectors), turn)
+            while len(totals) > len(vectors):
+                half = len(totals) // 2
+                pairs = zip(totals[:half], totals[half:], strict=True)
+                totals = [fold.combine(v, a, b) for a, b in pairs]
             for (at, count), total in zip(vectors, totals, strict=True):
                 body.count = count
                 _finish(body, kernel, Operand(total, x.dtype, body.n > 1), [*outer, at])
                 body.count = None
 
 
+def _n_parts(body: Body, across: Size, down: Sequence[Size]) -> int:
+    """How many parts columns are added up in: the same for all, whoever adds them up."""
+    if not down:
+        return 1
+    vectors = GROUP if isinstance(across, Rows) else min(GROUP, -(-across // body.n))
+    wanted = AT_ONCE // (1 << (vectors - 1).bit_length())
+    shortest = wanted if isinstance(down[-1], Rows) else down[-1] // 2
+    return max(n for n in (1, 2, 4, 8) if n <= max(1, min(wanted, shortest)))
+
+
+def _in_parts(
+    body: Body,
+    x: Node,
+    gone: Sequence[int],
+    totals: list[Any],
+    width: int,
+    turn: Callable[[dict[int, At], list[Any]], list[Any]],
+) -> list[Any]:
+    """Carry totals through loops over axes, part after part: of each `width` vectors."""
+    n_parts, integers = len(totals) // width, body.integers
+    if n_parts == 1:
+        return fold_over(body, x, list(gone), {}, totals, turn)
+    size = number(body, x.shape[gone[-1]])
+    whole = integers.mul(integers.div(size, n_parts), n_parts)
+
+    def along(here: dict[int, At], totals: list[Any]) -> list[Any]:
+        with loop(body.builder, 0, whole, n_parts, totals) as some:
+            new = []
+            for q in range(n_parts):
+                at, part = At(integers.add(some.i, q)), some.values[q * width : (q + 1) * width]
+                body.forget()
+                new += turn({**here, gone[-1]: at}, part)
+            some.carry(new)
+        with loop(body.builder, whole, size, 1, some.values[:width]) as one:
+            body.forget()
+            one.carry(turn({**here, gone[-1]: At(one.i)}, one.values))
+        return [*one.values, *some.values[width:]]
+
+    return fold_over(body, x, list(gone[:-1]), {}, totals, along)
+
+
 def _groups(body: Body, size: Size, part: Part | None) -> Iterator[Any]:
     """Several vectors at once along the last axis, then one at a time, then what is left."""
+    if part is not None and isinstance(size, int) and size <= UNIT:  # a thread has all, or none
+        with body.builder.if_then(body.integers.less(part.low, part.high)):
+            yield from _groups(body, size, None)
+        return
     start: Int = 0 if part is None else part.low
     stop: Int = number(body, size) if part is None else part.high
     n, integers = body.n, body.integers

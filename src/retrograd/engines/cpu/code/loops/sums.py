@@ -1,8 +1,10 @@
 """What the entries of a block add up to: accumulators in registers, and one loop along k.
 
 Each entry is added up along k in order, that of a narrow product in a few parts: what a row's
-result is does not depend on how many rows there are, nor on which thread makes it. Lanes lie along
-the columns of B, A is read one number at a time, from any layout.
+result is does not depend on how many rows there are, nor on which thread makes it. A product of
+which only one row is left, that of the weights of a single output, is added up in parts, too:
+turn by turn to another one. Lanes lie along the columns of B, A is read one number at a time, from
+any layout.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ AHEAD = 8  # rows of B: about as many as are worked on while memory answers
 NARROW = 16  # columns up to which a row's sums are so few that each would wait for itself:
 PARTS = 4  # they are added up in so many parts, which several rows make one after another
 LONG = 32  # summands, of fewer there is one part
+AT_ONCE = 8  # sums that keep a processor busy, where each waits for itself
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Sums:
     """How the blocks of one product are added up.
 
     - `most`: so many vectors are summed up at once. `is_paired`: operands are words of two numbers.
-    - `reads_ahead`: whether what is read with a block later is asked for meanwhile.
+    - `is_row`: whether a block is part of a single row.
     """
 
     body: Body
@@ -41,16 +44,18 @@ class Sums:
     v: Lanes
     most: int
     is_paired: bool
-    reads_ahead: bool
+    is_row: bool
 
     def of(self, a: Matrix, b: Matrix, k: Int, block: Block, masks: list[Any] | None) -> list[Any]:
         """The sums over k of a block, row by row; A begins at its first row, B at its column."""
         zeros = [self.v.const(0.0)] * (block.height * block.panel.width)
         line = Line(self, a, b, k, block, masks)
+        if self.is_row:
+            return self._of_row(line, k, zeros)
         if self.is_in_parts(k):
             return self._of_parts(line, k, zeros)
         builder, integers = self.body.builder, self.body.integers
-        carried, asks = [*zeros, a.pointer, b.pointer], self._asks() if self.reads_ahead else []
+        carried, asks = [*zeros, a.pointer, b.pointer], self._asks()
         if not asks:
             return line.added(0, k, carried)[: len(zeros)]
         each = integers.max(integers.div(k, block.height), 1)
@@ -68,23 +73,20 @@ class Sums:
         """Whether sums are made in parts: for any number of rows, or bits would depend on it."""
         assert self.kernel.heavy is not None
         n = self.kernel.heavy.shape[-1]
-        return isinstance(k, int) and k >= LONG and isinstance(n, int) and n <= NARROW
+        is_narrow = isinstance(n, int) and n <= NARROW and not self.is_row
+        return is_narrow and isinstance(k, int) and k >= LONG
 
     def _of_parts(self, line: Line, k: int, zeros: list[Any]) -> list[Any]:
         """((p0 + p1) + p2) + p3: the parts side by side where a block has few sums, or in turn."""
         body, n, a, b = self.body, len(zeros), line.a, line.b
         each, left = -(-k // PARTS), k - (PARTS - 1) * -(-k // PARTS)
-
-        def joined(totals: list[Any], part: list[Any]) -> list[Any]:
-            return [self.v.add(total, x) for total, x in zip(totals, part, strict=True)]
-
         if n * PARTS > self.most:
             empty = [self.v.const(-0.0)] * n  # -0 + p0 is p0, where 0 + p0 would lose the sign of 0
             with loop(body.builder, 0, PARTS, 1, [*empty, a.pointer, b.pointer]) as turn:
                 start = body.integers.mul(turn.i, each)
                 stop = body.integers.min(body.integers.add(start, each), k)
                 *part, of_a, of_b = line.added(start, stop, [*zeros, *turn.values[n:]])
-                turn.carry([*joined(turn.values[:n], part), of_a, of_b])
+                turn.carry([*self._joined(turn.values[:n], part), of_a, of_b])
             return turn.values[:n]
         carried: list[Any] = []
         for q in range(PARTS):
@@ -95,8 +97,24 @@ class Sums:
         found = [*line.added(left, each, found[: -n - 2]), *found[-n - 2 :]]
         totals, *rest = (found[i : i + n] for i in range(0, len(found), n + 2))
         for part in rest:
-            totals = joined(totals, part)
+            totals = self._joined(totals, part)
         return totals
+
+    def _of_row(self, line: Line, k: Int, zeros: list[Any]) -> list[Any]:
+        """(p0 + p1) + (p2 + p3): p0 has every fourth summand, and those that are left over."""
+        integers, n, n_parts = self.body.integers, len(zeros), max(1, AT_ONCE // len(zeros))
+        whole = integers.mul(integers.div(k, n_parts), n_parts)
+        start = [*zeros * n_parts, line.a.pointer, line.b.pointer]
+        *sums, of_a, of_b = line.added(0, whole, start, n_parts)
+        first = line.added(whole, k, [*sums[:n], of_a, of_b])[:n]
+        parts = [first, *(sums[i : i + n] for i in range(n, len(sums), n))]
+        while len(parts) > 1:
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            parts = [self._joined(one, other) for one, other in pairs]
+        return parts[0]
+
+    def _joined(self, totals: list[Any], part: list[Any]) -> list[Any]:
+        return [self.v.add(total, x) for total, x in zip(totals, part, strict=True)]
 
     def _asks(self) -> list[Node]:
         """Arrays that will be read with a block, each entry once: weights and moments of an update.
@@ -134,29 +152,40 @@ class Line:
     block: Block
     masks: list[Any] | None
 
-    def added(self, start: Int, stop: Int, carried: list[Any]) -> list[Any]:
-        """Go on with sums, of one part or several; of each its totals, and where it reads."""
-        sums, a, width, height = self.sums, self.a, self.block.panel.width, self.block.height
-        body, v, each = sums.body, sums.v, height * width + 2
-        with loop(body.builder, start, stop, 1, carried) as turn:
+    def added(self, start: Int, stop: Int, carried: list[Any], n_turns: int = 1) -> list[Any]:
+        """Go on with sums, of one part or several; of each its totals, and where it reads.
+
+        `n_turns`: summands of one turn, each for totals of its own.
+        """
+        body, v, n = self.sums.body, self.sums.v, self.block.height * self.block.panel.width
+        with loop(body.builder, start, stop, n_turns, carried) as turn:
             new: list[Any] = []
-            for first in range(0, len(carried), each):
-                *totals, of_a, of_b = turn.values[first : first + each]
-                columns = self.b.vectors(body, v, of_b, self.masks, width)
-                self._ask_for_b(of_b)
-                for r in range(height):
-                    place = body.gep(of_a, v.scalar, body.integers.mul(r, a.down))
-                    entry = body.builder.load(place, align=v.dtype.itemsize, typ=v.scalar)
-                    wide, row = v.splat(entry), totals[r * width : (r + 1) * width]
-                    pairs = zip(columns, row, strict=True)
-                    if sums.is_paired:
-                        new += [dot(v, wide, x, total) for x, total in pairs]
-                    else:
-                        new += [v.fma(wide, x, total) for x, total in pairs]
-                new.append(body.gep(of_a, v.scalar, a.right))
-                new.append(body.gep(of_b, v.scalar, self.b.down))
+            for first in range(0, len(carried), n_turns * n + 2):
+                *totals, of_a, of_b = turn.values[first : first + n_turns * n + 2]
+                for t in range(n_turns):
+                    new += self._with(of_a, of_b, totals[t * n : (t + 1) * n])
+                    of_a = body.gep(of_a, v.scalar, self.a.right)
+                    of_b = body.gep(of_b, v.scalar, self.b.down)
+                new += [of_a, of_b]
             turn.carry(new)
         return turn.values
+
+    def _with(self, of_a: Any, of_b: Any, totals: list[Any]) -> list[Any]:
+        """The totals with one more summand, of a column of A and a row of B."""
+        sums, width = self.sums, self.block.panel.width
+        body, v, new = sums.body, sums.v, list[Any]()
+        columns = self.b.vectors(body, v, of_b, self.masks, width)
+        self._ask_for_b(of_b)
+        for r in range(self.block.height):
+            place = body.gep(of_a, v.scalar, body.integers.mul(r, self.a.down))
+            entry = body.builder.load(place, align=v.dtype.itemsize, typ=v.scalar)
+            wide, row = v.splat(entry), totals[r * width : (r + 1) * width]
+            pairs = zip(columns, row, strict=True)
+            if sums.is_paired:
+                new += [dot(v, wide, x, total) for x, total in pairs]
+            else:
+                new += [v.fma(wide, x, total) for x, total in pairs]
+        return new
 
     def _ask_for_b(self, line: Any) -> None:
         """Ask for the vectors of B that are needed some rows later.
