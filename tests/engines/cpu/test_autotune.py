@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from retrograd.engines.cpu.run import autotune
 from retrograd.engines.cpu.run.autotune import Autotuner
 
 MANY = 1e9  # flops of a batch that is worth several threads
@@ -87,6 +88,23 @@ def test_a_few_calls_that_were_disturbed_are_not_what_is_judged():
         tuner.note(n_threads, n_batches, n_batches * of_batch)
         taken.append(n_threads)
     assert taken[500:].count(2) > 2300
+
+
+def test_threads_that_were_faster_once_are_tried_first_after_a_pause(monkeypatch):
+    """In bursts, between which other things run: what they left of the machine is over."""
+    tuner, now, taken = Autotuner(2, flops=0.0), [0.0], {True: [], False: []}
+    monkeypatch.setattr(autotune, "perf_counter", lambda: now[0])
+    for burst in range(40):
+        is_free = burst % 4 > 0  # or another program has the other processor
+        for _ in range(100):
+            n_batches, n_threads = tuner.next(8, is_stoppable=False)
+            seconds = n_batches * (40e-6 if n_threads == 1 else 25e-6 if is_free else 90e-6)
+            tuner.note(n_threads, n_batches, seconds)
+            now[0] += seconds
+            taken[is_free].append(n_threads)
+        now[0] += 1.0
+    assert taken[True].count(2) > 0.85 * len(taken[True])
+    assert taken[False].count(1) > 0.75 * len(taken[False])
 
 
 def test_what_threads_cannot_win_by_is_not_tried():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from time import perf_counter
 
 SLICE = 0.05  # seconds between two questions whether to stop
 TRIAL = 0.005  # seconds of a call by which a number of threads is judged
@@ -13,6 +14,7 @@ SPEED = 50e9  # flops a second of one core, for a first guess
 SEEN = 3  # calls that are remembered,
 MANY = 16  # and of those that are shorter than a trial
 CLEAR = 1.3  # how much slower than the best a call is that settles a trial at once
+PAUSE = 0.1  # seconds without a call, after which the machine may have other things to do
 FIRST = 5  # calls of a trial's length before the number that is not used is tried; then twice as
 MOST, MOST_IF_SURE = 80, 20  # many each time, up to so many
 
@@ -21,8 +23,9 @@ class Autotuner:
     """What was measured of batches of one size; kept with the code, for whoever runs it next.
 
     Whether several threads are faster depends on the machine and on what else it does. So now and
-    then the number of threads that is not used is tried, as often as costs next to nothing. The
-    numbers that come out do not depend on it. It may be used from several Python threads at once.
+    then the number of threads that is not used is tried, as often as costs next to nothing; and if
+    several were faster once, they are tried at once after a pause. The numbers that come out do not
+    depend on it. It may be used from several Python threads at once.
 
     `flops`: of a batch. `worth`: seconds of one from which on several threads are tried.
     """
@@ -34,6 +37,8 @@ class Autotuner:
         self._is_sure = guess > SURE
         # The last few measurements by number of threads: a machine may become slower or faster.
         self._seconds: dict[int, tuple[float, ...]] = {1: (), n_threads: ()}
+        self._fastest = {1: math.inf, n_threads: math.inf}  # of all measurements
+        self._ended = -math.inf  # when the last call did
         self._trial: int | None = n_threads if self._is_sure else 1  # which is tried now
         self._waking = WAKING  # seconds of several threads until it is judged,
         self._tried = 0.0  # and of what it is judged by
@@ -49,6 +54,12 @@ class Autotuner:
         """
         if not is_stoppable and self._n_threads == 1:
             return n_left, 1  # how long a batch takes does not matter
+        if (
+            self._fastest[self._n_threads] < self._fastest[1]
+            and perf_counter() > self._ended + PAUSE
+        ):
+            self._try(self._n_threads)
+            self._interval = 0
         n_threads = self._settled if self._left > 0.0 else self._chosen()
         if n_left == 1:
             return 1, n_threads
@@ -70,6 +81,7 @@ class Autotuner:
         self, n_threads: int, n_batches: int, seconds: float, *, is_cold: bool = False
     ) -> None:
         """What a call took."""
+        self._ended = perf_counter()
         if is_cold and n_batches == 1:
             return
         if n_threads > 1 and self._waking > 0.0:
@@ -79,6 +91,7 @@ class Autotuner:
         # Replaced whole: another thread may read them meanwhile.
         most = SEEN if seconds > TRIAL else MANY
         self._seconds[n_threads] = (*self._seconds[n_threads], seconds / n_batches)[-most:]
+        self._fastest[n_threads] = min(self._fastest[n_threads], seconds / n_batches)
         self._work += seconds
         if n_threads == self._trial:
             self._tried += seconds
@@ -121,6 +134,10 @@ class Autotuner:
         # Against what the flops say, one thread is tried anew sooner.
         most = MOST_IF_SURE if self._is_sure and other > 1 else MOST
         self._interval = min(max(2 * self._interval, FIRST), most)
-        self._seconds[other], self._trial, self._work = (), other, 0.0
-        self._waking, self._tried = WAKING, 0.0
+        self._try(other)
         return other
+
+    def _try(self, n_threads: int) -> None:
+        """Begin to measure a number of threads anew."""
+        self._seconds[n_threads], self._trial = (), n_threads
+        self._waking, self._tried, self._work, self._left = WAKING, 0.0, 0.0, 0.0
