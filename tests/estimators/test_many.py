@@ -38,8 +38,8 @@ def test_where_others_run_a_call_has_one_thread(monkeypatch):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(3000, 64))
     shared = []
-    run = calls.run_parallel
-    monkeypatch.setattr(calls, "run_parallel", lambda *a, **k: shared.append(1) or run(*a, **k))
+    make = pool.ParallelCall.make
+    monkeypatch.setattr(pool.ParallelCall, "make", lambda call: shared.append(1) or make(call))
     model = regressor(hidden_layer_sizes=(256,), n_threads=2, batch_size=1000, max_iter=12)
     alone = model.fit(X, X[:, 0]).loss_curve_
     assert shared

@@ -98,6 +98,22 @@ def test_each_task_of_a_shared_job_is_done_once(code, n_threads):
     for turn in range(1, 50):
         run_parallel(code, [job] * n_threads, is_shared=True)
         assert (cells == turn).all()
+    again = pool.ParallelCall(code, [job] * n_threads, is_shared=True)
+    for turn in range(50, 100):
+        again.make()
+        assert (cells == turn).all()
+
+
+def test_each_thread_does_shared_tasks_as_its_own_job_has_them(code):
+    """Whoever takes the first waits for what the other does in the second, in memory of its own."""
+    cells = np.zeros((2, 2), np.int64)
+    mine, other = ([address(cells[i, j:]) for j in range(2)] for i in range(2))
+    jobs = [[(mine[0], other[1]), (mine[1], other[0])], [(other[0], mine[1]), (other[1], mine[0])]]
+    call = pool.ParallelCall(code, jobs, is_shared=True)
+    caller = threading.Thread(target=lambda: [call.make() for _ in range(50)], daemon=True)
+    caller.start()
+    caller.join(30)
+    assert not caller.is_alive() and cells.sum() == 100
 
 
 def test_threads_are_kept_for_the_next_call(code):

@@ -11,10 +11,12 @@ from retrograd.engines.batches import Batches
 from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, PASS, STRIDES, THREAD, THREADS
 from retrograd.engines.cpu.run.executable import Executable
 from retrograd.engines.cpu.run.memory import Buffers, Memory, address, by_column, starts
+from retrograd.engines.cpu.run.pool import ParallelCall
 from retrograd.graph.node import Array
 
 Rates = Mapping[str, float | Array]
 Outputs = dict[str, Array]
+Pairs = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Arguments:
         for place, table in enumerate((self._pointers, self._figures)):
             self._pairs[:, place] = starts(address(table), table.strides[0], self.memory.each)
         self._one, self._pair = 0, self._pairs[0].tolist()  # of the first of them
+        self.ready: dict[Pairs, ParallelCall] = {}  # of the threads that share a copy, by `parts`
 
     @property
     def n_running(self) -> int:
@@ -151,13 +154,15 @@ class Arguments:
             found.append(later)
         return np.concatenate(found) if n_pieces > 1 else self._running
 
-    def parts(self, first: int, last: int, n_threads: int) -> list[tuple[int, int]]:
+    def parts(self, first: int, last: int, n_threads: int) -> Pairs:
         """The same for each of the threads that share the one copy that runs."""
         self._by_figure[FIRST], self._by_figure[LAST] = first, last
         table, alone = self._pair
         if n_threads == 1:
-            return [(table, alone)]
-        self._threads = np.tile(self._figures[self._one], (n_threads, 1))
+            return ((table, alone),)
+        if len(self._threads) != n_threads:
+            self._threads = np.empty((n_threads, self._figures.shape[1]), np.int64)
+        self._threads[...] = self._figures[self._one]
         self._threads[:, THREAD], self._threads[:, THREADS] = range(n_threads), n_threads
         start, stride = address(self._threads), self._threads.strides[0]
-        return [(table, start + t * stride) for t in range(n_threads)]
+        return tuple([(table, start + t * stride) for t in range(n_threads)])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from retrograd.engines.cpu.run.arguments import Arguments
 from retrograd.engines.cpu.run.autotune import SLICE, Autotuner
 from retrograd.engines.cpu.run.executable import Executable
-from retrograd.engines.cpu.run.pool import run_parallel
+from retrograd.engines.cpu.run.pool import ParallelCall, run_parallel
 
 PIECES = 4  # of a copy's batches: threads that are not equally fast share few copies evenly, too
 OF_PIECE = 16  # batches that a piece has at least
@@ -75,5 +75,8 @@ def _call(
     parts = arguments.parts(first, last, n_threads)
     if n_threads == 1:
         code.call(*parts[0])
-    else:
-        run_parallel(code, [[part] for part in parts])
+        return
+    ready = arguments.ready.get(parts)
+    if ready is None:
+        ready = arguments.ready[parts] = ParallelCall(code, [[part] for part in parts])
+    ready.make()

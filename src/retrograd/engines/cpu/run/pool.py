@@ -13,10 +13,19 @@ import sys
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 
-from retrograd.engines.cpu.abi.places import ACQUIRE, CONTROL, JOB, LOCK, RELEASE
+from retrograd.engines.cpu.abi.places import (
+    ACQUIRE,
+    CONTROL,
+    FIRST_WORKER,
+    JOB,
+    LOCK,
+    RELEASE,
+    WORKERS,
+)
 from retrograd.engines.cpu.machine.compiled import Code, compiled
 from retrograd.engines.cpu.machine.host import host
 from retrograd.engines.cpu.machine.target import Target
@@ -25,6 +34,7 @@ from retrograd.errors import OptionError
 from retrograd.graph.node import Array
 
 LINE = 8  # integers of a cache line
+INTEGER = np.dtype(np.int64)
 
 Job = Sequence[tuple[int, int]] | Array
 """The pairs of addresses that a thread calls a function with, task by task."""
@@ -58,35 +68,66 @@ def available() -> int:
     return min(max(int(given), 1), processors) if given.isdigit() else 1
 
 
+class ParallelCall:
+    """A call of a function by several threads at once, made ready: it may be made many times.
+
+    Each thread has a job; the first is that of the thread which makes the call. `is_shared`: the
+    jobs have as many tasks, of which each is done by whoever is free, as its own job has it.
+    `later`: each task goes on with the one so many places before it.
+    """
+
+    def __init__(
+        self, code: Code, jobs: Sequence[Job], *, is_shared: bool = False, later: int | None = None
+    ) -> None:
+        self._code = code  # which is kept as long as it may be called
+        # One piece of memory: the call itself; the number of the next task and which are done, of
+        # each job or of all together, on lines of their own; and the tasks of each.
+        head, sizes = FIRST_WORKER + len(jobs) - 1, [len(job) for job in jobs]
+        counters = [_lines(head)]
+        for n in sizes[:1] if is_shared else sizes:
+            counters.append(counters[-1] + LINE + _lines(n))
+        tasks = [counters[-1] + 2 * n for n in accumulate(sizes, initial=0)]
+        memory = allocate(tasks[-1], INTEGER)
+        self._begun = memory[counters[0] : counters[-1]]
+        self._start, words = address(memory), []
+        for t, job in enumerate(jobs):
+            memory[tasks[t] : tasks[t + 1]] = np.array(job, np.int64).ravel()
+            counter = counters[0 if is_shared else t]
+            places = (tasks[t], counter, counter + LINE)
+            where = (self._start + memory.itemsize * place for place in places)
+            words.append((code.address, sizes[t], *where, later or sizes[t]))
+        memory[:WORKERS], memory[WORKERS] = words[0], len(jobs) - 1
+        self._workers = memory[FIRST_WORKER:head]
+        self._jobs = np.array(words[1:], np.int64)
+
+    def make(self) -> None:
+        """Run the jobs at the same time; return when all are done.
+
+        A single native call hands out all: Ctrl-C, which arrives between two of Python's steps,
+        finds none of them half started.
+        """
+        self._begun[:] = 0
+        workers: list[_Worker] = []
+        try:
+            for place, job in enumerate(self._jobs):
+                workers.append(_idle_worker())
+                workers[-1].control[JOB : JOB + WORKERS] = job
+                self._workers[place] = workers[-1].address
+            _pool_code(host(), "dispatch").call(self._start, 0)
+        finally:
+            _IDLE.extend(workers)  # before the call and after it they wait, whatever was raised
+
+
 def run_parallel(
     code: Code, jobs: Sequence[Job], *, is_shared: bool = False, later: int | None = None
 ) -> None:
-    """Run the jobs at the same time, the first on this thread; return when all are done.
+    """Make a `ParallelCall` once."""
+    ParallelCall(code, jobs, is_shared=is_shared, later=later).make()
 
-    A single native call hands out all: Ctrl-C, which arrives between two of Python's steps, finds
-    none of them half started. `is_shared`: the jobs have equal tasks; each is done by whoever is
-    free. `later`: each task goes on with the one so many places before it.
-    """
-    workers: list[_Worker] = []
-    try:
-        while len(workers) < len(jobs) - 1:
-            workers.append(_idle_worker())
-        pairs = [np.array(job, np.int64) for job in jobs]
-        own = [len(mine) for mine in (pairs[:1] if is_shared else pairs)]
-        counters = [allocate(LINE, np.dtype(np.int64)) for _ in own]
-        done = [allocate(n, np.dtype(np.int64)) for n in own]
-        places = [(address(a), address(b)) for a, b in zip(counters, done, strict=True)]
-        words = [
-            (code.address, n := len(mine), address(mine), *places[t % len(places)], later or n)
-            for t, mine in enumerate(pairs)
-        ]
-        for worker, job in zip(workers, words[1:], strict=True):
-            worker.control[JOB : JOB + len(job)] = job
-        controls = [address(worker.control) for worker in workers]
-        call = np.array([*words[0], len(workers), *controls], np.int64)
-        _pool_code(host(), "dispatch").call(address(call), 0)
-    finally:
-        _IDLE.extend(workers)  # before the call and after it they wait, whatever was raised
+
+def _lines(n: int) -> int:
+    """So many integers, in whole cache lines."""
+    return -(-n // LINE) * LINE
 
 
 @lru_cache
@@ -109,7 +150,8 @@ class _Worker:
         python.PyThread_allocate_lock.restype = ctypes.c_void_p
         lock = python.PyThread_allocate_lock()
         python.PyThread_acquire_lock(ctypes.c_void_p(lock), 1)
-        self.control = allocate(CONTROL, np.dtype(np.int64))
+        self.control = allocate(CONTROL, INTEGER)
+        self.address = address(self.control)
         self.control[LOCK] = lock
         for place, name in ((ACQUIRE, "acquire"), (RELEASE, "release")):
             function = getattr(python, f"PyThread_{name}_lock")
@@ -120,7 +162,7 @@ class _Worker:
         # Never returns. A method, so that the thread keeps the block, into which it writes, when
         # nobody else does: Ctrl-C lost the worker, or the interpreter clears its modules.
         code = _pool_code(host(), "work")  # kept in this frame, as it runs to the end
-        code.call(address(self.control), 0)
+        code.call(self.address, 0)
 
 
 _IDLE: list[_Worker] = []
