@@ -190,7 +190,7 @@ class Network:
         # One row should cost little more than its arithmetic: nothing is done here but look.
         if is_ready(X, self._sizes[0], dtype):
             *found, zeros = function([X, *parameters])
-            if not np.count_nonzero(zeros):
+            if not (zeros.item() if len(X) == 1 else np.count_nonzero(zeros)):
                 return dict(zip(self._heads, found, strict=True)) if self._heads else found[0]
         x = as_x(X, self.inputs, self.n_inputs, dtype=dtype, min_rows=0, check_finite=False)
         pieces: list[list[Array]] = []
