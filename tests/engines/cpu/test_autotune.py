@@ -90,7 +90,7 @@ def test_a_few_calls_that_were_disturbed_are_not_what_is_judged():
     assert taken[500:].count(2) > 2300
 
 
-def test_threads_that_were_faster_once_are_tried_first_after_a_pause(monkeypatch):
+def test_several_threads_are_tried_anew_after_a_pause(monkeypatch):
     """In bursts, between which other things run: what they left of the machine is over."""
     tuner, now, taken = Autotuner(2, flops=0.0), [0.0], {True: [], False: []}
     monkeypatch.setattr(autotune, "perf_counter", lambda: now[0])
@@ -105,6 +105,17 @@ def test_threads_that_were_faster_once_are_tried_first_after_a_pause(monkeypatch
         now[0] += 1.0
     assert taken[True].count(2) > 0.85 * len(taken[True])
     assert taken[False].count(1) > 0.75 * len(taken[False])
+
+
+def test_threads_are_not_woken_for_each_of_many_calls_with_pauses_between_them(monkeypatch):
+    tuner, now, taken = Autotuner(2, flops=0.0), [0.0], []
+    monkeypatch.setattr(autotune, "perf_counter", lambda: now[0])
+    for _ in range(2000):
+        n_batches, n_threads = tuner.next(1, is_stoppable=False)
+        tuner.note(n_threads, n_batches, 100e-6 if n_threads == 1 else 160e-6)  # and they wake
+        taken.append(n_threads)
+        now[0] += 1.0
+    assert taken.count(1) > 1800
 
 
 def test_what_threads_cannot_win_by_is_not_tried():

@@ -23,9 +23,10 @@ class Autotuner:
     """What was measured of batches of one size; kept with the code, for whoever runs it next.
 
     Whether several threads are faster depends on the machine and on what else it does. So now and
-    then the number of threads that is not used is tried, as often as costs next to nothing; and if
-    several were faster once, they are tried at once after a pause. The numbers that come out do not
-    depend on it. It may be used from several Python threads at once.
+    then the number of threads that is not used is tried, as often as costs next to nothing; and
+    several anew in the second call after a pause: the first may be the only one, and threads take
+    long to wake. The numbers that come out do not depend on it. It may be used from several Python
+    threads at once.
 
     `flops`: of a batch. `worth`: seconds of one from which on several threads are tried.
     """
@@ -37,8 +38,7 @@ class Autotuner:
         self._is_sure = guess > SURE
         # The last few measurements by number of threads: a machine may become slower or faster.
         self._seconds: dict[int, tuple[float, ...]] = {1: (), n_threads: ()}
-        self._fastest = {1: math.inf, n_threads: math.inf}  # of all measurements
-        self._ended = -math.inf  # when the last call did
+        self._ended, self._is_rested = 0.0, False  # the last call; was a pause before it?
         self._trial: int | None = n_threads if self._is_sure else 1  # which is tried now
         self._waking = WAKING  # seconds of several threads until it is judged,
         self._tried = 0.0  # and of what it is judged by
@@ -54,10 +54,7 @@ class Autotuner:
         """
         if not is_stoppable and self._n_threads == 1:
             return n_left, 1  # how long a batch takes does not matter
-        if (
-            self._fastest[self._n_threads] < self._fastest[1]
-            and perf_counter() > self._ended + PAUSE
-        ):
+        if self._is_second() and self._settled == 1 and self._best(1) >= self._worth:
             self._try(self._n_threads)
             self._interval = 0
         n_threads = self._settled if self._left > 0.0 else self._chosen()
@@ -91,7 +88,6 @@ class Autotuner:
         # Replaced whole: another thread may read them meanwhile.
         most = SEEN if seconds > TRIAL else MANY
         self._seconds[n_threads] = (*self._seconds[n_threads], seconds / n_batches)[-most:]
-        self._fastest[n_threads] = min(self._fastest[n_threads], seconds / n_batches)
         self._work += seconds
         if n_threads == self._trial:
             self._tried += seconds
@@ -136,6 +132,11 @@ class Autotuner:
         self._interval = min(max(2 * self._interval, FIRST), most)
         self._try(other)
         return other
+
+    def _is_second(self) -> bool:
+        """Whether a pause was before the last call, and none since."""
+        was_rested, self._is_rested = self._is_rested, perf_counter() > self._ended + PAUSE
+        return was_rested and not self._is_rested
 
     def _try(self, n_threads: int) -> None:
         """Begin to measure a number of threads anew."""
