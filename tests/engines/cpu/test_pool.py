@@ -83,6 +83,37 @@ def test_threads_that_fell_asleep_are_woken(code):
         assert (cells == turn).all()
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="of Linux")
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_threads_are_woken_where_the_caller_does_not_run(code, n_threads, monkeypatch):
+    allowed = os.sched_getaffinity(0)
+    for here in allowed:
+        monkeypatch.setattr(pool, "_processor", lambda here=here: lambda: here)
+        monkeypatch.setattr(pool, "_IDLE", [])  # new ones at first, then ones that sleep
+        for _ in range(2):
+            run(code, np.zeros(n_threads, np.int64))
+            found = [os.sched_getaffinity(worker.thread.native_id) for worker in pool._IDLE]
+            free = sorted(allowed - {here})
+            if len(free) >= n_threads - 1:
+                assert not any(here in own for own in found)
+                assert sorted(cpu for own in found for cpu in own) == free
+            else:  # there are not enough of them
+                assert found == [allowed] * (n_threads - 1)
+            time.sleep(0.03)  # they fall asleep
+            for worker in pool._IDLE:
+                assert worker.sleeps()
+                os.sched_setaffinity(worker.thread.native_id, allowed)
+    assert os.sched_getaffinity(0) == allowed
+
+
+def test_where_no_system_tells_the_processor_threads_run_anywhere(code, monkeypatch):
+    monkeypatch.setattr(pool, "_processor", lambda: None)
+    monkeypatch.setattr(pool, "_IDLE", [])
+    cells = np.zeros(2, np.int64)
+    run(code, cells)
+    assert (cells == 1).all()
+
+
 def test_the_pairs_of_a_job_run_one_after_another(code):
     cells = np.zeros(5, np.int64)
     places = [address(cells[i : i + 1]) for i in range(5)]

@@ -9,6 +9,7 @@ STRIDES = 6
 # Places in a control block: the state has a cache line to itself.
 STATE, JOB, LOCK, ACQUIRE, RELEASE = 0, 16, 22, 23, 24
 CONTROL = 32
+SPINNING, RUNNING, PARKED = range(3)  # states: waits for a job, runs one, or sleeps
 # Of a job: the function of its tasks, their number, their pairs of pointers; where the number of
 # the next is, and which are done; how many places later the task comes that goes on with one.
 FUNCTION, TASKS, PAIRS, NEXT, DONE, LATER = range(6)

@@ -23,7 +23,10 @@ from retrograd.engines.cpu.abi.places import (
     LOCK,
     NEXT,
     PAIRS,
+    PARKED,
     RELEASE,
+    RUNNING,
+    SPINNING,
     STATE,
     TASKS,
     WORKERS,
@@ -41,7 +44,6 @@ from retrograd.engines.cpu.code.builder.integers import (
 from retrograd.engines.cpu.code.builder.processor import pause
 from retrograd.engines.cpu.machine.target import Target
 
-SPINNING, RUNNING, PARKED = range(3)  # states: waits for a job, runs one, or sleeps
 SPINS = 40_000  # turns of waiting before it parks: to be woken takes longer than most waits
 
 _TASK = ir.FunctionType(ir.VoidType(), [POINTER, POINTER])

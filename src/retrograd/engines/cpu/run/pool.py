@@ -2,7 +2,8 @@
 
 To start a thread takes 0.3 ms, to wake one 0.1 ms, to give work to one that still spins takes a
 microsecond. A call has its workers to itself: calls made at once, from several Python threads, have
-different ones.
+different ones. None of them is woken on the processor of the thread that makes the call: Linux may
+do so though others are idle, and then the two take turns, for milliseconds at a time.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache, lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -23,7 +25,9 @@ from retrograd.engines.cpu.abi.places import (
     FIRST_WORKER,
     JOB,
     LOCK,
+    PARKED,
     RELEASE,
+    STATE,
     WORKERS,
 )
 from retrograd.engines.cpu.machine.compiled import Code, compiled
@@ -113,6 +117,8 @@ class ParallelCall:
                 workers.append(_idle_worker())
                 workers[-1].control[JOB : JOB + WORKERS] = job
                 self._workers[place] = workers[-1].address
+            if any(worker.sleeps() for worker in workers):
+                _spread(workers)
             _pool_code(host(), "dispatch").call(self._start, 0)
         finally:
             _IDLE.extend(workers)  # before the call and after it they wait, whatever was raised
@@ -156,7 +162,13 @@ class _Worker:
         for place, name in ((ACQUIRE, "acquire"), (RELEASE, "release")):
             function = getattr(python, f"PyThread_{name}_lock")
             self.control[place] = ctypes.cast(function, ctypes.c_void_p).value or 0
-        threading.Thread(target=self._work, name="retrograd", daemon=True).start()
+        self.is_placed = False
+        self.thread = threading.Thread(target=self._work, name="retrograd", daemon=True)
+        self.thread.start()
+
+    def sleeps(self) -> bool:
+        """Whether it is yet to be told, or woken, to run."""
+        return not self.is_placed or int(self.control[STATE]) == PARKED
 
     def _work(self) -> None:
         # Never returns. A method, so that the thread keeps the block, into which it writes, when
@@ -175,3 +187,26 @@ def _idle_worker() -> _Worker:
         return _IDLE.pop()
     except IndexError:
         return _Worker()
+
+
+def _spread(workers: Sequence[_Worker]) -> None:
+    """Let workers run where this thread does not, each on processors of its own."""
+    for worker in workers:
+        worker.is_placed = True
+    this = _processor()
+    if this is None:
+        return
+    with suppress(OSError):  # the set of processors that are allowed may change meanwhile
+        allowed = os.sched_getaffinity(0)
+        free, n = sorted(allowed - {this()}), len(workers)
+        for i, worker in enumerate(workers):
+            of_worker = free[i::n] if len(free) >= n else allowed
+            os.sched_setaffinity(worker.thread.native_id or 0, of_worker)
+
+
+@cache
+def _processor() -> Callable[[], int] | None:
+    """What tells the number of the processor that this thread runs on; None where none does."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None)
