@@ -90,6 +90,16 @@ def test_a_few_calls_that_were_disturbed_are_not_what_is_judged():
     assert taken[500:].count(2) > 2300
 
 
+def test_threads_that_often_wait_for_a_processor_are_not_used():
+    """As beside a thread of BLAS that spins: every other call is fast."""
+    tuner, taken = Autotuner(2, flops=0.0), []
+    for turn in range(500):
+        _, n_threads = tuner.next(1, is_stoppable=False)
+        tuner.note(n_threads, 1, 480e-6 if n_threads == 1 else (380e-6, 1900e-6)[turn % 2])
+        taken.append(n_threads)
+    assert taken.count(1) > 400
+
+
 def test_several_threads_are_tried_anew_after_a_pause(monkeypatch):
     """In bursts, between which other things run: what they left of the machine is over."""
     tuner, now, taken = Autotuner(2, flops=0.0), [0.0], {True: [], False: []}

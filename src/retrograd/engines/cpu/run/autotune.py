@@ -54,18 +54,18 @@ class Autotuner:
         """
         if not is_stoppable and self._n_threads == 1:
             return n_left, 1  # how long a batch takes does not matter
-        if self._is_second() and self._settled == 1 and self._best(1) >= self._worth:
+        if self._is_second() and self._settled == 1 and self._usual(1) >= self._worth:
             self._try(self._n_threads)
             self._interval = 0
         n_threads = self._settled if self._left > 0.0 else self._chosen()
         if n_left == 1:
             return 1, n_threads
-        of_batch = self._best(n_threads)
+        of_batch = self._usual(n_threads)
         is_trial = self._n_threads > 1 and n_threads == self._trial
         if not is_trial and not is_stoppable:
             return n_left, n_threads
         # That of the other number, until there is its own.
-        of_batch = of_batch or max(map(self._best, self._seconds))
+        of_batch = of_batch or max(map(self._usual, self._seconds))
         if not of_batch:
             return min(n_left, 1 if is_cold else 2), n_threads
         seconds = SLICE
@@ -93,14 +93,19 @@ class Autotuner:
             self._tried += seconds
         self._left -= seconds
 
-    def _best(self, n_threads: int) -> float:
-        """Seconds a batch on so many threads, undisturbed; 0 where nothing was measured."""
-        return min(self._seconds[n_threads], default=0.0)
+    def _usual(self, n_threads: int) -> float:
+        """Seconds a batch on so many threads: the mean of the last calls but for the slowest.
+
+        0 where nothing was measured. The best call says little where something else often has a
+        processor: waits of one thread for another are then longer than the work.
+        """
+        calls = self._seconds[n_threads]
+        return (sum(calls) - max(calls)) / (len(calls) - 1) if len(calls) > 1 else sum(calls)
 
     def _is_judged(self, n_threads: int) -> bool:
         """Whether enough was measured with so many threads to judge by."""
-        n_calls, mine, tried = len(self._seconds[n_threads]), self._best(n_threads), self._tried
-        rival = self._best(self._other(n_threads))
+        n_calls, mine, tried = len(self._seconds[n_threads]), self._usual(n_threads), self._tried
+        rival = self._usual(self._other(n_threads))
         is_clear = n_calls > 0 and 0.0 < CLEAR * rival < mine and tried >= TRIAL / SEEN
         # Several threads come to their pace late: a few short calls tell nothing of them.
         is_seen = n_calls >= SEEN and (n_threads == 1 or tried >= TRIAL)
@@ -117,9 +122,9 @@ class Autotuner:
         if trial is not None and not self._is_judged(trial):
             return trial
         self._trial = None
-        fastest = min((1, self._n_threads), key=lambda n: self._best(n) or math.inf)
+        fastest = min((1, self._n_threads), key=lambda n: self._usual(n) or math.inf)
         other = self._other(fastest)
-        mine, rival = self._best(fastest), self._best(other)
+        mine, rival = self._usual(fastest), self._usual(other)
         is_light = fastest == 1 and mine < self._worth
         is_next = fastest == 1 and not rival
         if is_light or (
