@@ -57,10 +57,12 @@ def flat(net):
     return np.concatenate([net.parameters[name].ravel() for name in NAMES])
 
 
-def trajectory(name, dtype, engine="auto"):
+def trajectory(name, dtype, engine="auto", *, moved=()):
+    """The parameters after every tenth step; some begin at the next number."""
     net = rg.MLP([3, 5, 2], activation="tanh", dtype=dtype)
     for parameter in NAMES:
-        net.parameters[parameter] = STORED[parameter]
+        start = STORED[parameter]
+        net.parameters[parameter] = np.nextafter(start, np.inf) if parameter in moved else start
     found = [flat(net)]
 
     def note(net, history):
@@ -97,8 +99,20 @@ def test_every_stored_trajectory_is_compared():
 def test_a_trajectory_of_100_steps_is_its_peers(name):
     found = trajectory(name, np.float64)
     assert found.shape == STORED[name].shape
-    assert np.abs(found - STORED[name]).max() <= 1e-12
+    error = np.abs(found - STORED[name]).max(axis=1)
+    if name == "adafactor":
+        assert error[:4].max() <= 1e-14  # then it swings about the minimum
+        assert error.max() <= of_a_last_digit(name)
+    else:
+        assert error.max() <= 1e-12
     assert np.abs(found[-1] - found[0]).max() > 0.1  # it went somewhere
+
+
+def of_a_last_digit(name):
+    """What becomes, on the reference, of a last digit of the weights at the start."""
+    as_it_is = trajectory(name, np.float64, "numpy")
+    moved = trajectory(name, np.float64, "numpy", moved=("W1", "W2"))
+    return np.abs(moved - as_it_is).max()
 
 
 # Where a sign or a branch decides, a last digit may move a weight by a whole step; Adafactor swings

@@ -38,7 +38,7 @@ class Autotuner:
         self._is_sure = guess > SURE
         # The last few measurements by number of threads: a machine may become slower or faster.
         self._seconds: dict[int, tuple[float, ...]] = {1: (), n_threads: ()}
-        self._ended, self._is_rested = 0.0, False  # the last call; was a pause before it?
+        self._ended, self._is_rested = math.inf, False  # the last call; was a pause before it?
         self._trial: int | None = n_threads if self._is_sure else 1  # which is tried now
         self._waking = WAKING  # seconds of several threads until it is judged,
         self._tried = 0.0  # and of what it is judged by
