@@ -23,6 +23,9 @@ class Arithmetic(Protocol):
     def mul(self, a: Any, b: Any) -> Any:
         """a * b"""
 
+    def div(self, a: Any, b: Any) -> Any:
+        """a // b, for a >= 0 and b > 0."""
+
     def round_up(self, a: Any, unit: int) -> Any:
         """The smallest multiple of `unit` that is not below a."""
 
@@ -37,6 +40,10 @@ class Now:
     def mul(self, a: int, b: int) -> int:
         """a * b"""
         return a * b
+
+    def div(self, a: int, b: int) -> int:
+        """a // b"""
+        return a // b
 
     def round_up(self, a: int, unit: int) -> int:
         """The smallest multiple of `unit` that is not below a."""

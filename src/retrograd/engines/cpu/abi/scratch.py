@@ -136,9 +136,14 @@ def scratch_bytes(program: Program, target: Target, rows: Any, integers: Arithme
     return integers.round_up(integers.add(fixed, integers.mul(rows, a_row)), LINE)
 
 
+def pairs_in(k: Any, integers: Arithmetic) -> Any:
+    """How many pairs k numbers make: an odd last one has a zero beside it."""
+    return integers.div(integers.add(k, 1), 2)
+
+
 def padded_pairs(k: int, n: int) -> int:
     """The pairs of a row of k numbers, whole vectors of n of them."""
-    return -(-k // (2 * n)) * n
+    return Now().round_up(pairs_in(k, Now()), n)
 
 
 def _tile_bytes(kernel: Kernel, target: Target) -> int:

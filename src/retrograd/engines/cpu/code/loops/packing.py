@@ -143,8 +143,7 @@ class PairPacking(Packing):
     @property
     def depth(self) -> Int:
         """Two numbers that follow each other along k make a word."""
-        integers = self.body.integers
-        return integers.div(integers.add(self.k, 1), 2)
+        return scratch.pairs_in(self.k, self.body.integers)
 
     def copies(self, a: Matrix) -> bool:
         """All rows of A, wherever they lie."""

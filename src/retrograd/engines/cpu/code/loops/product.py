@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retrograd.engines.cpu.abi.scratch import is_in_pairs
+from retrograd.engines.cpu.abi.scratch import is_in_pairs, pairs_in
 from retrograd.engines.cpu.code.builder.integers import Int, as_value, loop
 from retrograd.engines.cpu.code.loops.axes import Part, inner_loops, number
 from retrograd.engines.cpu.code.loops.blocks import Block, Matrix, Panel
@@ -69,7 +69,7 @@ def run_product(body: Body, kernel: Kernel, part: Part, target: Target, scratch:
         sums = Sums(body, kernel, tile.v, most, is_paired=is_paired, is_row=is_swapped)
         shape, turns = target.tile, sizes.k
         if is_paired and isinstance(turns, int):
-            turns = -(-turns // 2)
+            turns = pairs_in(turns, body.integers)
         if sums.is_in_parts(turns):
             shape = max(1, shape[0] // 2), shape[1]
         product = Product(body, tile, sums, shape, scratch)
