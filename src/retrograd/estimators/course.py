@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 class OneState(Mapping[str, Array]):
-    """The state of one among several: of each variable its part.
+    """The state of one among several: a copy of each variable when it is asked for.
 
-    `whole`: the variables, led by the copies; nobody else reads this one's or writes into it.
+    `whole`: the variables, led by the copies; nobody writes into them any more.
     """
 
     def __init__(self, whole: Mapping[str, Array], number: int) -> None:
         self._whole, self._number = whole, number
 
     def __getitem__(self, name: str) -> Array:
-        return np.asarray(self._whole[name][self._number])
+        return np.array(self._whole[name][self._number])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._whole)

@@ -97,7 +97,7 @@ def test_threads_are_woken_where_the_caller_does_not_run(code, n_threads, monkey
             if len(free) >= n_threads - 1:
                 assert not any(here in own for own in found)
                 assert sorted(cpu for own in found for cpu in own) == free
-            else:  # there are not enough of them
+            else:  # there are not enough of them: they stay where they may be
                 assert found == [allowed] * (n_threads - 1)
             time.sleep(0.03)  # they fall asleep
             for worker in pool._IDLE:

@@ -14,7 +14,8 @@ SPEED = 50e9  # flops a second of one core, for a first guess
 SEEN = 3  # calls that are remembered,
 MANY = 16  # and of those that are shorter than a trial
 CLEAR = 1.3  # how much slower than the best a call is that settles a trial at once
-PAUSE = 0.1  # seconds without a call, after which the machine may have other things to do
+PAUSE = 0.1  # seconds without a call, after which the machine may have other things to do:
+SOONER = 4  # so many times sooner several threads are tried again
 FIRST = 5  # calls of a trial's length before the number that is not used is tried; then twice as
 MOST, MOST_IF_SURE = 80, 20  # many each time, up to so many
 
@@ -23,10 +24,10 @@ class Autotuner:
     """What was measured of batches of one size; kept with the code, for whoever runs it next.
 
     Whether several threads are faster depends on the machine and on what else it does. So now and
-    then the number of threads that is not used is tried, as often as costs next to nothing; and
-    several anew in the second call after a pause: the first may be the only one, and threads take
-    long to wake. The numbers that come out do not depend on it. It may be used from several Python
-    threads at once.
+    then the number of threads that is not used is tried, as often as costs next to nothing; several
+    sooner where there was a pause, but in the second call after it: the first may be the only one,
+    and threads take long to wake. The numbers that come out do not depend on it. It may be used
+    from several Python threads at once.
 
     `flops`: of a batch. `worth`: seconds of one from which on several threads are tried.
     """
@@ -43,7 +44,8 @@ class Autotuner:
         self._waking = WAKING  # seconds of several threads until it is judged,
         self._tried = 0.0  # and of what it is judged by
         self._interval = 0  # calls of a trial's length before the next
-        self._work = 0.0  # seconds since the last began
+        self._work = 0.0  # seconds since the last began,
+        self._burst = 0.0  # and since the last pause
         self._settled, self._left = 1, 0.0  # what was chosen, and for how many more seconds
 
     def next(self, n_left: int, *, is_stoppable: bool, is_cold: bool = False) -> tuple[int, int]:
@@ -54,9 +56,11 @@ class Autotuner:
         """
         if not is_stoppable and self._n_threads == 1:
             return n_left, 1  # how long a batch takes does not matter
-        if self._is_second() and self._settled == 1 and self._usual(1) >= self._worth:
-            self._try(self._n_threads)
-            self._interval = 0
+        if self._is_second():
+            if self._settled == 1:
+                self._work += (SOONER - 1) * self._burst
+                self._left = 0.0
+            self._burst = 0.0
         n_threads = self._settled if self._left > 0.0 else self._chosen()
         if n_left == 1:
             return 1, n_threads
@@ -89,6 +93,7 @@ class Autotuner:
         most = SEEN if seconds > TRIAL else MANY
         self._seconds[n_threads] = (*self._seconds[n_threads], seconds / n_batches)[-most:]
         self._work += seconds
+        self._burst += seconds
         if n_threads == self._trial:
             self._tried += seconds
         self._left -= seconds
@@ -125,6 +130,8 @@ class Autotuner:
         fastest = min((1, self._n_threads), key=lambda n: self._usual(n) or math.inf)
         other = self._other(fastest)
         mine, rival = self._usual(fastest), self._usual(other)
+        if fastest == trial and fastest != self._settled:
+            self._interval = 0  # the machine has changed, and may again
         is_light = fastest == 1 and mine < self._worth
         is_next = fastest == 1 and not rival
         if is_light or (

@@ -2,8 +2,9 @@
 
 To start a thread takes 0.3 ms, to wake one 0.1 ms, to give work to one that still spins takes a
 microsecond. A call has its workers to itself: calls made at once, from several Python threads, have
-different ones. None of them is woken on the processor of the thread that makes the call: Linux may
-do so though others are idle, and then the two take turns, for milliseconds at a time.
+different ones. Where there are processors enough, none of them is woken on that of the thread which
+makes the call: Linux may do so though others are idle, and then the two take turns, for
+milliseconds at a time.
 """
 
 from __future__ import annotations
@@ -196,12 +197,11 @@ def _spread(workers: Sequence[_Worker]) -> None:
     this = _processor()
     if this is None:
         return
-    with suppress(OSError):  # the set of processors that are allowed may change meanwhile
-        allowed = os.sched_getaffinity(0)
-        free, n = sorted(allowed - {this()}), len(workers)
-        for i, worker in enumerate(workers):
-            of_worker = free[i::n] if len(free) >= n else allowed
-            os.sched_setaffinity(worker.thread.native_id or 0, of_worker)
+    with suppress(OSError):  # the processors that are allowed may change meanwhile
+        free, n = sorted(os.sched_getaffinity(0) - {this()}), len(workers)
+        for i, worker in enumerate(workers if len(free) >= n else ()):
+            if worker.thread.native_id is not None:
+                os.sched_setaffinity(worker.thread.native_id, free[i::n])
 
 
 @cache

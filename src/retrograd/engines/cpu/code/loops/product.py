@@ -223,7 +223,7 @@ class Product:
     def _panels(self, across: Part, vectors: int) -> Iterator[Panel]:
         """Ranges of columns, and how many vectors wide the blocks in each: all much the same.
 
-        Of a thread's part they are as wide as memory is padded to.
+        Where they end is not known now they are as wide as memory is padded to: 4 bytes a lane.
         """
         n, low, high = self.body.n, across.low, across.high
         if not (isinstance(low, int) and isinstance(high, int)):

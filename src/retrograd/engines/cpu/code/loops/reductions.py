@@ -13,6 +13,7 @@ from llvmlite import ir
 from retrograd.engines.cpu.code.builder.integers import Int, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.loops.axes import (
+    AT_ONCE,
     UNIT,
     Part,
     chunk_loop,
@@ -32,7 +33,6 @@ from retrograd.graph.shape import Rows, Size
 from retrograd.plan.program import Kernel
 
 GROUP = 4  # vectors that are worked on at once where a sum would wait for itself
-AT_ONCE = 8  # sums that keep a processor busy, where each waits for itself
 
 
 @dataclass(frozen=True)
@@ -118,13 +118,13 @@ def _columns(
 
 
 def _n_parts(body: Body, across: Size, down: Sequence[Size]) -> int:
-    """How many parts columns are added up in: the same for all, whoever adds them up."""
+    """How many parts columns are added up in, a power of two: the same whoever adds them up."""
     if not down:
         return 1
     vectors = GROUP if isinstance(across, Rows) else min(GROUP, -(-across // body.n))
     wanted = AT_ONCE // (1 << (vectors - 1).bit_length())
     shortest = wanted if isinstance(down[-1], Rows) else down[-1] // 2
-    return max(n for n in (1, 2, 4, 8) if n <= max(1, min(wanted, shortest)))
+    return 1 << (max(1, min(wanted, shortest)).bit_length() - 1)
 
 
 def _in_parts(
@@ -135,7 +135,10 @@ def _in_parts(
     width: int,
     turn: Callable[[dict[int, At], list[Any]], list[Any]],
 ) -> list[Any]:
-    """Carry totals through loops over axes, part after part: of each `width` vectors."""
+    """Carry totals through loops over axes: those of the first part, `width` of them, the next's.
+
+    What is left over where the last axis does not divide by the parts goes to the first.
+    """
     n_parts, integers = len(totals) // width, body.integers
     if n_parts == 1:
         return fold_over(body, x, list(gone), {}, totals, turn)

@@ -1,10 +1,10 @@
 """What the entries of a block add up to: accumulators in registers, and one loop along k.
 
 Each entry is added up along k in order, that of a narrow product in a few parts: what a row's
-result is does not depend on how many rows there are, nor on which thread makes it. A product of
-which only one row is left, that of the weights of a single output, is added up in parts, too:
-turn by turn to another one. Lanes lie along the columns of B, A is read one number at a time, from
-any layout.
+result is does not depend on how many rows there are, nor on which thread makes it. So is a product
+of a single row, as which the gradient of a single output's weights is made (see `product`): turn by
+turn to another part. Lanes lie along the columns of B, A is read one number at a time, from any
+layout.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from retrograd.engines.cpu.abi.scratch import FIRST_CACHE, SOME_ROWS
 from retrograd.engines.cpu.code.builder.integers import Int, as_value, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.builder.processor import ask_for
+from retrograd.engines.cpu.code.loops.axes import AT_ONCE
 from retrograd.engines.cpu.code.loops.blocks import Block, Matrix
 from retrograd.engines.cpu.code.loops.pairs import dot
 from retrograd.engines.cpu.code.values.access import memory_type
@@ -28,7 +29,6 @@ AHEAD = 8  # rows of B: about as many as are worked on while memory answers
 NARROW = 16  # columns up to which a row's sums are so few that each would wait for itself:
 PARTS = 4  # they are added up in so many parts, which several rows make one after another
 LONG = 32  # summands, of fewer there is one part
-AT_ONCE = 8  # sums that keep a processor busy, where each waits for itself
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,10 @@ class Sums:
         return totals
 
     def _of_row(self, line: Line, k: Int, zeros: list[Any]) -> list[Any]:
-        """(p0 + p1) + (p2 + p3): p0 has every fourth summand, and those that are left over."""
+        """(p0 + p1) + (p2 + p3), of four parts: the summands go to them in turn.
+
+        Those that are left over go to p0.
+        """
         integers, n, n_parts = self.body.integers, len(zeros), max(1, AT_ONCE // len(zeros))
         whole = integers.mul(integers.div(k, n_parts), n_parts)
         start = [*zeros * n_parts, line.a.pointer, line.b.pointer]
