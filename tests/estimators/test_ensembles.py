@@ -184,6 +184,14 @@ def test_orders_are_given_back_without_the_garbage_collector(tasks, members, mon
         gc.enable()
 
 
+def test_what_is_kept_of_the_rows_is_there_once_for_members_of_all_rows():
+    X = np.random.default_rng(0).normal(size=(4000, 3))
+    model = rg.MLPEnsembleRegressor(10, hidden_layer_sizes=(2,), max_iter=1, random_state=0)
+    kept = pickle.dumps(model.fit(X, X[:, 0]).estimators_samples_)
+    assert len(kept) < 2 * 8 * len(X)
+    assert all((rows == np.arange(len(X))).all() for rows in pickle.loads(kept))
+
+
 def test_assigned_weights_of_a_member_are_predicted_and_trained_with(tasks):
     task = tasks["one output"]
     model = ensemble(task).fit(task.X, task.y)

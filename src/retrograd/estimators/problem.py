@@ -188,7 +188,10 @@ def set_out(
     counts_later = is_first and model.encode_columns
     if is_first and not counts_later:
         begin(model, (X.shape[1], *hidden, targets.n_outputs), rng)
-    order, test = np.arange(len(targets.target)), None
+    if like is None or holds_out or drawn is not None:
+        order, test = np.arange(len(targets.target)), None
+    else:
+        order, test = like.order, None  # one array for all who train on all rows
     if holds_out:
         order, test = split(model, targets, rng)
     if drawn is not None:
