@@ -28,7 +28,7 @@ from retrograd.training.step import COUNT
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
 
-AT_ONCE = 2**24  # rows times weights of the epochs in one call: some 10 ms
+AT_ONCE = 2**27  # rows times weights of the epochs in one call: some 10 ms
 SMALLEST_RATE = 1e-6  # the adaptive rate is not divided below it
 DIVERGED = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
