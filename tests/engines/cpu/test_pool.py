@@ -14,6 +14,7 @@ import pytest
 from llvmlite import ir
 
 from retrograd.engines.cpu.code.barrier import wait_for
+from retrograd.engines.cpu.code.workers import AWAKE
 from retrograd.engines.cpu.machine.compiled import load
 from retrograd.engines.cpu.machine.host import host, machine_of
 from retrograd.engines.cpu.machine.llvm import assemble, optimize
@@ -81,6 +82,14 @@ def test_threads_that_fell_asleep_are_woken(code):
         run(code, cells)
         time.sleep(0.03)  # far longer than they stay awake
         assert (cells == turn).all()
+
+
+def test_a_thread_stays_awake_for_a_while(code):
+    run(code, np.zeros(2, np.int64))
+    begin, worker = time.perf_counter(), pool._IDLE[-1]
+    while not worker.sleeps():
+        assert time.perf_counter() < begin + 5
+    assert time.perf_counter() > begin + AWAKE / 4  # clocks are faster than is supposed, or slower
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="of Linux")

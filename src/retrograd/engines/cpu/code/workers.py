@@ -41,10 +41,10 @@ from retrograd.engines.cpu.code.builder.integers import (
     pointer_in,
     word,
 )
-from retrograd.engines.cpu.code.builder.processor import pause
+from retrograd.engines.cpu.code.builder.processor import clock, pause, ticks_in
 from retrograd.engines.cpu.machine.target import Target
 
-SPINS = 40_000  # turns of waiting before it parks: to be woken takes longer than most waits
+AWAKE = 2e-3  # seconds that it waits before it parks: what Python does between two calls of a fit
 
 _TASK = ir.FunctionType(ir.VoidType(), [POINTER, POINTER])
 _ACQUIRE = ir.FunctionType(I32, [POINTER, I32])
@@ -101,19 +101,17 @@ def _work(module: ir.Module, run: ir.Function, target: Target) -> None:
     )
     builder.branch(start)
     builder.position_at_end(start)
+    begin, most = clock(builder, target), ticks_in(builder, target, AWAKE)
     builder.branch(wait)
 
     builder.position_at_end(wait)
-    turn = builder.phi(I64)
-    turn.add_incoming(as_value(0), start)
-    more = builder.add(turn, as_value(1))
     still = builder.append_basic_block("still")
     pause(builder, target)
     now = builder.load_atomic(state, "acquire", 8, typ=I64)
     builder.cbranch(builder.icmp_signed("==", now, as_value(RUNNING)), work, still)
     builder.position_at_end(still)
-    turn.add_incoming(more, still)
-    builder.cbranch(builder.icmp_signed("<", more, as_value(SPINS)), wait, park)
+    waited = builder.sub(clock(builder, target), begin)
+    builder.cbranch(builder.icmp_unsigned("<", waited, most), wait, park)
 
     builder.position_at_end(park)
     found = builder.cmpxchg(state, as_value(SPINNING), as_value(PARKED), "acq_rel", "acquire")

@@ -55,6 +55,26 @@ def pause(builder: ir.IRBuilder, target: Target) -> None:
         intrinsic(builder, "llvm.aarch64.hint", ir.VoidType(), ir.Constant(I32, 1))
 
 
+def clock(builder: ir.IRBuilder, target: Target) -> Any:
+    """The ticks of a clock that always runs at one rate."""
+    if target.is_x86:
+        return intrinsic(builder, "llvm.readcyclecounter", I64)  # rdtsc
+    return _register(builder, "cntvct_el0")
+
+
+def ticks_in(builder: ir.IRBuilder, target: Target, seconds: float) -> Any:
+    """So many ticks; of x86, which does not say how fast its clock is, at 3 GHz (it is 2 to 5)."""
+    if target.is_x86:
+        return ir.Constant(I64, round(seconds * 3e9))
+    return builder.udiv(_register(builder, "cntfrq_el0"), ir.Constant(I64, round(1 / seconds)))
+
+
+def _register(builder: ir.IRBuilder, name: str) -> Any:
+    """One of an Arm processor's registers, that every program may read."""
+    read = ir.InlineAsm(ir.FunctionType(I64, []), f"mrs $0, {name}", "=r", side_effect=True)
+    return builder.call(read, [])
+
+
 def ask_for(builder: ir.IRBuilder, place: Any) -> None:
     """Start to bring a line of memory into the caches."""
     to_read, into_all_caches, data = (ir.Constant(I32, x) for x in (0, 3, 1))
