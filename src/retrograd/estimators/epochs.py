@@ -10,6 +10,7 @@ import numpy as np
 
 from retrograd.arrays import Array
 from retrograd.engines.base import Shuffles
+from retrograd.engines.orders import shuffle_in_turn
 
 if TYPE_CHECKING:
     from retrograd.estimators.base import BaseMLP
@@ -35,12 +36,7 @@ def draw(runs: Sequence[Run], into: Array) -> None:
     ):
         engine.shuffle([run.rng for run in runs], into)
     else:
-        for run, orders in zip(runs, into, strict=True):
-            order = orders[0]
-            for each in orders:
-                each[:] = order
-                run.rng.shuffle(each)
-                order = each
+        shuffle_in_turn([run.rng for run in runs], into)
     for run, orders in zip(runs, into, strict=True):
         run.order = orders[-1]
 

@@ -9,6 +9,7 @@ import pytest
 
 from retrograd.engines.base import Shuffles
 from retrograd.engines.cpu.engine import CpuEngine
+from retrograd.engines.cpu.run import shuffle as module
 from retrograd.run import find_engine
 
 KINDS = [np.random.MT19937, np.random.PCG64, np.random.Philox, np.random.SFC64]
@@ -46,6 +47,30 @@ def test_orders_and_generators_are_as_numpy_leaves_them(kind, n_threads, n):
     np.testing.assert_array_equal(found, expected)
     for own, other in zip(ours, others, strict=True):
         assert words(own.get_state(legacy=False)) == words(other.get_state(legacy=False))
+
+
+def test_a_state_is_known_only_where_it_lies_as_it_is_told(monkeypatch):
+    assert module._is_state_known.__wrapped__()
+    told = np.random.MT19937(0).state
+    told["state"]["pos"] = 2  # it is 3
+
+    class Another(np.random.MT19937):
+        state = property(lambda self: told)
+
+    monkeypatch.setattr(np.random, "MT19937", Another)
+    assert not module._is_state_known.__wrapped__()
+
+
+def test_a_state_that_is_not_known_is_left_to_numpy(monkeypatch):
+    monkeypatch.setattr(module, "_is_state_known", lambda: False)
+    monkeypatch.setattr(module, "_code", None)
+    own, other = np.random.RandomState(1), np.random.RandomState(1)
+    found = np.zeros((1, 2, 10), np.int64)
+    found[0, 0] = range(10)
+    expected = found.copy()
+    CpuEngine(n_threads=1).shuffle([own], found)
+    by_numpy([other], expected)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_engines_say_whether_they_shuffle():

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -15,19 +14,24 @@ from retrograd.engines.cpu.machine.host import host
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.engines.cpu.run.memory import address
 from retrograd.engines.cpu.run.pool import run_parallel
+from retrograd.engines.orders import shuffle_in_turn
 from retrograd.graph.node import Array
 
 
 def shuffle(generators: Sequence[np.random.RandomState], orders: Array, n_threads: int) -> None:
-    """See `engines.base.Shuffles`."""
+    """See `engines.base.Shuffles`. NumPy itself shuffles for what is no Mersenne Twister."""
+    every = [generator._bit_generator for generator in generators]
+    if not all(type(one) is np.random.MT19937 for one in every) or not _is_state_known():
+        shuffle_in_turn(generators, orders)
+        return
     n_orders, n = orders.shape[1:]
     numbers = np.array([n, n_orders], np.int64)
     with ExitStack() as held:
-        for one in generators:
-            held.enter_context(one._bit_generator.lock)
-        tables = np.empty((len(generators), 2), np.uintp)
-        tables[:, 0] = [_bits_of(one) for one in generators]
-        tables[:, 1] = address(orders) + orders.strides[0] * np.arange(len(generators))
+        for one in every:
+            held.enter_context(one.lock)
+        tables = np.empty((len(every), 2), np.uintp)
+        tables[:, 0] = [one.ctypes.state_address for one in every]
+        tables[:, 1] = address(orders) + orders.strides[0] * np.arange(len(every))
         job = [(place, address(numbers)) for place in _rows(tables)]
         if len(job) == 1 or n_threads == 1:
             for task in job:
@@ -51,13 +55,14 @@ def _code(target: Target) -> Code:
     return compiled("shuffle", "shuffle", target, make)
 
 
-def _bits_of(generator: np.random.RandomState) -> int:
-    """Where a generator's `bitgen_t` lies   [NumPy reference, "Extending"]."""
-    capsule: Any = generator._bit_generator.capsule
-    return int(_pointer_of()(capsule, b"BitGenerator"))
+@cache
+def _is_state_known() -> bool:
+    """Whether this NumPy keeps a twister's state as all did so far: its words, then the place.
 
-
-@lru_cache
-def _pointer_of() -> Any:
-    kind = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
-    return kind(("PyCapsule_GetPointer", ctypes.pythonapi))
+    NumPy tells where the state lies, but not how.
+    """
+    one = np.random.MT19937(0)
+    one.random_raw(3)
+    told = one.state["state"]
+    words = (ctypes.c_uint32 * (len(told["key"]) + 1)).from_address(one.ctypes.state_address)
+    return [*words] == [*told["key"], told["pos"]]
