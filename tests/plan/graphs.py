@@ -179,11 +179,11 @@ COMPARE = [rg.less, rg.less_equal, rg.greater, rg.greater_equal, rg.equal, rg.no
 
 def given(choose: Callable[[Any], Any], dtype: Any) -> tuple[dict[str, Node], dict[str, Node]]:
     """Inputs and state variables of all kinds of shapes."""
-    I, O = choose([1, 3, 5, 17]), choose([1, 2, 4, 19])
+    I, O = choose([1, 3, 5, 17, 34]), choose([1, 2, 4, 19])
     shapes = {"x": (rg.rows, I), "y": (rg.rows, O), "u": (rg.rows,), "c": (rg.rows, 2, 3)}
     inputs = {name: rg.variable(name, shape=s, dtype=dtype) for name, s in shapes.items()}
     inputs["label"] = rg.variable("label", shape=(rg.rows,), dtype="int64")
-    shapes = {"W": (I, O), "b": (O,), "s": (), "Q": (O, O), "V": (2, 3, I)}
+    shapes = {"W": (I, O), "m": (I, O), "b": (O,), "s": (), "Q": (O, O), "V": (2, 3, I)}
     state = {name: rg.variable(name, shape=s, dtype=dtype) for name, s in shapes.items()}
     return inputs, state
 
@@ -198,7 +198,7 @@ def random_step(choose: Callable[[Any], Any], n_gates: int, dtype: Any) -> Step:
     nodes = list(exact)
     nodes.append(rg.take(rg.broadcast_to(state["s"], (3,)) * state["s"], label))
     nodes.append(inputs["x"] @ state["W"] + state["b"])
-    nodes.append(rg.cast(rate, dtype) * state["W"])
+    nodes.append(rg.cast(rate, dtype) * state["W"] + state["m"])
     for _ in range(n_gates):
         kind = choose(["one", "one", "two", "two", "jump", "exact"])
         try:

@@ -22,9 +22,9 @@ def made(monkeypatch):
         counts["built"] += 1
         return objective(*args, **options)
 
-    def plan(graph):
+    def plan(graph, **options):
         counts["planned"] += 1
-        return plan_of(graph)
+        return plan_of(graph, **options)
 
     monkeypatch.setattr(steps, "objective", build)
     monkeypatch.setattr(executable, "plan_of", plan)

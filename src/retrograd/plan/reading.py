@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from retrograd.graph.node import Node
+from retrograd.graph.shape import Size
 from retrograd.plan.program import is_heavy, is_source, squeezed
 
 PLACED = frozenset({"one_hot", "uniform"})
@@ -12,6 +13,21 @@ PLACED = frozenset({"one_hot", "uniform"})
 
 MOVING = frozenset({"transpose", "slice", "unslice", "concatenate", "take", "first_max", *PLACED})
 """Gates whose entries cannot be told from the same entries of their inputs alone."""
+
+NARROW, LONG = 16, 32  # columns of a matrix that has few of them, and rows that it has at least
+
+
+def is_narrow(n: Size, m: Size) -> bool:
+    """Whether a matrix of m rows and n columns is high and narrow, for any number of rows."""
+    return isinstance(n, int) and isinstance(m, int) and n <= NARROW and m >= LONG
+
+
+def goes_by_entry(node: Node) -> bool:
+    """Whether a gate acts on each entry, of inputs that it repeats to its shape."""
+    name = node.gate.name
+    return name in ("where", "cast") or (
+        node.gate.promotes and not is_heavy(node) and name != "concatenate"
+    )
 
 
 def is_entrywise(node: Node, x: Node) -> bool:
@@ -22,12 +38,20 @@ def is_entrywise(node: Node, x: Node) -> bool:
 def operand(product: Node, i: int) -> Node:
     """What a product reads in memory for an operand: a transposition is read through, if it can be.
 
-    The first operand is read entry by entry; the second along its columns, which must be adjacent.
+    The first operand is read entry by entry; the second along its columns, which must be adjacent,
+    or are rows for dot products.
     """
     x = product.inputs[i]
-    if x.gate.name == "transpose" and (i == 0 or keeps_order(x)) and is_swap(x):
-        return x.inputs[0]
+    if x.gate.name == "transpose" and is_swap(x):
+        return x.inputs[0] if i == 0 or keeps_order(x) or is_of_dots(product) else x
     return x
+
+
+def is_of_dots(product: Node) -> bool:
+    """Whether a product of two matrices is made of dot products: rows by rows, of which few."""
+    a, b = product.inputs
+    is_rows_by_rows = b.gate.name == "transpose" and is_swap(b) and a.gate.name != "transpose"
+    return product.ndim == 2 and is_rows_by_rows and is_narrow(b.shape[1], b.shape[0])
 
 
 def is_swap(transpose: Node) -> bool:

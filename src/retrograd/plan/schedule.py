@@ -15,6 +15,7 @@ from retrograd.plan.lower import lower
 from retrograd.plan.program import Kernel, Program, bodies, is_source, squeezed
 from retrograd.plan.reading import operand, reads
 from retrograd.plan.share import share
+from retrograd.plan.turn import Named, turn
 from retrograd.plan.verify import verify
 
 
@@ -26,10 +27,18 @@ def plan(step: Step) -> Program:
     return plan_of(step.structure)
 
 
-def plan_of(graph: Structure) -> Program:
-    """The program that computes the outputs and updates of a graph."""
-    outputs, updates, state = graph.outputs, graph.updates, graph.state
-    results = distinct(merged(lower([*outputs.values(), *updates.values()])))
+def plan_of(graph: Structure, *, turns: bool = True) -> Program:
+    """The program that computes the outputs and updates of a graph.
+
+    `turns`: whether narrow state matrices lie transposed (see `plan.turn`).
+    """
+    lowered = lower([*graph.outputs.values(), *graph.updates.values()])
+    outputs: Named = dict(zip(graph.outputs, lowered, strict=False))
+    updates: Named = dict(zip(graph.updates, lowered[len(outputs) :], strict=True))
+    state: Named = graph.state
+    if turns:
+        outputs, updates, state = turn(outputs, updates, state)
+    results = distinct(merged([*outputs.values(), *updates.values()]))
     made = dict(zip(outputs, results, strict=False))
     new = dict(zip(updates, results[len(made) :], strict=True))
     groups = fuse(results)

@@ -11,6 +11,7 @@ from retrograd.graph.node import CONSTANT, Node
 from retrograd.graph.shape import show
 from retrograd.graph.text import label
 from retrograd.plan.program import Kernel, Program, is_heavy, is_number, squeezed
+from retrograd.plan.reading import goes_by_entry
 
 INLINE = 40  # characters: a longer formula gets a line of its own
 LISTED = 5  # gates: more are counted instead
@@ -40,7 +41,8 @@ def as_text(program: Program) -> str:
     """The program: what it is given, then for each kernel what it computes and what it stores.
 
     A kernel is one loop nest, so all under one headline is fused. What has an arrow goes to memory:
-    to a slot within the step, to state (W' takes the place of W), or to an output.
+    to a slot within the step, to state (W' takes the place of W), or to an output. W_T is a state
+    variable W that is kept transposed (see `plan.turn`).
     All else stays in registers; a name that the kernel does not define is read from memory. A value
     that several kernels need, and that is cheap, each of them computes.
 
@@ -149,14 +151,8 @@ def _silent(kernel: Kernel) -> set[Node]:
     silent = {node for node in kernel.body if _adds_nothing(node)}
     for user in reversed(kernel.body):
         if user not in silent:
-            silent.difference_update(x for x in user.inputs if not _is_entrywise(user))
+            silent.difference_update(x for x in user.inputs if not goes_by_entry(user))
     return silent
-
-
-def _is_entrywise(node: Node) -> bool:
-    name = node.gate.name
-    joins = is_heavy(node) or name == "concatenate"
-    return name in ("where", "cast") or (node.gate.promotes and not joins)
 
 
 def _adds_nothing(node: Node) -> bool:

@@ -50,7 +50,9 @@ def planned(monkeypatch):
     """The structures that are planned, from an empty memory on."""
     seen, plan_of = [], executable.plan_of
     monkeypatch.setattr(
-        executable, "plan_of", lambda graph: (seen.append(graph), plan_of(graph))[1]
+        executable,
+        "plan_of",
+        lambda graph, **options: (seen.append(graph), plan_of(graph, **options))[1],
     )
     executable._kept.cache_clear()
     return seen

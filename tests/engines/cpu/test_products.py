@@ -21,6 +21,7 @@ from retrograd.engines.cpu.run.memory import Memory
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss
+from retrograd.plan.reading import LONG, NARROW
 from retrograd.plan.schedule import plan
 from retrograd.training.step import initial_state, objective, training_steps
 from tests.compare import DTYPES, require_close, require_same_runs
@@ -100,10 +101,10 @@ def test_a_wide_layer_trains_as_on_the_reference(target, dtype, optimizer):
 def edges(target, dtype):
     """The least weight gradients whose operands are copied: in rows, in columns; whole panels."""
     panel = target.tile[1] * target.bytes // np.dtype(dtype).itemsize
-    least, enough = target.tile[0] + 1, FIRST_CACHE // (SOME_ROWS * np.dtype(dtype).itemsize)
+    least, enough = NARROW + 1, FIRST_CACHE // (SOME_ROWS * np.dtype(dtype).itemsize)
     return [
         (least, max(2 * panel + 1, enough)),
-        (max(least, enough // 16 * 16 + 1), 2 * panel + 1),
+        (max(least, enough // 16 * 16 + 1), max(2 * panel, NARROW) + 1),
         (4 * least - 1, max(4, -(-enough // panel)) * panel),
     ]
 
@@ -249,8 +250,8 @@ def test_a_row_is_computed_alike_in_batches_of_every_size(target, dtype):
 def test_weights_of_any_width_are_turned_by_any_number_of_threads(
     target, dtype, k, always_threaded
 ):
-    rng = np.random.default_rng(k)
-    W, X = rng.normal(size=(203, k)).astype(dtype), rng.normal(size=(51, k)).astype(dtype)
+    rng, n = np.random.default_rng(k), 203 if k > NARROW else LONG - 1  # else they are kept turned
+    W, X = rng.normal(size=(n, k)).astype(dtype), rng.normal(size=(51, k)).astype(dtype)
     x = rg.variable("x", shape=(rg.rows, k), dtype=dtype)
     w = rg.variable("w", shape=W.shape, dtype=dtype)
     step = Step({"x": x}, {"w": w}, {"y": x @ w.T})
@@ -272,16 +273,60 @@ def test_narrow_products_whose_sums_are_made_in_parts_have_the_same_bits_whereve
     state = {f"w{n}": rng.normal(size=(k, n)).astype(dtype) for n in widths}
     x = rg.variable("x", shape=(rg.rows, k), dtype=dtype)
     variables = {name: rg.variable(name, shape=w.shape, dtype=dtype) for name, w in state.items()}
-    step = Step({"x": x}, variables, {name: x @ w for name, w in variables.items()})
+    products = [x @ w for w in variables.values()]
     first = None
     for target in (one for one in runnable() if one.has_fma):
         for n_threads, size in ((1, 35), (2, 35), (1, 1), (1, 3), (2, 18)):
-            session = CpuEngine(target, n_threads).open({"step": step}, state, {"x": X})
-            found = session.run("step", np.arange(35), batch_size=size)
+            function = CpuEngine(target, n_threads).function(products, [x, *variables.values()])
+            parts = [function([X[i : i + size], *state.values()]) for i in range(0, 35, size)]
+            whole = map(np.concatenate, zip(*parts, strict=True))
+            found = dict(zip(state, whole, strict=True))
             first = first or found
             require_equal(found, first)
     for name, w in state.items():
         require_close(first[name], X @ w, length=k, what=name)
+
+
+@poisoned
+@each_dtype
+@pytest.mark.parametrize("k", [32, 33, 47, 48, 100])
+@pytest.mark.parametrize("n", [2, 3, 5, 8, 9, 16])
+def test_layers_of_few_outputs_train_as_on_the_reference_with_the_same_bits_on_any_threads(
+    target, dtype, k, n, always_threaded
+):
+    """Their weights and moments lie transposed, and threads share out the columns of these."""
+    net, rng = rg.MLP([3, k, n], output="identity", dtype=dtype), np.random.default_rng(k)
+    X, Y = (rng.normal(size=(35, size)).astype(dtype) for size in (3, n))
+    loss, rule = find_loss("half_squared_error", net), rg.Adam(0.01)
+    problem = objective(net, loss, loss.target(Y, n, dtype), is_penalised=False)
+    steps, state = training_steps(problem, rule), initial_state(net, rule)
+    rates = {"l2": 0.1, **rule.numbers()}
+
+    def trained(engine, size):
+        session = engine.open(steps, state, {"x": X, "y": Y})
+        session.run("train", np.arange(35), rates, batch_size=size)
+        scored = session.run("score", np.arange(35), {}, batch_size=size)
+        return {**session.snapshot(), **scored}
+
+    for size in (1, 2, 16, 35):
+        one, *several = (trained(CpuEngine(target, n), size) for n in (1, 2, 3))
+        for found in several:
+            require_equal(found, one)
+        for name, expected in trained(NumpyEngine(), size).items():
+            require_close(one[name], expected, length=k, depth=64, what=f"{name}, {size} rows")
+
+
+@poisoned
+@each_dtype
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 7, 8, 9, 10, 16])
+def test_lanes_are_added_up_each_vector_in_a_lane_of_its_own(target, dtype, n):
+    """A row's dot products, with numbers that are exact in any order."""
+    k = 64 + n
+    X = np.random.default_rng(n).integers(-9, 10, (5, k)).astype(dtype)
+    W = np.random.default_rng(k).integers(-9, 10, (n, k)).astype(dtype)
+    x, w = rg.variable("x", shape=(rg.rows, k), dtype=dtype), rg.variable("w", W)
+    function = CpuEngine(target, 1).function([x @ w.T], [x, w])
+    np.testing.assert_array_equal(function([X, W])[0], X @ W.T)
 
 
 @poisoned

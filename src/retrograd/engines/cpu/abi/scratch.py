@@ -15,7 +15,7 @@ from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.by_row import in_tiles
 from retrograd.plan.program import Kernel, Program, squeezed
-from retrograd.plan.reading import operand
+from retrograd.plan.reading import NARROW, is_of_dots, operand
 
 LINE = 64  # bytes: of a cache
 FIRST_CACHE = 32 << 10  # bytes
@@ -49,6 +49,7 @@ def is_in_pairs(kernel: Kernel, target: Target) -> bool:
         and isinstance(n, int)
         and (isinstance(k, int) or (isinstance(m, int) and is_turned))
         and 1 not in (m, n, k)
+        and not is_of_dots(heavy)
         and all(_is_rounded(x) for x in heavy.inputs)
     )
 
@@ -85,7 +86,7 @@ def is_gradient(kernel: Kernel, target: Target) -> bool:
         and isinstance(n, int)
         and is_transposed
         and k * (m + n) * item > FIRST_CACHE
-        and m > target.tile[0]
+        and m > NARROW
         and n > 2 * panel
     )
 

@@ -1,8 +1,8 @@
 """How threads share out a program: what each runs a part of, and where they must wait for all.
 
 Kernels along the rows are cut the same way, so one that needs only its own rows of what another
-made need not wait. A kernel with static sizes is cut along its first axis; what cannot be cut the
-first thread runs alone.
+made need not wait. A kernel with static sizes is cut along its first axis, a product of few rows
+along its columns; what cannot be cut the first thread runs alone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from retrograd.engines.cpu.abi.table import Table
+from retrograd.engines.cpu.code.loops.axes import is_cut_across
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size, has_rows
 from retrograd.plan.program import ONE_BY_ONE, Kernel, squeezed
@@ -53,12 +54,10 @@ class Sharing:
         name = kernel.heavy.gate.name
         if name in ONE_BY_ONE:
             return None
-        if name == "matmul":
-            return (
-                short[0]
-                if len(squeezed(kernel.heavy.shape[:-2])) == 0 and (kernel.heavy.shape[-2] != 1)
-                else None
-            )
+        if is_cut_across(kernel):
+            return short[1]
+        if name == "matmul" and (squeezed(kernel.heavy.shape[:-2]) or kernel.heavy.shape[-2] == 1):
+            return None
         return short[0]
 
     def write_rows(self, node: Node) -> None:
@@ -69,7 +68,7 @@ class Sharing:
     def needs_barrier(self, kernel: Kernel) -> bool:
         """Whether all threads must be done with what came before; notes the kernel."""
         size = self.bounds(kernel)
-        cut = _cut(size)
+        cut = ("columns", size) if is_cut_across(kernel) else _cut(size)
         uses = [
             (self._table.memory(x), Use(cut, is_write=False, is_own=self._is_own(kernel, x, size)))
             for x in kernel.loads
@@ -90,6 +89,8 @@ class Sharing:
     def _is_own(self, kernel: Kernel, x: Node, size: Size | None) -> bool:
         """Whether a thread reads only its own part of an array."""
         short = squeezed(x.shape)
+        if is_cut_across(kernel):
+            return short == squeezed(kernel.space)
         if size is None or not short or short[0] != size:
             return False
         # Where rows meet rows, one row needs all the others.

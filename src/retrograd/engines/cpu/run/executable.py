@@ -72,7 +72,9 @@ def executable_of(structure: Structure, target: Target, *, is_direct: bool = Fal
 
 
 def _executable(structure: Structure, target: Target, *, is_direct: bool) -> Executable:
-    return Executable(plan_of(structure), target, is_direct=is_direct)
+    # The caller's arrays lie as they do; a session's state is laid out as the program has it.
+    program = plan_of(structure, turns=not is_direct)
+    return Executable(program, target, is_direct=is_direct)
 
 
 _kept = lru_cache(maxsize=KEPT_PLANS)(_executable)

@@ -15,12 +15,13 @@ from retrograd.engines.cpu.run.memory import ALIGN, allocate
 from retrograd.errors import ShapeError, unknown_name
 from retrograd.graph.node import Array, Node
 from retrograd.graph.shape import Shape, show, with_rows
+from retrograd.plan.turn import is_turned
 
 Blocks = Mapping[np.dtype[Any], Array]
 
 
 class State:
-    """State variables in the layout of the code, one set for each copy.
+    """State variables in the layout of the code, one set for each copy; narrow ones transposed.
 
     - `unit`: entries of a padded row (see `Layout`).
     - `copies`: None for a single set, whose arrays then have no axis of copies.
@@ -30,11 +31,13 @@ class State:
     def __init__(self, nodes: Mapping[str, Node], unit: int, copies: int | None) -> None:
         self._copies = copies
         self._shapes: dict[str, Shape] = {name: node.shape for name, node in nodes.items()}
+        self._turned = {name for name, node in nodes.items() if is_turned(node.shape)}
         # Of each variable: its layout, where it begins in the block of its dtype, how long it is.
         self._places: dict[str, tuple[Layout, int, int]] = {}
         ends: dict[np.dtype[Any], int] = {}
         for name, node in nodes.items():
-            layout = Layout.of(node.shape, node.dtype, unit)
+            shape = node.shape[::-1] if name in self._turned else node.shape
+            layout = Layout.of(shape, node.dtype, unit)
             n, line = layout.entries(0), ALIGN // node.dtype.itemsize
             start = ends.get(node.dtype, 0)
             self._places[name] = layout, start, n
@@ -66,7 +69,10 @@ class State:
     def _frame(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any], int, tuple[int, ...]]:
         layout, start, _ = self._places[name]
         shape = with_rows(self._shapes[name], 0)
-        strides = layout.steps(shape, 0)
+        if name in self._turned:
+            strides = layout.steps(shape[::-1], 0)[::-1]
+        else:
+            strides = layout.steps(shape, 0)
         if self._copies is not None:
             of_copy = self._blocks[layout.dtype].strides[0]
             shape, strides = (self._copies, *shape), (of_copy, *strides)

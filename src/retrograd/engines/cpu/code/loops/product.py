@@ -19,9 +19,10 @@ from typing import Any
 
 from retrograd.engines.cpu.abi.scratch import is_in_pairs, pairs_in
 from retrograd.engines.cpu.code.builder.integers import Int, as_value, loop
-from retrograd.engines.cpu.code.loops.axes import Part, inner_loops, number
+from retrograd.engines.cpu.code.builder.lanes import Lanes
+from retrograd.engines.cpu.code.loops.axes import Part, inner_loops, is_cut_across, number
 from retrograd.engines.cpu.code.loops.blocks import Block, Matrix, Panel
-from retrograd.engines.cpu.code.loops.dots import run_dots
+from retrograd.engines.cpu.code.loops.dots import Dots
 from retrograd.engines.cpu.code.loops.packing import Packing, PairPacking
 from retrograd.engines.cpu.code.loops.sums import Sums
 from retrograd.engines.cpu.code.loops.tile import Tile
@@ -32,7 +33,7 @@ from retrograd.engines.cpu.machine.target import Target
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.program import Kernel, squeezed
-from retrograd.plan.reading import operand
+from retrograd.plan.reading import is_of_dots, operand
 
 ROW = 8  # vectors across, where a single row is left
 
@@ -76,13 +77,28 @@ def run_product(body: Body, kernel: Kernel, part: Part, target: Target, scratch:
         if is_swapped:
             product.run(b.T, a.T, Sizes(1, sizes.m, sizes.k), Part(0, 1), part)
         elif sizes.n == 1 and a.right == 1 and b.down == 1 and body.n > 1:
-            run_dots(
-                body, tile.v, (a, b), number(body, sizes.k), part, tile.scratch(1), tile.finish
-            )
+            Dots(body, tile, a, b, number(body, sizes.k)).one_column(part)
+        elif is_of_dots(heavy) and a.right == 1 and body.n > 1:
+            assert isinstance(sizes.n, int)
+            Dots(body, tile, a, b, number(body, sizes.k)).few_columns(sizes.n, part, most)
+        elif is_cut_across(kernel):
+            product = Product(body, tile, sums, _low_shape(tile.v, sizes.m, most), scratch)
+            product.run(a, b, sizes, Part(0, sizes.m), part)
         elif b.right == 1 or body.n == 1:
             product.run(a, b, sizes, part, Part(0, number(body, sizes.n)))
         else:
             raise NeedsScalarsError
+
+
+def _low_shape(v: Lanes, m: Size, most: int) -> tuple[int, int]:
+    """Blocks of few rows, as wide as a part of the columns is padded to: all rows, or even shares.
+
+    Where a part ends is not known now.
+    """
+    assert isinstance(m, int)
+    width = v.dtype.itemsize // 4
+    n_blocks = -(-m * width // most)
+    return -(-m // n_blocks), width
 
 
 def _matrix(body: Body, product: Node, i: int, stack: Sequence[At]) -> Matrix:

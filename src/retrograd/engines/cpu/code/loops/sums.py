@@ -24,11 +24,10 @@ from retrograd.engines.cpu.code.values.access import memory_type
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.graph.node import Node
 from retrograd.plan.program import Kernel, squeezed
+from retrograd.plan.reading import is_narrow
 
 AHEAD = 8  # rows of B: about as many as are worked on while memory answers
-NARROW = 16  # columns up to which a row's sums are so few that each would wait for itself:
-PARTS = 4  # they are added up in so many parts, which several rows make one after another
-LONG = 32  # summands, of fewer there is one part
+PARTS = 4  # of narrow products: a row's sums are so few that each would wait for itself
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,7 @@ class Sums:
     def is_in_parts(self, k: Int) -> bool:
         """Whether sums are made in parts: for any number of rows, or bits would depend on it."""
         assert self.kernel.heavy is not None
-        n = self.kernel.heavy.shape[-1]
-        is_narrow = isinstance(n, int) and n <= NARROW and not self.is_row
-        return is_narrow and isinstance(k, int) and k >= LONG
+        return is_narrow(self.kernel.heavy.shape[-1], k) and not self.is_row
 
     def _of_parts(self, line: Line, k: int, zeros: list[Any]) -> list[Any]:
         """((p0 + p1) + p2) + p3: the parts side by side where a block has few sums, or in turn."""
