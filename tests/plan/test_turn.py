@@ -16,10 +16,14 @@ M, N = 40, 3
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [
-        ((32, 2), True),
+        ((32, 8), True),
         ((1000, 16), True),
-        ((31, 2), False),
+        ((31, 8), False),
         ((1000, 17), False),
+        ((8, 2), True),
+        ((8, 7), True),
+        ((7, 2), False),
+        ((8, 8), False),
         ((1000, 1), False),
         ((2, 32), False),
         ((32,), False),

@@ -14,12 +14,19 @@ PLACED = frozenset({"one_hot", "uniform"})
 MOVING = frozenset({"transpose", "slice", "unslice", "concatenate", "take", "first_max", *PLACED})
 """Gates whose entries cannot be told from the same entries of their inputs alone."""
 
-NARROW, LONG = 16, 32  # columns of a matrix that has few of them, and rows that it has at least
+NARROW, LONG = 16, 32  # columns of a matrix that has few of them, at most, and rows, at least;
+THIN, SHORT = 8, 8  # the same for fewer columns than these, whose rows are not padded
 
 
 def is_narrow(n: Size, m: Size) -> bool:
-    """Whether a matrix of m rows and n columns is high and narrow, for any number of rows."""
-    return isinstance(n, int) and isinstance(m, int) and n <= NARROW and m >= LONG
+    """Whether a matrix of m rows and n columns serves better transposed, for any number of rows.
+
+    Its columns fill vectors, and dot products with them are long enough that to add up lanes in the
+    end does not count.
+    """
+    if not (isinstance(n, int) and isinstance(m, int)):
+        return False
+    return n < m and (m >= LONG if n >= THIN else m >= SHORT) and n <= NARROW
 
 
 def goes_by_entry(node: Node) -> bool:

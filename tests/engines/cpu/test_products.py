@@ -289,7 +289,7 @@ def test_narrow_products_whose_sums_are_made_in_parts_have_the_same_bits_whereve
 
 @poisoned
 @each_dtype
-@pytest.mark.parametrize("k", [32, 33, 47, 48, 100])
+@pytest.mark.parametrize("k", [8, 17, 32, 33, 48, 100])
 @pytest.mark.parametrize("n", [2, 3, 5, 8, 9, 16])
 def test_layers_of_few_outputs_train_as_on_the_reference_with_the_same_bits_on_any_threads(
     target, dtype, k, n, always_threaded

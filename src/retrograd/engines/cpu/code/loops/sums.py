@@ -24,7 +24,7 @@ from retrograd.engines.cpu.code.values.access import memory_type
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.graph.node import Node
 from retrograd.plan.program import Kernel, squeezed
-from retrograd.plan.reading import is_narrow
+from retrograd.plan.reading import LONG, NARROW
 
 AHEAD = 8  # rows of B: about as many as are worked on while memory answers
 PARTS = 4  # of narrow products: a row's sums are so few that each would wait for itself
@@ -71,7 +71,9 @@ class Sums:
     def is_in_parts(self, k: Int) -> bool:
         """Whether sums are made in parts: for any number of rows, or bits would depend on it."""
         assert self.kernel.heavy is not None
-        return is_narrow(self.kernel.heavy.shape[-1], k) and not self.is_row
+        n = self.kernel.heavy.shape[-1]
+        is_narrow = isinstance(n, int) and n <= NARROW and not self.is_row
+        return is_narrow and isinstance(k, int) and k >= LONG
 
     def _of_parts(self, line: Line, k: int, zeros: list[Any]) -> list[Any]:
         """((p0 + p1) + p2) + p3: the parts side by side where a block has few sums, or in turn."""
