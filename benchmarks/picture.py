@@ -37,7 +37,8 @@ def draw(results: Sequence[Result], path: Path) -> None:
                     row.median / ours.median, y, marker, color=colour, markersize=7,
                     markeredgecolor="white", markeredgewidth=0.6, zorder=3,
                 )  # fmt: skip
-        axes.plot([result.task.target] * 2, [y - 0.32, y + 0.32], color="black", linewidth=1.6)
+        if result.task.target is not None:
+            axes.plot([result.task.target] * 2, [y - 0.32, y + 0.32], color="black", linewidth=1.6)
     axes.axvline(1.0, color="0.35", linewidth=1.2, zorder=1)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

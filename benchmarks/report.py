@@ -89,7 +89,7 @@ def summary(results: Sequence[Result], limits: Limits) -> str:
             *[median(row) for row in (result.session, result.train)[: len(ours)]],
             *[median(result.best(of=family)) for family in families],
             *[times(result.ratio(row)) for row in (result.session, result.train)[: len(ours)]],
-            f"{task.target:g}",
+            "-" if task.target is None else f"{task.target:g}",
             "-" if share is None else f"{100 * share:.0f} %",
         ])  # fmt: skip
     return table(["", "task", *ours, *families, *ratios, "target", "of fma peak"], rows)

@@ -26,7 +26,7 @@ def small(name, batches=3):
     return replace(work, batches=batches, batch=min(work.batch, 40), precision="float32")
 
 
-@pytest.mark.parametrize("name", ["A", "B1", "B", "C", "F", "G"])
+@pytest.mark.parametrize("name", ["A", "B1", "B", "C", "F", "G", "H", "I", "K", "L"])
 def test_our_session_reaches_the_loss_of_numpy_by_hand(name):
     from benchmarks.peers import Setting, numpy_peer
     from benchmarks.peers.retrograd_peer import SessionTraining
@@ -42,6 +42,25 @@ def test_our_session_reaches_the_loss_of_numpy_by_hand(name):
     assert ours.run(3) == pytest.approx(exact.run(3), rel=1e-4)
     ours.reset()
     assert ours.run(1) == first
+
+
+def test_a_workload_in_double_precision_is_one_for_all():
+    from benchmarks.peers import Setting, numpy_peer
+    from benchmarks.peers.retrograd_peer import SessionTraining, UserTraining
+
+    work = replace(small("H"), precision="float64")
+    problem, setting = work.problem(), Setting(engine="numpy")
+    assert {x.dtype for x in (problem.X, *problem.weights)} == {np.dtype(np.float64)}
+    by_hand, ours = (
+        numpy_peer.Training(work, problem, setting),
+        SessionTraining(work, problem, setting),
+    )
+    assert by_hand.w.dtype == np.float64
+    assert ours.run(2) == pytest.approx(by_hand.run(2), rel=1e-12)
+    user = UserTraining(work, problem, setting)
+    user.reset()
+    user.run(1)
+    assert all(w.dtype == np.float64 for w in user.network.parameters.values())
 
 
 def test_the_copies_of_numpy_by_hand_are_what_each_would_be_alone():

@@ -29,7 +29,7 @@ def objective(work: Workload, weights: list[Any], x: Any, y: Any) -> Any:
     def product(a: Any, W: Any) -> Any:
         if work.precision == "bfloat16":
             a, W = a.astype(jnp.bfloat16), W.astype(jnp.bfloat16)
-        return jnp.matmul(a, W, preferred_element_type=jnp.float32)
+        return jnp.matmul(a, W, preferred_element_type=work.dtype)
 
     a, layers = x, list(zip(weights[::2], weights[1::2], strict=True))
     for W, b in layers[:-1]:
@@ -69,8 +69,9 @@ class Training:
 
     def __init__(self, work: Workload, problem: Problem, setting: Setting) -> None:
         self.work, self.problem = work, problem
+        jax.config.update("jax_enable_x64", work.precision == "float64")
         is_class = work.loss == "cross_entropy"
-        Y = np.eye(work.sizes[-1], dtype=np.float32)[problem.Y] if is_class else problem.Y
+        Y = np.eye(work.sizes[-1], dtype=work.dtype)[problem.Y] if is_class else problem.Y
         self.X, self.Y = jnp.asarray(problem.X), jnp.asarray(Y)
         batches = problem.order.reshape(*problem.order.shape[:-1], work.batches, work.batch)
         self.batches = jnp.asarray(batches, jnp.int32)

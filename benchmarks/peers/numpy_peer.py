@@ -18,11 +18,12 @@ class Training:
     """Forward, backward and update written out. In float64 it is the reference for J."""
 
     def __init__(
-        self, work: Workload, problem: Problem, setting: Setting, dtype: Any = np.float32
+        self, work: Workload, problem: Problem, setting: Setting, dtype: Any = None
     ) -> None:
-        if work.precision != "float32" and dtype is np.float32:
+        if work.precision == "bfloat16" and dtype is None:
             raise NotAvailable(f"NumPy has no {work.precision}")
         self.work, self.problem = work, problem
+        dtype = dtype or work.dtype
         self.X = problem.X.astype(dtype)
         is_class = work.loss == "cross_entropy"
         self.Y = problem.Y if is_class else problem.Y.astype(dtype)

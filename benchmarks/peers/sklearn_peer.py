@@ -47,7 +47,7 @@ class Training:
     """One `fit` of so many epochs; copies one after the other."""
 
     def __init__(self, work: Workload, problem: Problem, setting: Setting) -> None:
-        if work.precision != "float32":
+        if work.precision == "bfloat16":
             raise NotAvailable(f"scikit-learn has no {work.precision}")
         self.work, one = work, work.copies == 1
         orders = problem.order[None] if one else problem.order

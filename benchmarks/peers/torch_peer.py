@@ -21,10 +21,11 @@ ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh}
 
 def objective(work: Workload, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """The sum of the copies' J."""
+    z = z.float() if work.precision == "bfloat16" else z
     if work.loss == "cross_entropy":
-        return F.cross_entropy(z.float(), y)
+        return F.cross_entropy(z, y)
     half = 0.5 if work.loss == "half_squared_error" else 1.0
-    return half * (z.float() - y).square().sum() / work.batch
+    return half * (z - y).square().sum() / work.batch
 
 
 class Rows:
@@ -170,12 +171,13 @@ class InPlaceTraining:
         torch.set_num_threads(setting.threads)
         self.work, self.problem = work, problem
         self.is_low = work.precision == "bfloat16"
-        dtype = torch.bfloat16 if self.is_low else torch.float32
         self.rows = Rows(work, problem)
+        own = self.rows.X.dtype
+        dtype = torch.bfloat16 if self.is_low else own
         self.X, self.Y = self.rows.X.to(dtype), self.rows.Y
         self.batches = [rows.reshape(-1) for rows in self.rows.batches]
         size = sum(w.size for w in problem.weights)
-        self.w, self.g, self.m, self.v = torch.zeros((4, size)).unbind()
+        self.w, self.g, self.m, self.v = torch.zeros((4, size), dtype=own).unbind()
         self.low_w = torch.zeros(size, dtype=dtype) if self.is_low else self.w
         self.low_g = torch.zeros(size, dtype=dtype) if self.is_low else self.g
         shapes = [w.shape for w in problem.weights]
@@ -183,7 +185,7 @@ class InPlaceTraining:
         lead = (work.copies, work.batch) if work.copies > 1 else (work.batch,)
         self.a = [torch.empty((*lead, n), dtype=dtype) for n in work.sizes]
         self.delta = [torch.empty_like(a) for a in self.a]
-        self.z, self.e = torch.empty((2, *lead, work.sizes[-1])).unbind()
+        self.z, self.e = torch.empty((2, *lead, work.sizes[-1]), dtype=own).unbind()
         self.y = torch.empty((*lead, *self.Y.shape[1:]), dtype=self.Y.dtype)
         self.t, self.total = torch.zeros(()), torch.zeros(())
         # Views and transposes are made once: each would cost a microsecond or more a step.
