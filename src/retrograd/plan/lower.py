@@ -92,7 +92,7 @@ def _is_thin(product: Node) -> bool:
         return False
     k, n = w.shape
     is_few = isinstance(k, int) and isinstance(n, int) and 1 < n < THIN and k * n <= TURNED
-    return is_few and is_narrow(n, k) and has_rows(x.shape[:1])
+    return is_few and is_narrow(k, n) and has_rows(x.shape[:1])
 
 
 def _reduction(node: Node, x: Node, *, axes: Axes, keepdims: bool) -> Node:

@@ -14,19 +14,22 @@ PLACED = frozenset({"one_hot", "uniform"})
 MOVING = frozenset({"transpose", "slice", "unslice", "concatenate", "take", "first_max", *PLACED})
 """Gates whose entries cannot be told from the same entries of their inputs alone."""
 
-NARROW, LONG = 16, 32  # columns of a matrix that has few of them, at most, and rows, at least;
-THIN, SHORT = 8, 8  # the same for fewer columns than these, whose rows are not padded
+NARROW = 16  # columns of a narrow matrix, at most
+LONG = 32  # its rows, at least
+THIN = 8  # columns of which fewer fill vectors so badly
+SHORT = 8  # that so many rows are enough
 
 
-def is_narrow(n: Size, m: Size) -> bool:
-    """Whether a matrix of m rows and n columns serves better transposed, for any number of rows.
+def is_narrow(m: Size, n: Size) -> bool:
+    """Whether a matrix (m, n) serves better transposed, as was measured with vectors of 16 lanes.
 
     Its columns fill vectors, and dot products with them are long enough that to add up lanes in the
     end does not count.
     """
-    if not (isinstance(n, int) and isinstance(m, int)):
+    if not (isinstance(m, int) and isinstance(n, int)):
         return False
-    return n < m and (m >= LONG if n >= THIN else m >= SHORT) and n <= NARROW
+    least = SHORT if n < THIN else LONG
+    return n <= NARROW and m >= least and m > n
 
 
 def goes_by_entry(node: Node) -> bool:
@@ -58,7 +61,7 @@ def is_of_dots(product: Node) -> bool:
     """Whether a product of two matrices is made of dot products: rows by rows, of which few."""
     a, b = product.inputs
     is_rows_by_rows = b.gate.name == "transpose" and is_swap(b) and a.gate.name != "transpose"
-    return product.ndim == 2 and is_rows_by_rows and is_narrow(b.shape[1], b.shape[0])
+    return product.ndim == 2 and is_rows_by_rows and is_narrow(*b.shape)
 
 
 def is_swap(transpose: Node) -> bool:

@@ -11,20 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from retrograd.gates import reshape, transpose
 from retrograd.gates.layout import BROADCAST_TO
-from retrograd.graph.node import Node, again, apply, variable
+from retrograd.graph.node import CONSTANT, Node, again, apply, constant, variable
 from retrograd.graph.order import order
 from retrograd.graph.shape import Shape
 from retrograd.plan.reading import goes_by_entry, is_narrow, is_swap
 
+Named = Mapping[str, Node]
+
 
 def is_turned(shape: Shape) -> bool:
     """Whether a state variable of this shape is kept transposed."""
-    return len(shape) == 2 and shape[1] != 1 and is_narrow(shape[1], shape[0])
-
-
-Named = Mapping[str, Node]
+    return len(shape) == 2 and shape[1] != 1 and is_narrow(*shape)
 
 
 def turn(outputs: Named, updates: Named, state: Named) -> tuple[Named, Named, Named]:
@@ -77,12 +78,17 @@ class _Turning:
         if goes_by_entry(node):
             inputs = tuple([self._across(x, node.shape) for x in node.inputs])
             return Node(node.gate, inputs, node.params, node.shape[::-1], node.dtype)
-        if node.gate.name == "matmul":
+        if node.gate.name == "matmul":  # (A B).T = B.T A.T
             return apply(node.gate, *map(self.turned, reversed(node.inputs)))
+        if node.gate is CONSTANT and node.value is not None:
+            return constant(np.ascontiguousarray(node.value.T), dtype=node.dtype)
         return transpose(self._again(node))
 
     def _across(self, x: Node, shape: Shape) -> Node:
-        """An input that is repeated to this shape, as what is repeated to the transposed one."""
+        """An input that is repeated to this shape, as what is repeated to the transposed one.
+
+        (n,) and (1, n) become (n, 1), (m, 1) becomes (1, m).
+        """
         if x.shape == shape:
             return self.turned(x)
         down, across = (1, 1, *x.shape)[-2:]

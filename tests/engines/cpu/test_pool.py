@@ -69,8 +69,11 @@ def test_a_task_that_goes_on_with_an_earlier_one_waits_until_it_is_done(code):
             kwargs={"is_shared": True, "later": later},
         )
         caller.start()
+        expected, begin = [1, 0, 1, int(later is None)], time.perf_counter()
+        while cells.tolist() != expected and time.perf_counter() < begin + 10:
+            time.sleep(0.001)  # the code of the pool may have to be made first
         time.sleep(0.05)
-        assert cells.tolist() == [1, 0, 1, int(later is None)]
+        assert cells.tolist() == expected
         cells[1] = 1
         caller.join()
         assert cells.tolist() == [1, 1, 1, 1]
@@ -88,7 +91,7 @@ def test_a_thread_stays_awake_for_a_while(code):
     run(code, np.zeros(2, np.int64))
     begin, worker = time.perf_counter(), pool._IDLE[-1]
     while not worker.sleeps():
-        assert time.perf_counter() < begin + 5
+        assert time.perf_counter() < begin + 0.5
     assert time.perf_counter() > begin + AWAKE / 4  # clocks are faster than is supposed, or slower
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.engines.cpu.abi import scratch
+from retrograd.engines.cpu.abi.cut import FEW_ROWS
 from retrograd.engines.cpu.abi.layout import Now
 from retrograd.engines.cpu.abi.scratch import FIRST_CACHE, SOME_ROWS, is_packed, scratch_bytes
 from retrograd.engines.cpu.abi.table import SCRATCH
@@ -101,7 +102,7 @@ def test_a_wide_layer_trains_as_on_the_reference(target, dtype, optimizer):
 def edges(target, dtype):
     """The least weight gradients whose operands are copied: in rows, in columns; whole panels."""
     panel = target.tile[1] * target.bytes // np.dtype(dtype).itemsize
-    least, enough = NARROW + 1, FIRST_CACHE // (SOME_ROWS * np.dtype(dtype).itemsize)
+    least, enough = FEW_ROWS + 1, FIRST_CACHE // (SOME_ROWS * np.dtype(dtype).itemsize)
     return [
         (least, max(2 * panel + 1, enough)),
         (max(least, enough // 16 * 16 + 1), max(2 * panel, NARROW) + 1),
@@ -250,7 +251,8 @@ def test_a_row_is_computed_alike_in_batches_of_every_size(target, dtype):
 def test_weights_of_any_width_are_turned_by_any_number_of_threads(
     target, dtype, k, always_threaded
 ):
-    rng, n = np.random.default_rng(k), 203 if k > NARROW else LONG - 1  # else they are kept turned
+    rng = np.random.default_rng(k)
+    n = 203 if k > NARROW else LONG - 1  # of more rows they are kept transposed
     W, X = rng.normal(size=(n, k)).astype(dtype), rng.normal(size=(51, k)).astype(dtype)
     x = rg.variable("x", shape=(rg.rows, k), dtype=dtype)
     w = rg.variable("w", shape=W.shape, dtype=dtype)

@@ -15,6 +15,8 @@ from retrograd.arrays import SparseRows
 from retrograd.engines.cpu.abi.table import Table
 from retrograd.engines.cpu.code.emit import emit
 from retrograd.engines.cpu.code.sharing import Sharing
+from retrograd.engines.cpu.code.shuffle import emit_shuffle
+from retrograd.engines.cpu.code.workers import emit_pool
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine.host import machine_of
 from retrograd.engines.cpu.machine.llvm import assemble, optimize
@@ -527,9 +529,9 @@ def test_code_for_arm_is_assembled():
     gates = Step(
         {"x": x, "y": y, "label": label}, {}, {str(i): node for i, node in enumerate(nodes)}
     )
-    for step in (gates, TRAIN["train"]):
-        program = plan(step)
-        module = emit(program, neon, Table(program, neon.bytes // 4))
+    programs = [plan(step) for step in (gates, TRAIN["train"])]
+    modules = [emit(program, neon, Table(program, neon.bytes // 4)) for program in programs]
+    for module in (*modules, emit_pool(neon), emit_shuffle(neon)):
         code = assemble(optimize(str(module), machine_of(neon)), machine_of(neon))
         assert code[:4] == b"\x7fELF"
         assert int.from_bytes(code[18:20], "little") == 183  # AArch64

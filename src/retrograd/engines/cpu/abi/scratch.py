@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from retrograd.engines.cpu.abi.cut import FEW_ROWS
 from retrograd.engines.cpu.abi.layout import Arithmetic, Now
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.by_row import in_tiles
 from retrograd.plan.program import Kernel, Program, squeezed
-from retrograd.plan.reading import NARROW, is_of_dots, operand
+from retrograd.plan.reading import is_of_dots, operand
 
 LINE = 64  # bytes: of a cache
 FIRST_CACHE = 32 << 10  # bytes
@@ -71,7 +72,8 @@ def _is_rounded(x: Node) -> bool:
 def is_gradient(kernel: Kernel, target: Target) -> bool:
     """Whether both operands are: a gradient of weights too large for the first cache.
 
-    Its A lies column by column, and both are read again for each block of the result.
+    Its A lies column by column, and both are read again for each block of the result. One of few
+    rows has one block, or two, and threads share out its columns (see `cut`).
     """
     heavy = _matrix_product(kernel)
     if heavy is None:
@@ -86,7 +88,7 @@ def is_gradient(kernel: Kernel, target: Target) -> bool:
         and isinstance(n, int)
         and is_transposed
         and k * (m + n) * item > FIRST_CACHE
-        and m > NARROW
+        and m > FEW_ROWS
         and n > 2 * panel
     )
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from retrograd.engines.cpu.abi.cut import is_cut_across
 from retrograd.engines.cpu.abi.table import Table
-from retrograd.engines.cpu.code.loops.axes import is_cut_across
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size, has_rows
 from retrograd.plan.program import ONE_BY_ONE, Kernel, squeezed
@@ -89,8 +89,8 @@ class Sharing:
     def _is_own(self, kernel: Kernel, x: Node, size: Size | None) -> bool:
         """Whether a thread reads only its own part of an array."""
         short = squeezed(x.shape)
-        if is_cut_across(kernel):
-            return short == squeezed(kernel.space)
+        if kernel.heavy is not None and is_cut_across(kernel):  # all of A, its own columns of B
+            return short == squeezed(kernel.space) and x is not operand(kernel.heavy, 0)
         if size is None or not short or short[0] != size:
             return False
         # Where rows meet rows, one row needs all the others.

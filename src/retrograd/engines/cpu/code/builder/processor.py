@@ -63,7 +63,7 @@ def clock(builder: ir.IRBuilder, target: Target) -> Any:
 
 
 def ticks_in(builder: ir.IRBuilder, target: Target, seconds: float) -> Any:
-    """So many ticks; of x86, which does not say how fast its clock is, at 3 GHz (it is 2 to 5)."""
+    """So many ticks; of x86, which does not say how fast its clock is, at 3 GHz, about right."""
     if target.is_x86:
         return ir.Constant(I64, round(seconds * 3e9))
     return builder.udiv(_register(builder, "cntfrq_el0"), ir.Constant(I64, round(1 / seconds)))
@@ -71,8 +71,8 @@ def ticks_in(builder: ir.IRBuilder, target: Target, seconds: float) -> Any:
 
 def _register(builder: ir.IRBuilder, name: str) -> Any:
     """One of an Arm processor's registers, that every program may read."""
-    read = ir.InlineAsm(ir.FunctionType(I64, []), f"mrs $0, {name}", "=r", side_effect=True)
-    return builder.call(read, [])
+    named = builder.module.add_metadata([ir.MetaDataString(builder.module, name)])
+    return intrinsic(builder, "llvm.read_volatile_register.i64", I64, named)
 
 
 def ask_for(builder: ir.IRBuilder, place: Any) -> None:

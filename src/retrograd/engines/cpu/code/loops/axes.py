@@ -1,7 +1,7 @@
 """Loops over axes: whole, by a thread's part, and by vectors along the last.
 
-A kernel's first axis runs from `low` to `high`, the part of one thread, of a low product its
-second; the others run whole.
+A kernel's first axis runs from `low` to `high`, the part of one thread, of a product of few rows
+its second; the others run whole.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from retrograd.engines.cpu.code.values.index import HERE, At, Index, full_index
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.program import Kernel
-from retrograd.plan.reading import NARROW, is_of_dots
 
 UNIT = 16  # rows: threads take whole multiples, so that no vector crosses from one to another
 AT_ONCE = 8  # sums that keep a processor busy, where each waits for itself
@@ -29,15 +28,6 @@ class Part:
 
     low: Any
     high: Any
-
-
-def is_cut_across(kernel: Kernel) -> bool:
-    """Whether threads share out the columns of a product, not its rows: it has few of them."""
-    heavy = kernel.heavy
-    if heavy is None or heavy.gate.name != "matmul" or heavy.ndim != 2 or is_of_dots(heavy):
-        return False
-    m, n = heavy.shape
-    return isinstance(m, int) and isinstance(n, int) and 1 < m <= NARROW and m < n
 
 
 @contextmanager

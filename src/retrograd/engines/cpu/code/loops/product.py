@@ -17,10 +17,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from retrograd.engines.cpu.abi.cut import is_cut_across
 from retrograd.engines.cpu.abi.scratch import is_in_pairs, pairs_in
 from retrograd.engines.cpu.code.builder.integers import Int, as_value, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
-from retrograd.engines.cpu.code.loops.axes import Part, inner_loops, is_cut_across, number
+from retrograd.engines.cpu.code.loops.axes import Part, inner_loops, number
 from retrograd.engines.cpu.code.loops.blocks import Block, Matrix, Panel
 from retrograd.engines.cpu.code.loops.dots import Dots
 from retrograd.engines.cpu.code.loops.packing import Packing, PairPacking
@@ -68,10 +69,13 @@ def run_product(body: Body, kernel: Kernel, part: Part, target: Target, scratch:
         is_paired = is_in_pairs(kernel, target) and body.n > 1
         most = math.prod(target.tile)
         sums = Sums(body, kernel, tile.v, most, is_paired=is_paired, is_row=is_swapped)
-        shape, turns = target.tile, sizes.k
+        turns = sizes.k
         if is_paired and isinstance(turns, int):
             turns = pairs_in(turns, body.integers)
-        if sums.is_in_parts(turns):
+        shape = target.tile
+        if is_cut_across(kernel) and isinstance(sizes.m, int):
+            shape = _shape_of_few_rows(tile.v, sizes.m, most)
+        elif sums.is_in_parts(turns):
             shape = max(1, shape[0] // 2), shape[1]
         product = Product(body, tile, sums, shape, scratch)
         if is_swapped:
@@ -81,21 +85,19 @@ def run_product(body: Body, kernel: Kernel, part: Part, target: Target, scratch:
         elif is_of_dots(heavy) and a.right == 1 and body.n > 1:
             assert isinstance(sizes.n, int)
             Dots(body, tile, a, b, number(body, sizes.k)).few_columns(sizes.n, part, most)
-        elif is_cut_across(kernel):
-            product = Product(body, tile, sums, _low_shape(tile.v, sizes.m, most), scratch)
-            product.run(a, b, sizes, Part(0, sizes.m), part)
-        elif b.right == 1 or body.n == 1:
-            product.run(a, b, sizes, part, Part(0, number(body, sizes.n)))
-        else:
+        elif b.right != 1 and body.n > 1:
             raise NeedsScalarsError
+        elif is_cut_across(kernel):
+            product.run(a, b, sizes, Part(0, number(body, sizes.m)), part)
+        else:
+            product.run(a, b, sizes, part, Part(0, number(body, sizes.n)))
 
 
-def _low_shape(v: Lanes, m: Size, most: int) -> tuple[int, int]:
-    """Blocks of few rows, as wide as a part of the columns is padded to: all rows, or even shares.
+def _shape_of_few_rows(v: Lanes, m: int, most: int) -> tuple[int, int]:
+    """Blocks of all rows, or of even shares, as wide as the parts of columns are padded to.
 
     Where a part ends is not known now.
     """
-    assert isinstance(m, int)
     width = v.dtype.itemsize // 4
     n_blocks = -(-m * width // most)
     return -(-m // n_blocks), width

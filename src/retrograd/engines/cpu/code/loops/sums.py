@@ -27,7 +27,7 @@ from retrograd.plan.program import Kernel, squeezed
 from retrograd.plan.reading import LONG, NARROW
 
 AHEAD = 8  # rows of B: about as many as are worked on while memory answers
-PARTS = 4  # of narrow products: a row's sums are so few that each would wait for itself
+PARTS = 4  # of narrow products of LONG sums: a row's are so few that each would wait for itself
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,91 @@
+"""Where threads wait for each other: whoever reads what another writes."""
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+from retrograd.engines.cpu.abi.cut import is_cut_across
+from retrograd.engines.cpu.abi.table import Table
+from retrograd.engines.cpu.code.sharing import Sharing
+from retrograd.engines.cpu.engine import CpuEngine
+from retrograd.graph.step import Step
+from retrograd.plan.schedule import plan
+from tests.compare import require_same_runs
+
+M, N = 4, 40
+
+
+def variables():
+    shapes = {"x": (rg.rows, M), "d": (rg.rows, N), "Q": (N, N), "V": (M, N), "U": (M, N)}
+    return {name: rg.variable(name, shape=shape) for name, shape in shapes.items()}
+
+
+def step_of(updates):
+    v = variables()
+    inputs, state = ({name: v[name] for name in names} for names in ("xd", "QVU"))
+    return Step(inputs, state, {}, {}, updates(v))
+
+
+def waits(step):
+    """For each kernel of a step its gate, whether it is cut across, and whether threads wait."""
+    program = plan(step)
+    sharing = Sharing(Table(program, 16))
+    for node in program.inputs.values():
+        sharing.write_rows(node)
+    return [
+        (
+            "map" if kernel.heavy is None else kernel.heavy.gate.name,
+            is_cut_across(kernel),
+            sharing.needs_barrier(kernel),
+        )
+        for kernel in program.kernels
+    ]
+
+
+def product_of_a_product(v):
+    """Whose A has the shape of the result: each thread needs all of it."""
+    return {"V": v["V"] + (v["x"].T @ v["d"]) @ v["Q"]}
+
+
+def columns_of_both(v):
+    """An update reads the columns of another that its own thread made."""
+    U = v["U"] + v["x"].T @ v["d"]
+    return {"U": U, "V": v["V"] + U * (v["x"].T @ rg.tanh(v["d"]))}
+
+
+def sums_of_rows(v):
+    return {"V": v["V"] + v["x"].T @ v["d"], "U": v["U"] * rg.sum(v["V"], axis=1, keepdims=True)}
+
+
+@pytest.mark.parametrize(
+    ("updates", "expected"),
+    [
+        (product_of_a_product, [("matmul", True, True), ("matmul", True, True)]),
+        (columns_of_both, [("map", False, False), ("matmul", True, True), ("matmul", True, False)]),
+    ],
+    ids=lambda x: getattr(x, "__name__", ""),
+)
+def test_threads_wait_for_what_others_make(updates, expected):
+    assert waits(step_of(updates)) == expected
+
+
+@pytest.mark.parametrize("updates", [product_of_a_product, columns_of_both, sums_of_rows])
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_products_of_few_rows_are_those_of_the_reference(updates, n_threads, always_threaded):
+    require_same_runs(CpuEngine(n_threads=n_threads), step_of(updates), batch_size=8, depth=64)
+
+
+def test_a_large_product_of_a_product_has_the_same_bits_on_any_threads(always_threaded):
+    m, n = 4, 640
+    x, d = rg.variable("x", shape=(rg.rows, m)), rg.variable("d", shape=(rg.rows, n))
+    Q, V = rg.variable("Q", shape=(n, n)), rg.variable("V", shape=(m, n))
+    step = Step({"x": x, "d": d}, {"Q": Q, "V": V}, {}, {}, {"V": V + (x.T @ d) @ Q})
+    rng = np.random.default_rng(0)
+    data = {"x": rng.normal(size=(128, m)), "d": rng.normal(size=(128, n))}
+    state = {"Q": rng.normal(size=(n, n)), "V": np.zeros((m, n))}
+    found = []
+    for n_threads in (1, 2, 2, 2, 3):
+        session = CpuEngine(n_threads=n_threads).open({"step": step}, state, data)
+        session.run("step", np.arange(128), batch_size=8)
+        found.append(session.read("V"))
+    assert all(np.array_equal(each, found[0]) for each in found)
