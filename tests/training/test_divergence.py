@@ -91,6 +91,18 @@ def test_a_network_with_an_infinite_weight_is_refused_before_training():
         rg.train(net, X, Y)
 
 
+def test_categories_are_no_numbers_to_scale():
+    rng = np.random.default_rng(0)
+    ends = rg.Inputs({"a": [rg.Embedding(50, 5)], "b": 2})
+    net = rg.Network([ends, rg.Dense(7, 33, "softplus"), rg.Dense(33, 3)])
+    rows = {"a": np.arange(60) % 50, "b": rng.normal(size=(60, 2))}
+    for scale, advice in ((1.0, "gradients that are clipped"), (1e3, "scaled inputs")):
+        given = rows | {"b": scale * rows["b"]}
+        with pytest.raises(DivergenceError, match=advice) as caught:
+            rg.train(net, given, rng.normal(size=(60, 3)), optimizer=rg.SGD(5.0), epochs=9)
+        assert "is 49" not in str(caught.value)
+
+
 ADVICE = [
     (1.0, 1.0, {}, "Try a smaller learning_rate, or gradients that are clipped, rg.Clip"),
     (1e3, 1.0, {}, r"Try a smaller learning_rate, or scaled inputs \(the largest number of X is"),

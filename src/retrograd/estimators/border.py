@@ -142,7 +142,7 @@ def require_finite_outputs(output: Array, what: str = "output") -> None:
         row = int(np.argmin(np.isfinite(by_row).all(axis=1)))
         raise DataError(
             f"the network's {what} for row {row} of X is {by_row[row][:4]}: the row, or coefs_ and "
-            "intercepts_, hold numbers too large"
+            "intercepts_, hold numbers too large, or NaN"
         )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import accumulate, pairwise
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,8 +11,7 @@ from retrograd.inspect.evidence import Evidence
 from retrograd.inspect.layers import LayerTrace
 from retrograd.inspect.verdict import Verdict
 from retrograd.nn.activations import BOUNDS, HALF_LINEAR, Activation
-from retrograd.nn.ends import Inputs
-from retrograd.nn.layer import Layer
+from retrograd.nn.ends import takers
 from retrograd.nn.layers import Dense
 from retrograd.training.statistics import SATURATED
 
@@ -132,8 +130,10 @@ def unscaled(evidence: Evidence) -> Verdict | None:
     """The root mean square of each column that goes into a dense layer: about 1 is right."""
     if evidence.trace is None or evidence.subject is None:
         return None
-    columns = np.array(_into_dense(evidence.subject.network.layers), np.int64)
-    X = evidence.trace.X[:, columns].astype(np.float64)
+    layers, X = evidence.subject.network.layers, evidence.trace.X
+    found = [own for own, layer in takers(layers, X.shape[1]) if isinstance(layer, Dense)]
+    columns = np.array([column for own in found for column in own], np.int64)
+    X = X[:, columns].astype(np.float64)
     rms = _rms(X)
     if not rms.any():  # a column of zeros is no trouble
         return None
@@ -194,17 +194,3 @@ def _rms(columns: Array) -> Array:
     largest = np.abs(columns).max(axis=0)
     unit = np.where(largest > 0, largest, 1.0)  # a square must not overflow
     return np.asarray(unit * np.sqrt(np.mean(np.square(columns / unit), axis=0)))
-
-
-def _into_dense(layers: Sequence[Layer]) -> list[int]:
-    """The columns that a dense layer takes; others are normalised, chosen from or looked up."""
-    first = layers[0]
-    if not isinstance(first, Inputs):
-        return [*range(first.fan_in)] if isinstance(first, Dense) else []
-    ends = accumulate(first.widths, initial=0)
-    return [
-        column
-        for branch, (begin, end) in zip(first.branches, pairwise(ends), strict=True)
-        if isinstance((*branch, *layers[1:])[0], Dense)
-        for column in range(begin, end)
-    ]

@@ -174,6 +174,16 @@ def columns_of_inputs(layers: Sequence[Layer]) -> dict[str, int]:
     return layers[0].columns if layers and isinstance(layers[0], Inputs) else {}
 
 
+def takers(layers: Sequence[Layer], n_columns: int) -> list[tuple[range, Layer]]:
+    """Which layer takes which columns of X: the first one, or the first of each named input's."""
+    first = layers[0]
+    if not isinstance(first, Inputs):
+        return [(range(n_columns), first)]
+    ends = pairwise(accumulate(first.widths, initial=0))
+    pairs = zip(first.branches, ends, strict=True)
+    return [(range(*own), [*branch, *layers[1:], first][0]) for branch, own in pairs]
+
+
 def columns_of_heads(layers: Sequence[Layer]) -> dict[str, int]:
     """The outputs of each head; none where there is one output."""
     return layers[-1].columns if layers and isinstance(layers[-1], Heads) else {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from retrograd.errors import DivergenceError
+from retrograd.nn.embeddings import Embedding
+from retrograd.nn.ends import takers
 from retrograd.training.origin import UPDATE, Origin
 from retrograd.training.session import TrainingSession
 
@@ -91,12 +93,17 @@ def _advice(session: TrainingSession, origin: Origin | None) -> str:
 
 
 def _sizes(session: TrainingSession) -> list[tuple[str, str, float]]:
-    """The largest magnitude in X, and in Y where it is numbers."""
-    found = [("X", "inputs", session.rows.X)]
+    """The largest magnitude in X, and in Y where it is numbers; categories are none."""
+    X = session.rows.X
+    parts = takers(session.layers, X.shape[1])
+    columns = [i for own, layer in parts if not isinstance(layer, Embedding) for i in own]
+    if isinstance(X, np.ndarray) and len(columns) < X.shape[1]:
+        X = X[:, columns]
+    found = [("X", "inputs", X)]
     for head, part in session.rows.target.parts.items():
         found.append((f"Y[{head!r}]" if head else "Y", "targets", part.array))
     return [
         (symbol, name, max(float(array.max()), -float(array.min())))
         for symbol, name, array in found
-        if isinstance(array, np.ndarray) and array.dtype.kind == "f"
+        if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.size
     ]

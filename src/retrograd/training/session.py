@@ -87,7 +87,7 @@ class TrainingSession:
             is_recorded=is_recorded,
             frozen=frozen,
         )
-        self._steps, self._layers = steps, network.layers
+        self._steps, self.layers = steps, network.layers
         self._make_objective = partial(
             objective,
             network.architecture,
@@ -197,7 +197,7 @@ class TrainingSession:
         given |= self.engine.snapshot()
         named = {**step.inputs, **step.scalars, **step.state}
         values = {node: np.asarray(given[name], node.dtype) for name, node in named.items()}
-        return replayed(made, self._layers, step.updates, values, n)
+        return replayed(made, self.layers, step.updates, values, n)
 
     def _numbers_of_J(self, order: Array, batch_size: int) -> dict[str, float | Array]:
         return self._fixed | {L2: self.weighing.l2_of(order, batch_size)}
