@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from retrograd.gates import abs as abs_
-from retrograd.gates import exp, less, log, max, mean, reshape, sum, transpose, where
+from retrograd.gates import exp, less, log, max, mean, reshape, sum, where
 from retrograd.graph.node import CONSTANT, Node, again
 from retrograd.graph.order import order
-from retrograd.graph.shape import has_rows
 from retrograd.plan.program import is_number
-from retrograd.plan.reading import THIN, is_narrow, operand
+from retrograd.plan.reading import operand
 
 Axes = tuple[int, ...]
-TURNED = 512  # entries that are turned in 0.1 us
 
 
 def lower(outputs: Iterable[Node]) -> list[Node]:
@@ -76,23 +74,8 @@ def _matmul(node: Node, x: Node, w: Node) -> Node:
     made = node if (x, w) == node.inputs else again(node, (x, w))
     # A constant of one entry is part of the code: there is no memory where a product could read it.
     read = [operand(made, 0), operand(made, 1)]
-    if any(a.gate is CONSTANT and is_number(a) for a in read):
-        return x * w
-    return x @ transpose(transpose(w)) if _is_thin(made) else made
-
-
-def _is_thin(product: Node) -> bool:
-    """Whether rows are multiplied with so few columns that it pays to turn these first.
-
-    They fill vectors badly; dot products of rows take half the time. Not so many entries, though,
-    that a single row would wait for them.
-    """
-    x, w = product.inputs
-    if product.ndim != 2 or "transpose" in (x.gate.name, w.gate.name):
-        return False
-    k, n = w.shape
-    is_few = isinstance(k, int) and isinstance(n, int) and 1 < n < THIN and k * n <= TURNED
-    return is_few and is_narrow(k, n) and has_rows(x.shape[:1])
+    is_scaling = any(a.gate is CONSTANT and is_number(a) for a in read)
+    return x * w if is_scaling else made
 
 
 def _reduction(node: Node, x: Node, *, axes: Axes, keepdims: bool) -> Node:

@@ -270,7 +270,7 @@ def test_weights_of_any_width_are_turned_by_any_number_of_threads(
 def test_narrow_products_whose_sums_are_made_in_parts_have_the_same_bits_wherever_they_are(
     dtype, k, uncached
 ):
-    rng, widths = np.random.default_rng(k), (8, 9, 16, 17)
+    rng, widths = np.random.default_rng(k), (2, 5, 16, 17)
     X = rng.normal(size=(35, k)).astype(dtype)
     state = {f"w{n}": rng.normal(size=(k, n)).astype(dtype) for n in widths}
     x = rg.variable("x", shape=(rg.rows, k), dtype=dtype)
@@ -346,23 +346,6 @@ def test_sums_in_parts_that_underflow_have_the_same_sign_of_zero_in_batches_of_e
         session = CpuEngine(target, 1).open({"step": step}, {"w": W}, {"x": X})
         signs.append(np.signbit(session.run("step", np.arange(35), batch_size=size)["y"]))
     assert all((sign == signs[0]).all() for sign in signs)
-
-
-@poisoned
-@each_dtype
-@pytest.mark.parametrize("n", [2, 3, 5, 7])
-@pytest.mark.parametrize("k", [8, 17, 65])
-def test_predictions_of_few_outputs_are_the_same_for_any_number_of_rows(target, dtype, k, n):
-    net = rg.MLP([5, k, n], activation="tanh", output="identity", dtype=dtype)
-    output, inputs = net.prediction()
-    X = np.random.default_rng(k).normal(size=(150, 5)).astype(dtype)
-    values = list(net.parameters.values())
-    function = CpuEngine(target, n_threads=2).function([output], inputs)
-    (whole,) = function([X, *values])
-    require_close(whole, NumpyEngine().function([output], inputs)([X, *values])[0], length=k)
-    for size in (1, 2, 3, 64, 65):
-        parts = [function([X[i : i + size], *values])[0] for i in range(0, 150, size)]
-        np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
 # Columns of which there are few: each would wait for its own sum.
