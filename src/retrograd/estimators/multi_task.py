@@ -77,7 +77,8 @@ class MLPMultiTask(ManyHeads):
 
     >>> X = np.linspace(-1.0, 1.0, 41)[:, None]
     >>> y = {"height": X.ravel() ** 2, "side": np.where(X.ravel() < 0, "left", "right")}
-    >>> model = rg.MLPMultiTask(hidden_layer_sizes=(8,), solver="lbfgs", random_state=0).fit(X, y)
+    >>> model = rg.MLPMultiTask(hidden_layer_sizes=(8,), solver="lbfgs", tol=1e-3, random_state=0)
+    >>> model = model.fit(X, y)
     >>> model.targets_
     {'height': 'regression', 'side': 'classification'}
     >>> model.predict([[0.5]])["side"], model.predict_proba([[0.5]])["side"].shape
