@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from retrograd.errors import DivergenceError
-from retrograd.nn.embeddings import Embedding
 from retrograd.nn.ends import takers
 from retrograd.training.origin import UPDATE, Origin
 from retrograd.training.session import TrainingSession
@@ -94,6 +93,8 @@ def _advice(session: TrainingSession, origin: Origin | None) -> str:
 
 def _sizes(session: TrainingSession) -> list[tuple[str, str, float]]:
     """The largest magnitude in X, and in Y where it is numbers; categories are none."""
+    from retrograd.nn.embeddings import Embedding  # most networks load none
+
     X = session.rows.X
     parts = takers(session.layers, X.shape[1])
     columns = [i for own, layer in parts if not isinstance(layer, Embedding) for i in own]
