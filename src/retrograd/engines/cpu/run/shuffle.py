@@ -57,7 +57,7 @@ def _code(target: Target) -> Code:
 
 @cache
 def _is_state_known() -> bool:
-    """Whether this NumPy keeps a twister's state as 1.17 to 2.4 do: its words, then the place.
+    """Whether this NumPy keeps a twister's state as 1.24 to 2.4 do: its words, then the place.
 
     NumPy tells where the state lies, but not how.
     """
