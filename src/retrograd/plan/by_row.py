@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Shape, has_rows, size_of
+from retrograd.plan.pack import STORED
 from retrograd.plan.program import Kernel, is_heavy, is_source, squeezed
 from retrograd.plan.reading import MOVING, PLACED
 
@@ -52,7 +53,7 @@ def is_by_row(node: Node, space: Shape, stored: Container[Node]) -> bool:
 
     `stored`: what lies in memory, besides heavy nodes and sources.
     """
-    if squeezed(node.shape) not in (space, space[:1]):
+    if squeezed(node.shape) not in (space, space[:1]) or node.gate in STORED:
         return False
     stack, seen = [node], {node}
     while stack:

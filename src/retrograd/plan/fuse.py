@@ -15,6 +15,7 @@ from retrograd.graph.node import Node
 from retrograd.graph.order import order
 from retrograd.graph.shape import Shape, size_of
 from retrograd.plan.by_row import chained, is_by_row, is_row_reduction
+from retrograd.plan.pack import PACKS
 from retrograd.plan.program import ONE_BY_ONE, is_heavy, is_number, is_source, squeezed
 from retrograd.plan.reading import MOVING, is_entrywise, keeps_order, operand, reads
 
@@ -204,8 +205,11 @@ def _join(
 ) -> Group | None:
     """The group that a stored node can be computed in: one that makes its input, or any number's.
 
-    It must not wait, through another group, for what this group makes.
+    It must not wait, through another group, for what this group makes. A packed node has a loop of
+    its own.
     """
+    if node.gate in PACKS:
+        return None
     makers = _makers(node, home, stored)
     before = _before(makers)
     candidates = sorted((g for g in makers if makers[g] or g.is_by_row), key=lambda g: -g.number)

@@ -11,13 +11,17 @@ from retrograd.plan.program import is_heavy, is_source, squeezed
 PLACED = frozenset({"one_hot", "uniform"})
 """Gates whose entries are computed from where they are, and from no other entries."""
 
-MOVING = frozenset({"transpose", "slice", "unslice", "concatenate", "take", "first_max", *PLACED})
+MOVING = frozenset(
+    {"transpose", "pack_turned", "slice", "unslice", "concatenate", "take", "first_max", *PLACED}
+)
 """Gates whose entries cannot be told from the same entries of their inputs alone."""
 
 NARROW = 16  # columns of a narrow matrix, at most
 LONG = 32  # its rows, at least
 THIN = 8  # columns of which fewer fill vectors so badly
 SHORT = 8  # that so many rows are enough
+
+FEW_ROWS = 16  # one unit of what threads share out
 
 
 def is_narrow(m: Size, n: Size) -> bool:
@@ -62,6 +66,14 @@ def is_of_dots(product: Node) -> bool:
     a, b = product.inputs
     is_rows_by_rows = b.gate.name == "transpose" and is_swap(b) and a.gate.name != "transpose"
     return product.ndim == 2 and is_rows_by_rows and is_narrow(*b.shape)
+
+
+def has_few_rows(product: Node) -> bool:
+    """Whether a product of two matrices has a known number of rows, one unit of shares or less."""
+    if product.ndim != 2 or is_of_dots(product):
+        return False
+    m, n = product.shape
+    return isinstance(m, int) and isinstance(n, int) and 1 < m <= FEW_ROWS and m < n
 
 
 def is_swap(transpose: Node) -> bool:

@@ -12,6 +12,7 @@ from retrograd.graph.step import Step
 from retrograd.graph.structure import Structure
 from retrograd.plan.fuse import Group, fuse
 from retrograd.plan.lower import lower
+from retrograd.plan.pack import STORED, pack
 from retrograd.plan.program import Kernel, Program, bodies, is_source, squeezed
 from retrograd.plan.reading import operand, reads
 from retrograd.plan.share import share
@@ -19,18 +20,19 @@ from retrograd.plan.turn import Named, turn
 from retrograd.plan.verify import verify
 
 
-def plan(step: Step) -> Program:
+def plan(step: Step, *, packs: bool = False) -> Program:
     """The program of a step.
 
     Law: running the program equals walking the graph, up to rounding, for every graph.
     """
-    return plan_of(step.structure)
+    return plan_of(step.structure, packs=packs)
 
 
-def plan_of(graph: Structure, *, turns: bool = True) -> Program:
+def plan_of(graph: Structure, *, turns: bool = True, packs: bool = False) -> Program:
     """The program that computes the outputs and updates of a graph.
 
-    `turns`: whether narrow state matrices lie transposed (see `plan.turn`).
+    `turns`: whether narrow state matrices lie transposed (see `plan.turn`). `packs`: whether
+    products of bfloat16 numbers have packed operands (see `plan.pack`).
     """
     lowered = lower([*graph.outputs.values(), *graph.updates.values()])
     outputs: Named = dict(zip(graph.outputs, lowered, strict=False))
@@ -38,7 +40,8 @@ def plan_of(graph: Structure, *, turns: bool = True) -> Program:
     state: Named = graph.state
     if turns:
         outputs, updates, state = turn(outputs, updates, state)
-    results = distinct(merged([*outputs.values(), *updates.values()]))
+    wanted = [*outputs.values(), *updates.values()]
+    results = distinct(merged(pack(wanted) if packs else wanted))
     made = dict(zip(outputs, results, strict=False))
     new = dict(zip(updates, results[len(made) :], strict=True))
     groups = fuse(results)
@@ -188,7 +191,7 @@ def place(kernels: Sequence[Kernel], elsewhere: set[Node]) -> dict[Node, int]:
     """A numbered slot for each stored node that lives only within the step.
 
     A slot is used again when the node in it is read no more, by one of as many dimensions with rows
-    in the same place, whose size is then much the same.
+    in the same place, whose size is then much the same, and that lies there in the same way.
     """
     last = {x: i for i, kernel in enumerate(kernels) for x in kernel.loads}
     slots: dict[Node, int] = {}
@@ -198,7 +201,7 @@ def place(kernels: Sequence[Kernel], elsewhere: set[Node]) -> dict[Node, int]:
         for node in kernel.stores:
             if node in elsewhere:
                 continue
-            kind = squeezed(node.shape), node.dtype
+            kind = squeezed(node.shape), node.dtype, node.gate if node.gate in STORED else None
             spare = free.setdefault(kind, [])
             if spare:
                 slots[node] = spare.pop()
@@ -207,5 +210,5 @@ def place(kernels: Sequence[Kernel], elsewhere: set[Node]) -> dict[Node, int]:
                 kinds.append(kind)
         for node, end in last.items():
             if end == i and node in slots:
-                free.setdefault((squeezed(node.shape), node.dtype), []).append(slots[node])
+                free.setdefault(kinds[slots[node]], []).append(slots[node])
     return slots

@@ -42,7 +42,9 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         fences.extend([raw[:start], raw[start + n_bytes :]])
         array = raw[start : start + n_bytes].view(dtype)
         is_barrier = dtype.kind == "i" and entries == BARRIER
-        array[...] = {"f": np.nan, "b": True, "i": 0 if is_barrier else 1 << 40}[dtype.kind]
+        bits = 0 if is_barrier else 1 << 40
+        nan = 0x7FC0  # as a bfloat16
+        array[...] = {"f": np.nan, "b": True, "i": bits, "u": nan}[dtype.kind]
         return array
 
     monkeypatch.setattr(memory, "allocate", allocate)

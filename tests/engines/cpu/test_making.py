@@ -49,7 +49,7 @@ def step():
 
 def modules(target, limit):
     program = plan(step())
-    found = EMIT_MODULES(program, target, Table(program, target.bytes // 4), limit=limit)
+    found = EMIT_MODULES(program, target, Table(program, target), limit=limit)
     return [str(module) for module in found]
 
 

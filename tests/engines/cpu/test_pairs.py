@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 
 import retrograd as rg
 from retrograd.engines.cpu.abi.scratch import is_in_pairs
+from retrograd.engines.cpu.code import kernel
 from retrograd.engines.cpu.engine import CpuEngine
+from retrograd.engines.cpu.machine import compiled
 from retrograd.engines.cpu.machine.host import made_for
 from retrograd.engines.cpu.machine.target import TARGETS
+from retrograd.engines.cpu.run import executable
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.graph.step import Step
 from retrograd.plan.precision import in_bfloat16
@@ -41,8 +45,9 @@ def run(engine, k, n, size=N):
     return {**found, "W": np.array(session.read("W"))}
 
 
-def products(step):
-    return [one for one in plan(step).kernels if one.heavy is not None]
+def products(step, target):
+    kernels = plan(step, packs=target.multiplies_pairs).kernels
+    return [one for one in kernels if one.heavy is not None]
 
 
 @poisoned
@@ -79,17 +84,41 @@ def test_batches_of_odd_size_lack_the_second_of_their_last_pair(target, size):
     require_close(found["W"], expected["W"], length=N, depth=8)
 
 
+@poisoned
+@pytest.mark.parametrize("lanes", [1, 8])
+@pytest.mark.parametrize(("k", "n"), [(33, 20), (40, 100), (64, 131)])
+def test_kernels_of_fewer_lanes_read_what_others_packed(target, k, n, lanes, monkeypatch, tmp_path):
+    """As one beside doubles has, or one whose numbers are computed one by one."""
+    monkeypatch.setattr(compiled, "_COMPILED", OrderedDict())
+    monkeypatch.setenv("RETROGRAD_CACHE", str(tmp_path))
+    monkeypatch.setattr(executable, "_kept", executable._executable)
+    some = kernel.lanes_of
+
+    def lanes_of(this, target):
+        return min(lanes, some(this, target)) if this.heavy is not None else some(this, target)
+
+    monkeypatch.setattr(kernel, "lanes_of", lanes_of)
+    found, expected = (run(engine, k, n) for engine in (CpuEngine(target, 1), NumpyEngine()))
+    monkeypatch.setattr(kernel, "lanes_of", lambda *_: min(lanes, some(*_)))
+    monkeypatch.setattr(compiled, "_COMPILED", OrderedDict())
+    monkeypatch.setenv("RETROGRAD_CACHE", "off")
+    all_few = run(CpuEngine(target, 1), k, n)
+    for name, length in (("z", k), ("back", n), ("W", N)):
+        require_close(found[name], expected[name], length=length, depth=2, what=name)
+        np.testing.assert_array_equal(all_few[name], found[name])
+
+
 def test_pairs_are_made_where_both_operands_are_rounded_and_the_processor_takes_them():
     able = [name for name, target in TARGETS.items() if target.multiplies_pairs]
     assert able == ["avx512bf16"]
     step, *_ = layer(40, 50)
     for name, target in TARGETS.items():
-        assert {is_in_pairs(one, target) for one in products(step)} == {name in able}
+        assert {is_in_pairs(one) for one in products(step, target)} == {name in able}
     x = rg.variable("x", shape=(rg.rows, 40), dtype=np.float32)
     w = rg.variable("w", shape=(40, 50), dtype=np.float32)
     for made in (x @ w, rg.round_bfloat16(x) @ w, x @ rg.round_bfloat16(w)):
         step = Step({"x": x}, {"w": w}, {"y": made})
-        assert not any(is_in_pairs(one, TARGETS["avx512bf16"]) for one in products(step))
+        assert not any(map(is_in_pairs, products(step, TARGETS["avx512bf16"])))
 
 
 def test_code_with_pairs_is_kept_apart_from_code_without():
@@ -121,7 +150,7 @@ def test_other_products_of_rounded_numbers_go_one_by_one(target, kind):
     named = {node.name: node for node in (a, b)}
     rows = {name: node for name, node in named.items() if node.shape[0] is rg.rows}
     step = Step(rows, {k: v for k, v in named.items() if k not in rows}, {"y": y})
-    assert not any(is_in_pairs(one, target) for one in products(step))
+    assert not any(map(is_in_pairs, products(step, target)))
     engines = CpuEngine(target, 1), NumpyEngine()
     found, expected = (engine.function([y], [a, b])(values)[0] for engine in engines)
     require_close(found, expected, length=40)

@@ -152,7 +152,7 @@ def test_threads_wait_three_times_in_a_step_however_deep_the_network(depth):
     loss = find_loss("cross_entropy", net)
     problem = objective(net, loss, loss.target(LABEL, O, net.dtype))
     program = plan(training_steps(problem, rg.Adam(0.01))["train"])
-    sharing = Sharing(Table(program, 16))
+    sharing = Sharing(Table(program, TARGETS["avx512"]))
     for node in program.inputs.values():
         sharing.write_rows(node)
     assert sum(sharing.needs_barrier(kernel) for kernel in program.kernels) == 2
@@ -520,6 +520,15 @@ def test_what_reads_a_state_variable_reads_it_as_it_was(cpu, poisoned):
 # Processors that are not here.
 
 
+@pytest.mark.parametrize("n", [32, 64, 128, 256])
+def test_arrays_whose_rows_are_padded_to_other_lengths_meet_entry_by_entry(cpu, poisoned, n):
+    """Rows of 512 bytes are padded: of float64 from 64 columns on, of float32 from 128 on."""
+    a = rg.variable("a", shape=(20, n), dtype="float32")
+    b = rg.variable("b", shape=(20, n), dtype="float64")
+    step = Step({}, {"a": a, "b": b}, {}, {}, {"a": a * 2, "b": b + rg.cast(a, "float64")})
+    require_same_runs(cpu, step)
+
+
 def test_code_for_arm_is_assembled():
     neon = TARGETS["neon"]
     x, y = (rg.variable(name, shape=(rg.rows, 6), dtype="float32") for name in "xy")
@@ -530,7 +539,7 @@ def test_code_for_arm_is_assembled():
         {"x": x, "y": y, "label": label}, {}, {str(i): node for i, node in enumerate(nodes)}
     )
     programs = [plan(step) for step in (gates, TRAIN["train"])]
-    modules = [emit(program, neon, Table(program, neon.bytes // 4)) for program in programs]
+    modules = [emit(program, neon, Table(program, neon)) for program in programs]
     for module in (*modules, emit_pool(neon), emit_shuffle(neon)):
         code = assemble(optimize(str(module), machine_of(neon)), machine_of(neon))
         assert code[:4] == b"\x7fELF"

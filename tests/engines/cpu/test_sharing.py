@@ -8,7 +8,9 @@ from retrograd.engines.cpu.abi.cut import is_cut_across
 from retrograd.engines.cpu.abi.table import Table
 from retrograd.engines.cpu.code.sharing import Sharing
 from retrograd.engines.cpu.engine import CpuEngine
+from retrograd.engines.cpu.machine.target import TARGETS
 from retrograd.graph.step import Step
+from retrograd.plan.precision import in_bfloat16
 from retrograd.plan.schedule import plan
 from tests.compare import require_same_runs
 
@@ -29,7 +31,7 @@ def step_of(updates):
 def waits(step):
     """For each kernel of a step its gate, whether it is cut across, and whether threads wait."""
     program = plan(step)
-    sharing = Sharing(Table(program, 16))
+    sharing = Sharing(Table(program, TARGETS["avx512"]))
     for node in program.inputs.values():
         sharing.write_rows(node)
     return [
@@ -67,6 +69,24 @@ def sums_of_rows(v):
 )
 def test_threads_wait_for_what_others_make(updates, expected):
     assert waits(step_of(updates)) == expected
+
+
+def test_packing_waits_only_where_rows_become_columns():
+    """Each thread packs the rows that it made itself; all wait before they are read."""
+    shapes = {"x": (rg.rows, 40), "d": (rg.rows, 40), "W": (40, 40)}
+    v = {name: rg.variable(name, shape=shape, dtype="float32") for name, shape in shapes.items()}
+    h = rg.tanh(v["d"])
+    W = v["W"] - v["x"].T @ h
+    step = in_bfloat16(Step({k: v[k] for k in "xd"}, {"W": v["W"]}, {"y": h @ W.T}, {}, {"W": W}))
+    program = plan(step, packs=True)
+    sharing = Sharing(Table(program, TARGETS["avx512bf16"]))
+    for node in program.inputs.values():
+        sharing.write_rows(node)
+    found = [(one.stores[-1].gate.name, sharing.needs_barrier(one)) for one in program.kernels]
+    assert [gate for gate, _ in found] == [
+        *["bfloat16", "bfloat16", "pack", "subtract", "pack_turned", "matmul"]
+    ]
+    assert [must for _, must in found] == [False, False, False, True, True, True]
 
 
 @pytest.mark.parametrize("updates", [product_of_a_product, columns_of_both, sums_of_rows])

@@ -61,4 +61,4 @@ class CpuEngine:
 
     def listing(self, step: Step) -> CpuListing:
         """What a session runs for a batch of this step, as text."""
-        return CpuListing(plan(step), self._target)
+        return CpuListing(plan(step, packs=self._target.multiplies_pairs), self._target)

@@ -1,9 +1,13 @@
-"""How the entries of an array lie in memory: row by row, the last axis padded to whole vectors."""
+"""How the entries of an array lie in memory: row by row, the last axis padded to whole vectors.
+
+Packed matrices lie otherwise (see `plan.pack`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -109,3 +113,61 @@ class Layout:
         """Bytes from one index of an axis of the full shape to the next."""
         strides, item = iter(self.strides(rows, Now())), self.dtype.itemsize
         return tuple(item * next(strides) if size != 1 else 0 for size in shape)
+
+
+HALF = np.dtype(np.uint16)
+"""What holds a bfloat16 number."""
+
+WORD = np.dtype(np.float32)
+"""What holds two of them."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A matrix of bfloat16 numbers, as products read it that go in pairs: in panels of columns.
+
+    A panel is as wide as the blocks of a product are, whole units of columns. It lies line after
+    line; a word of a line is two numbers that follow each other down a column, the first in its
+    lower half. Where there is an odd number of rows, the last has a zero beside it.
+
+    - `unit`: columns, at most so many `units` in a panel.
+    """
+
+    shape: Shape
+    unit: int
+    units: int
+
+    dtype: ClassVar[np.dtype[Any]] = WORD
+    is_padded: ClassVar[bool] = True
+
+    def depth(self, rows: Any, integers: Arithmetic) -> Any:
+        """The lines of a panel."""
+        n = self.shape[0]
+        return pairs_in(rows if isinstance(n, Rows) else n, integers)
+
+    def panels(self) -> Iterator[tuple[int, int, int]]:
+        """Ranges of columns, and of each how many units wide its panels are."""
+        n = self.shape[1]
+        assert isinstance(n, int)
+        return panels_of(0, -(-n // self.unit), self.unit, self.units)
+
+    def entries(self, rows: int) -> int:
+        """How many words to allocate."""
+        return int(self.depth(rows, Now())) * max(high for _, high, _ in self.panels())
+
+
+def panels_of(start: int, n_units: int, unit: int, most: int) -> Iterator[tuple[int, int, int]]:
+    """Columns from `start` on as panels of `most` units or fewer, all much the same.
+
+    Ranges of columns, and of each how many units wide its panels are.
+    """
+    width, n_wider = divmod(n_units, max(1, -(-n_units // most)))
+    split, end = start + n_wider * (width + 1) * unit, start + n_units * unit
+    for low, high, units in ((start, split, width + 1), (split, end, width)):
+        if low < high:
+            yield low, high, units
+
+
+def pairs_in(k: Any, integers: Arithmetic) -> Any:
+    """How many pairs k numbers make: an odd last one has a zero beside it."""
+    return integers.div(integers.add(k, 1), 2)

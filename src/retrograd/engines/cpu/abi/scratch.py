@@ -5,18 +5,17 @@ Kernels over rows keep columns there (see `code.loops.tiles`).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from retrograd.engines.cpu.abi.cut import FEW_ROWS
-from retrograd.engines.cpu.abi.layout import Arithmetic, Now
+from retrograd.engines.cpu.abi.cut import share
+from retrograd.engines.cpu.abi.layout import WORD, Arithmetic, Now, pairs_in
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.by_row import in_tiles
+from retrograd.plan.pack import PACKS
 from retrograd.plan.program import Kernel, Program, squeezed
-from retrograd.plan.reading import is_of_dots, operand
+from retrograd.plan.reading import FEW_ROWS, operand
 
 LINE = 64  # bytes: of a cache
 FIRST_CACHE = 32 << 10  # bytes
@@ -27,32 +26,18 @@ PANELS = 1 << 19  # bytes of B that are copied at once: half of a usual second c
 
 def needs_scratch(kernel: Kernel, target: Target) -> bool:
     """Whether a kernel uses scratch memory."""
-    return kernel.is_by_row or is_packed(kernel, target)
+    return kernel.is_by_row or is_copied(kernel, target)
 
 
-def is_packed(kernel: Kernel, target: Target) -> bool:
-    """Whether operands of a product are copied."""
-    return (
-        is_in_pairs(kernel, target) or is_gradient(kernel, target) or _has_large_b(kernel, target)
-    )
+def is_copied(kernel: Kernel, target: Target) -> bool:
+    """Whether operands of a product are copied, in parts."""
+    return is_in_pairs(kernel) or is_gradient(kernel, target) or _has_large_b(kernel, target)
 
 
-def is_in_pairs(kernel: Kernel, target: Target) -> bool:
-    """Whether both are, in pairs of bfloat16: numbers of no more digits, for one instruction."""
+def is_in_pairs(kernel: Kernel) -> bool:
+    """Whether it goes in pairs: B is packed (see `plan.pack`), A copied where rows are no words."""
     heavy = _matrix_product(kernel)
-    if heavy is None:
-        return False
-    (m, n), k = heavy.shape, heavy.inputs[0].shape[1]
-    is_turned = operand(heavy, 0) is not heavy.inputs[0]
-    return (
-        target.multiplies_pairs
-        and heavy.dtype == np.float32
-        and isinstance(n, int)
-        and (isinstance(k, int) or (isinstance(m, int) and is_turned))
-        and 1 not in (m, n, k)
-        and not is_of_dots(heavy)
-        and all(_is_rounded(x) for x in heavy.inputs)
-    )
+    return heavy is not None and heavy.inputs[1].gate in PACKS
 
 
 def _matrix_product(kernel: Kernel) -> Node | None:
@@ -60,13 +45,6 @@ def _matrix_product(kernel: Kernel) -> Node | None:
     heavy = kernel.heavy
     is_one = heavy is not None and heavy.gate.name == "matmul" and heavy.ndim == 2
     return heavy if is_one else None
-
-
-def _is_rounded(x: Node) -> bool:
-    """Whether a node's entries are bfloat16 numbers."""
-    while x.gate.name == "transpose":
-        x = x.inputs[0]
-    return x.gate.name == "round_bfloat16"
 
 
 def is_gradient(kernel: Kernel, target: Target) -> bool:
@@ -112,36 +90,64 @@ def _some(size: Size) -> int:
     return SOME_ROWS if isinstance(size, Rows) else size
 
 
-def scratch_bytes(program: Program, target: Target, rows: Any, integers: Arithmetic) -> Any:
-    """Bytes of scratch memory of a thread, for batches of so many rows."""
-    fixed, a_row = 0, 0
+def scratch_bytes(
+    program: Program, target: Target, rows: Any, threads: Any, integers: Arithmetic
+) -> Any:
+    """Bytes of scratch memory of each of so many threads, for batches of so many rows."""
+    needs, largest = [_Bytes()], 0
     for kernel in program.kernels:
         if kernel.is_by_row:
-            fixed = max(fixed, _tile_bytes(kernel, target))
-        elif is_packed(kernel, target):
-            assert kernel.heavy is not None
-            heavy = kernel.heavy
-            k, m = heavy.inputs[0].shape[1], heavy.shape[0]
-            is_paired = is_in_pairs(kernel, target)
-            if is_paired and isinstance(k, int):
-                k = padded_pairs(k, target.bytes // 4)
-            of_one = target.tile[1] * target.bytes
-            if isinstance(m, int):
-                of_one += m * heavy.dtype.itemsize
-            if isinstance(k, Rows) and is_paired:  # a pair more than half of them, where odd
-                fixed, a_row = max(fixed, PANELS + of_one), max(a_row, of_one // 2)
-            elif isinstance(k, Rows):
-                fixed, a_row = max(fixed, PANELS), max(a_row, of_one)
-            else:
-                fixed = max(fixed, PANELS + k * of_one)
-                if is_paired and isinstance(m, Rows):
-                    a_row = max(a_row, k * heavy.dtype.itemsize)
-    return integers.round_up(integers.add(fixed, integers.mul(rows, a_row)), LINE)
+            needs.append(_Bytes(once=_tile_bytes(kernel, target)))
+        elif is_in_pairs(kernel):
+            needs.append(_of_pairs(kernel, target))
+            largest = max(largest, _known(kernel))
+        elif is_copied(kernel, target):
+            needs.append(_of_copies(kernel, target))
+            largest = max(largest, _known(kernel))
+    own = share(integers, largest, threads)
+    most = _Bytes(*(max(sizes) for sizes in zip(*needs, strict=True)))
+    of_row = integers.add(most.a_row, integers.mul(own, most.a_row_of_its_own))
+    once = integers.add(most.once, integers.mul(own, most.of_its_own))
+    return integers.round_up(integers.add(once, integers.mul(rows, of_row)), LINE)
 
 
-def pairs_in(k: Any, integers: Arithmetic) -> Any:
-    """How many pairs k numbers make: an odd last one has a zero beside it."""
-    return integers.div(integers.add(k, 1), 2)
+class _Bytes(NamedTuple):
+    """Of a kernel: once; for each row of the batch, or of A that a thread has; for each of both."""
+
+    once: int = 0
+    a_row: int = 0
+    of_its_own: int = 0
+    a_row_of_its_own: int = 0
+
+
+def _known(kernel: Kernel) -> int:
+    """The rows of a product's result, if they are not those of the batch."""
+    assert kernel.heavy is not None
+    m = kernel.heavy.shape[0]
+    return 0 if isinstance(m, Rows) else m
+
+
+def _of_copies(kernel: Kernel, target: Target) -> _Bytes:
+    """Of the copies of a B, in parts, and of an A that lies column by column."""
+    assert kernel.heavy is not None
+    k, item = kernel.heavy.inputs[0].shape[1], kernel.heavy.dtype.itemsize
+    of_panel = target.tile[1] * target.bytes
+    if isinstance(k, Rows):
+        return _Bytes(PANELS, of_panel, 0, item)
+    return _Bytes(PANELS + k * of_panel, 0, k * item if _known(kernel) else 0)
+
+
+def _of_pairs(kernel: Kernel, target: Target) -> _Bytes:
+    """Of the copy of an A in pairs, unless it is read where it lies."""
+    assert kernel.heavy is not None
+    k = kernel.heavy.inputs[0].shape[1]
+    is_turned = operand(kernel.heavy, 0) is not kernel.heavy.inputs[0]
+    if isinstance(k, Rows):  # a pair more than half of them, where odd
+        return _Bytes(of_its_own=WORD.itemsize, a_row_of_its_own=WORD.itemsize // 2)
+    if not is_turned and k % 2 == 0:
+        return _Bytes()
+    line = padded_pairs(k, target.bytes // 4) * WORD.itemsize
+    return _Bytes(of_its_own=line) if _known(kernel) else _Bytes(a_row=line)
 
 
 def padded_pairs(k: int, n: int) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from retrograd.engines.cpu.abi.layout import Layout
+from retrograd.engines.cpu.abi.layout import HALF, Layout, Packed
+from retrograd.engines.cpu.machine.target import Target
 from retrograd.graph.node import CONSTANT, Node
-from retrograd.plan.program import Program, is_number
+from retrograd.plan.pack import BFLOAT16, PACKS
+from retrograd.plan.program import Program, is_number, squeezed
 
 SCRATCH = "scratch"  # memory that each thread has for itself
 
@@ -20,7 +22,7 @@ class Table:
     """
 
     program: Program
-    unit: int
+    target: Target
     is_direct: bool = False
     cells: dict[object, int] = field(default_factory=dict)
 
@@ -49,13 +51,22 @@ class Table:
         slot = self.program.slots.get(node)
         return node if slot is None else ("slot", slot)
 
+    @property
+    def _unit(self) -> int:
+        return self.target.bytes // 4
+
+    def packed(self, node: Node) -> Packed | None:
+        """The layout of a packed node's memory; None of another."""
+        return Packed(node.shape, self._unit, self.target.tile[1]) if node.gate in PACKS else None
+
     def layout(self, node: Node) -> Layout:
-        """The layout of a node's memory."""
+        """The layout of a node's memory, which is not packed."""
+        if node.gate is BFLOAT16:
+            return Layout(squeezed(node.shape), HALF, self._unit)
         is_dense = node in self.program.outputs.values() or (
             self.is_direct and is_given(self, node)
         )
-        unit = 1 if is_dense else self.unit
-        return Layout.of(node.shape, node.dtype, unit)
+        return Layout.of(node.shape, node.dtype, 1 if is_dense else self._unit)
 
 
 def is_given(table: Table, node: Node) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from retrograd.engines.cpu.abi.cut import UNIT
 from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, PASS, STRIDES, THREAD, THREADS
 from retrograd.engines.cpu.abi.scratch import scratch_bytes
 from retrograd.engines.cpu.abi.table import SCRATCH, Table
@@ -32,7 +33,7 @@ from retrograd.engines.cpu.code.builder.integers import (
 from retrograd.engines.cpu.code.builder.processor import enter_mode, leave_mode
 from retrograd.engines.cpu.code.gather import gather
 from retrograd.engines.cpu.code.kernel import Call, emit_kernel
-from retrograd.engines.cpu.code.loops.axes import UNIT, Part
+from retrograd.engines.cpu.code.loops.axes import Part
 from retrograd.engines.cpu.code.sharing import Sharing
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.errors import GraphError
@@ -103,7 +104,7 @@ def _emit_run(
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER]), name)
     builder = ir.IRBuilder(function.append_basic_block())
     given = _read_arguments(builder, table.cells, stride_keys(table.program), *function.args)
-    of_thread = scratch_bytes(table.program, target, given.size, Integers(builder))
+    of_thread = scratch_bytes(table.program, target, given.size, given.threads, Integers(builder))
     mode = enter_mode(builder, target)
     sharing = Sharing(table)
     bounds = [sharing.bounds(call.kernel) for call in calls]

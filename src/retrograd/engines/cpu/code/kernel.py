@@ -15,6 +15,7 @@ from retrograd.engines.cpu.code.loops.axes import Part
 from retrograd.engines.cpu.code.loops.by_row import run_by_row
 from retrograd.engines.cpu.code.loops.maps import run_map
 from retrograd.engines.cpu.code.loops.one_by_one import run_cumsum, run_first_max, run_scatter_add
+from retrograd.engines.cpu.code.loops.packed import PackedPlace, run_packing
 from retrograd.engines.cpu.code.loops.product import run_product
 from retrograd.engines.cpu.code.loops.reductions import run_reduce
 from retrograd.engines.cpu.code.loops.transpose import is_transposition, run_transposition
@@ -76,7 +77,13 @@ def _kernel(
     pointers = dict(zip(memory, function.args, strict=False))
     error, rows, low, high = function.args[len(memory) :]
     builder = ir.IRBuilder(function.append_basic_block("prologue"))
-    places = {node: Place(pointers[table.memory(node)], table.layout(node)) for node in arrays}
+    places, packed = {}, None
+    for node in arrays:
+        pointer, layout = pointers[table.memory(node)], table.packed(node)
+        if layout is None:
+            places[node] = Place(pointer, table.layout(node))
+        else:
+            packed = PackedPlace(pointer, layout)
     fma = target.has_fma
     body = Body(builder, places, kernel.loads, rows, n, has_fma=fma, error=error, moves=MOVES)
     start = function.append_basic_block("start")
@@ -84,12 +91,14 @@ def _kernel(
     part = Part(low, high)
     if kernel.is_by_row:
         run_by_row(body, kernel, part, pointers[SCRATCH])
+    elif kernel.heavy is None and packed is not None:
+        run_packing(body, kernel, part, packed)
     elif kernel.heavy is None and is_transposition(body, kernel):
         run_transposition(body, kernel, low, high)
     elif kernel.heavy is None:
         run_map(body, kernel, part)
     elif kernel.heavy.gate.name == "matmul":
-        run_product(body, kernel, part, target, pointers.get(SCRATCH))
+        run_product(body, kernel, part, target, pointers.get(SCRATCH), packed)
     else:
         RUN[kernel.heavy.gate.name](body, kernel, part)
     builder.ret_void()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.engines.cpu.abi.layout import Layout, Now
+from retrograd.engines.cpu.abi.layout import Layout, Now, Packed
 from retrograd.engines.cpu.abi.places import PICKING
 from retrograd.engines.cpu.abi.scratch import scratch_bytes
 from retrograd.engines.cpu.abi.table import Table
@@ -29,31 +29,39 @@ class Executable:
     """A program's machine code, the table of what it is handed, and how fast it was.
 
     `autotuner(n_threads, size, n_copies)` is what was measured of batches of that size; `sizes`
-    of so many rows is what memory they need. `constants`: its arrays in the layout of the code,
-    which all memories share, for they are only read. `picks`: whether indices of its data are
-    followed, which may be out of range.
+    of so many rows, on so many threads, is what memory they need. `constants`: its arrays in the
+    layout of the code, which all memories share, for they are only read. `picks`: whether indices
+    of its data are followed, which may be out of range.
     """
 
     def __init__(self, program: Program, target: Target, *, is_direct: bool = False) -> None:
         self.program, self.target = program, target
-        self.table = Table(program, target.bytes // 4, is_direct)
+        self.table = Table(program, target, is_direct)
         self.code = code_of(program, target, self.table)
         self.autotuner = lru_cache(maxsize=SIZES)(partial(_autotuner, program))
         # What lives in memory of its own within a batch, by its key in the table.
         buffers = [n for n in program.stored() if isinstance(self.table.memory(n), tuple)]
         if not is_direct:
             buffers += program.inputs.values()
-        self.buffers: dict[object, Layout] = {}
+        self.buffers: dict[object, Layout | Packed] = {}
         for node in buffers:
-            self.buffers.setdefault(self.table.memory(node), self.table.layout(node))
+            layout = self.table.packed(node) or self.table.layout(node)
+            self.buffers.setdefault(self.table.memory(node), layout)
         self.sizes = lru_cache(maxsize=SIZES)(self._sizes)
         self.constants: dict[Node, Array] = {}
         self.picks = any(x.gate.name in PICKING for one in program.kernels for x in one.body)
 
-    def _sizes(self, rows: int) -> tuple[int, dict[object, tuple[int, np.dtype[Any]]]]:
-        """For batches of so many rows: bytes of a thread's scratch; entries of each buffer."""
-        of_thread = scratch_bytes(self.program, self.target, rows, Now())
-        return of_thread, {key: (x.entries(rows), x.dtype) for key, x in self.buffers.items()}
+    def _sizes(
+        self, rows: int, n_threads: int
+    ) -> tuple[int, dict[object, tuple[int, np.dtype[Any]]]]:
+        """For batches of so many rows: bytes of scratch memory; entries of each buffer.
+
+        One thread may run alone, and then needs what all have together.
+        """
+        scratch = max(
+            n * scratch_bytes(self.program, self.target, rows, n, Now()) for n in (1, n_threads)
+        )
+        return scratch, {key: (x.entries(rows), x.dtype) for key, x in self.buffers.items()}
 
 
 def _autotuner(program: Program, n_threads: int, size: int, n_copies: int) -> Autotuner:
@@ -73,7 +81,7 @@ def executable_of(structure: Structure, target: Target, *, is_direct: bool = Fal
 
 def _executable(structure: Structure, target: Target, *, is_direct: bool) -> Executable:
     # The caller's arrays lie as they do; a session's state is laid out as the program has it.
-    program = plan_of(structure, turns=not is_direct)
+    program = plan_of(structure, turns=not is_direct, packs=target.multiplies_pairs)
     return Executable(program, target, is_direct=is_direct)
 
 

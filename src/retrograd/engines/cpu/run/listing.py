@@ -44,5 +44,5 @@ class CpuListing:
         from retrograd.engines.cpu.code.emit import emit  # needs LLVM, which kept code does not
         from retrograd.engines.cpu.machine.llvm import optimize
 
-        table = Table(self.plan, self.target.bytes // 4, self.is_direct)
+        table = Table(self.plan, self.target, self.is_direct)
         return optimize(str(emit(self.plan, self.target, table)), machine_of(self.target))

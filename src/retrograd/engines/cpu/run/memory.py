@@ -90,8 +90,8 @@ class Memory:
                 assert node.value is not None
                 executable.constants[node] = packed(table, node, node.value)
             self._keep(node, executable.constants[node])
-        of_thread, needed = executable.sizes(rows)
-        sizes: dict[object, Size] = {SCRATCH: (n_threads * of_thread // 4, np.dtype(np.float32))}
+        scratch, needed = executable.sizes(rows, n_threads)
+        sizes: dict[object, Size] = {SCRATCH: (scratch // 4, np.dtype(np.float32))}
         sizes |= needed
         # Of each buffer the bytes of a copy: whole lines.
         strides = [-(-n * dtype.itemsize // ALIGN) * ALIGN for n, dtype in sizes.values()]

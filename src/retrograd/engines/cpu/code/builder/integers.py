@@ -11,6 +11,7 @@ from llvmlite import ir
 
 I64 = ir.IntType(64)
 I32 = ir.IntType(32)
+I16 = ir.IntType(16)
 I8 = ir.IntType(8)
 BOOL = ir.IntType(1)
 POINTER = ir.PointerType()

@@ -18,7 +18,6 @@ from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.program import Kernel
 
-UNIT = 16  # rows: threads take whole multiples, so that no vector crosses from one to another
 AT_ONCE = 8  # sums that keep a processor busy, where each waits for itself
 
 

@@ -39,7 +39,8 @@ def run_map(body: Body, kernel: Kernel, part: Part) -> None:
 def _flat_stride(body: Body, kernel: Kernel) -> Int | None:
     """The stride of the first axis if all arrays lie alike, so that one loop runs through them."""
     arrays = [node for node in (*kernel.loads, *kernel.stores) if not is_number(node)]
-    layouts = {(body.places[x].layout.shape, body.places[x].layout.unit) for x in arrays}
+    found = [body.places[x].layout for x in arrays]
+    layouts = {(layout.shape, layout.unit) for layout in found}
     short = squeezed(kernel.space)
     moved = any(
         squeezed(x.shape) != short
@@ -49,10 +50,10 @@ def _flat_stride(body: Body, kernel: Kernel) -> Int | None:
     )
     if len(layouts) != 1 or moved or any(n.gate.name in MOVING for n in kernel.body):
         return None
-    layout = body.places[arrays[0]].layout
-    if not layout.is_padded:
+    if not found[0].is_padded:
         return None
-    stride = layout.strides(body.rows, body.integers)[0]
+    # Rows of entries of another size may be padded to another length.
+    stride, *others = [layout.strides(body.rows, body.integers)[0] for layout in found]
     if len(short) > 1 and isinstance(short[-1], int) and isinstance(stride, int):
-        return stride
+        return stride if all(other == stride for other in others) else None
     return stride if len(short) == 1 else None

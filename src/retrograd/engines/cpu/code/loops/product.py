@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from retrograd.engines.cpu.abi.cut import is_cut_across
-from retrograd.engines.cpu.abi.scratch import is_in_pairs, pairs_in
+from retrograd.engines.cpu.abi.layout import Packed, pairs_in, panels_of
 from retrograd.engines.cpu.code.builder.integers import Int, as_value, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.loops.axes import Part, inner_loops, number
 from retrograd.engines.cpu.code.loops.blocks import Block, Matrix, Panel
 from retrograd.engines.cpu.code.loops.dots import Dots
+from retrograd.engines.cpu.code.loops.packed import PackedPlace
 from retrograd.engines.cpu.code.loops.packing import Packing, PairPacking
 from retrograd.engines.cpu.code.loops.sums import Sums
 from retrograd.engines.cpu.code.loops.tile import Tile
@@ -48,10 +49,18 @@ class Sizes:
     k: Size
 
 
-def run_product(body: Body, kernel: Kernel, part: Part, target: Target, scratch: Any) -> None:
+def run_product(
+    body: Body,
+    kernel: Kernel,
+    part: Part,
+    target: Target,
+    scratch: Any,
+    packed: PackedPlace | None,
+) -> None:
     """A kernel around a product.
 
     `scratch`: a thread's memory for copies of the operands; None where they are not copied.
+    `packed`: where B lies, if it goes in pairs.
     """
     heavy = kernel.heavy
     assert heavy is not None
@@ -59,25 +68,28 @@ def run_product(body: Body, kernel: Kernel, part: Part, target: Target, scratch:
     stack = heavy.shape[:-2]
     with inner_loops(body, squeezed(stack)) as outer:
         index = full_index(outer, stack)
-        a, b = (_matrix(body, heavy, i, index) for i in range(2))
+        a = _matrix(body, heavy, 0, index)
+        if packed is not None:
+            b = Matrix(packed.pointer, 0, 1, is_padded=True)  # `PairPacking` knows how it lies
+        else:
+            b = _matrix(body, heavy, 1, index)
         if squeezed(stack):
             part = Part(0, number(body, sizes.m))
         elif sizes.m == 1:
             part = Part(0, 1)
         is_swapped = sizes.n == 1 and sizes.m != 1 and a.down == 1 and body.n > 1
         tile = Tile(body, kernel, outer, is_swapped=is_swapped)
-        is_paired = is_in_pairs(kernel, target) and body.n > 1
         most = math.prod(target.tile)
-        sums = Sums(body, kernel, tile.v, most, is_paired=is_paired, is_row=is_swapped)
+        sums = Sums(body, kernel, tile.v, most, is_paired=packed is not None, is_row=is_swapped)
         turns = sizes.k
-        if is_paired and isinstance(turns, int):
+        if packed is not None and isinstance(turns, int):
             turns = pairs_in(turns, body.integers)
         shape = target.tile
         if is_cut_across(kernel) and isinstance(sizes.m, int):
             shape = _shape_of_few_rows(tile.v, sizes.m, most)
         elif sums.is_in_parts(turns):
             shape = max(1, shape[0] // 2), shape[1]
-        product = Product(body, tile, sums, shape, scratch)
+        product = Product(body, tile, sums, shape, scratch, packed.layout if packed else None)
         if is_swapped:
             product.run(b.T, a.T, Sizes(1, sizes.m, sizes.k), Part(0, 1), part)
         elif sizes.n == 1 and a.right == 1 and b.down == 1 and body.n > 1:
@@ -131,18 +143,22 @@ class Band:
 
 @dataclass(frozen=True)
 class Product:
-    """The loops over the blocks of one product."""
+    """The loops over the blocks of one product.
+
+    `packed`: where B lies, if it goes in pairs.
+    """
 
     body: Body
     tile: Tile
     sums: Sums
     shape: tuple[int, int]
     scratch: Any
+    packed: Packed | None
 
     def run(self, a: Matrix, b: Matrix, sizes: Sizes, down: Part, across: Part) -> None:
         """All blocks of a part of the rows."""
         bands = self._bands(sizes.m, down)
-        if isinstance(sizes.k, Rows) and not self.tile.is_swapped:
+        if isinstance(sizes.k, Rows) and not self.tile.is_swapped and self.packed is None:
             builder = self.body.builder
             is_one = builder.icmp_signed("==", as_value(self.body.rows), as_value(1))
             with builder.if_else(is_one) as (one, many):
@@ -159,8 +175,8 @@ class Product:
         if self.scratch is None:
             self._columns_first(a, b, sizes, bands, across)
             return
-        # Single rows that are left over read B where it is, unless it is not in pairs there.
-        is_alone = isinstance(sizes.m, Rows) and not self.sums.is_paired
+        # Single rows that are left over read B where it is, unless it is packed there.
+        is_alone = isinstance(sizes.m, Rows) and self.packed is None
         single = [band for band in bands if is_alone and band.height == 1]
         self._rows_first(a, b, sizes, [band for band in bands if band not in single], across)
         self._columns_first(a, b, sizes, single, across)
@@ -193,10 +209,9 @@ class Product:
         body, builder = self.body, self.body.builder
         k = number(body, sizes.k)
         first, widest = bands[0].low, self.shape[1] * body.n
-        packs = PairPacking if self.sums.is_paired else Packing
-        packing = packs(body, self.tile.v, self.scratch, k, first, widest)
-        copies_a = packing.copies(a)
-        if copies_a:
+        own = body, self.tile.v, self.scratch, k, first, widest
+        packing = Packing(*own) if self.packed is None else PairPacking(*own, self.packed)
+        if packing.copies(a):
             for band in bands:
                 packing.copy_a(a, band.low, band.high, band.height)
         for panel in self._panels(across, self.shape[1]):
@@ -206,11 +221,10 @@ class Product:
                 packing.copy_b(b, chunk.i, stop, panel)
                 for band in bands:
                     with loop(builder, band.low, band.high, band.height) as row:
-                        here = self._from(a, row.i, 0)
-                        rows = packing.rows(a, row.i, band.height) if copies_a else here
+                        rows = packing.rows(a, row.i, band.height)
                         with loop(builder, chunk.i, stop, panel.width * body.n) as column:
                             block = Block(row.i, band.height, column.i, panel)
-                            there = packing.panel(chunk.i, column.i, panel.width)
+                            there = packing.panel(b, chunk.i, column.i, panel)
                             found = self.sums.of(rows, there, packing.depth, block, None)
                             self.tile.store(found, block)
 
@@ -244,13 +258,14 @@ class Product:
         Where they end is not known now they are as wide as memory is padded to: 4 bytes a lane.
         """
         n, low, high = self.body.n, across.low, across.high
+        if self.packed is not None:
+            is_wide = n == self.packed.unit  # fewer lanes take a panel vector by vector
+            for begin, end, width in self.packed.panels():
+                stop = self.body.integers.min(end, self.body.integers.round_up(high, n))
+                yield Panel(begin, stop, width if is_wide else 1, high)
+            return
         if not (isinstance(low, int) and isinstance(high, int)):
             yield Panel(low, high, self.tile.v.dtype.itemsize // 4, high)
             return
-        n_vectors = -(-(high - low) // n)
-        width, n_wider = divmod(n_vectors, max(1, -(-n_vectors // vectors)))
-        split = low + n_wider * (width + 1) * n
-        end = low + n_vectors * n
-        for panel in (Panel(low, split, width + 1, high), Panel(split, end, width, high)):
-            if panel.low < panel.high:
-                yield panel
+        for begin, end, width in panels_of(low, -(-(high - low) // n), n, vectors):
+            yield Panel(begin, end, width, high)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from retrograd.engines.cpu.abi.cut import UNIT
 from retrograd.engines.cpu.code.builder.integers import Int, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.loops.axes import (
     AT_ONCE,
-    UNIT,
     Part,
     chunk_loop,
     fold_over,

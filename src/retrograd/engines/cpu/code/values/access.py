@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.abi.layout import Layout
+from retrograd.engines.cpu.abi.layout import HALF, Layout
 from retrograd.engines.cpu.code.builder.integers import (
     BOOL,
     I8,
+    I16,
     I64,
     Int,
     Integers,
@@ -20,6 +21,7 @@ from retrograd.engines.cpu.code.builder.integers import (
     vector_of,
 )
 from retrograd.engines.cpu.code.builder.lanes import Lanes, spread
+from retrograd.engines.cpu.code.functions.bfloat16 import as_half, from_half
 from retrograd.engines.cpu.code.values.index import At, Index
 from retrograd.errors import GraphError
 from retrograd.graph.node import Node
@@ -116,15 +118,16 @@ class Access:
         """The entries of a node in memory."""
         place = self.places[node]
         pointer, is_wide = self._address(node, place, index)
-        kind = self.kind_of(node.dtype, is_wide=is_wide)
+        dtype = place.layout.dtype
+        kind = self.kind_of(dtype, is_wide=is_wide)
         if is_wide and self._needs_mask(place):
-            value = self.masked("load", kind, pointer, node.dtype, self.mask(self.count))
+            value = self.masked("load", kind, pointer, dtype, self.mask(self.count))
         else:
-            value = self.builder.load(pointer, align=node.dtype.itemsize, typ=kind)
-        if node.dtype.kind == "b":
-            value = self.builder.trunc(
-                value, self.kind_of(node.dtype, is_wide=is_wide, is_bit=True)
-            )
+            value = self.builder.load(pointer, align=dtype.itemsize, typ=kind)
+        if dtype.kind == "b":
+            value = self.builder.trunc(value, self.kind_of(dtype, is_wide=is_wide, is_bit=True))
+        elif dtype == HALF:
+            value = from_half(self.lanes(node.dtype, is_wide=is_wide), value)
         return Operand(value, node.dtype, is_wide)
 
     def store(self, node: Node, index: Index, operand: Operand) -> None:
@@ -134,12 +137,15 @@ class Access:
         value = self.widen(operand).value if is_wide else operand.value
         if operand.is_wide and not is_wide:
             raise NeedsScalarsError
-        if node.dtype.kind == "b":
-            value = self.builder.zext(value, self.kind_of(node.dtype, is_wide=is_wide))
+        dtype = place.layout.dtype
+        if dtype.kind == "b":
+            value = self.builder.zext(value, self.kind_of(dtype, is_wide=is_wide))
+        elif dtype == HALF:
+            value = as_half(self.lanes(node.dtype, is_wide=is_wide), value)
         if is_wide and self._needs_mask(place):
-            self.masked("store", value.type, pointer, node.dtype, self.mask(self.count), value)
+            self.masked("store", value.type, pointer, dtype, self.mask(self.count), value)
         else:
-            self.builder.store(value, pointer, align=node.dtype.itemsize)
+            self.builder.store(value, pointer, align=dtype.itemsize)
 
     def kind_of(self, dtype: np.dtype[Any], *, is_wide: bool, is_bit: bool = False) -> ir.Type:
         """The type of values of a dtype: as they are in memory, or with bits for booleans."""
@@ -147,7 +153,7 @@ class Access:
             return self.lanes(dtype, is_wide=is_wide).type
         if dtype.kind == "c":
             raise GraphError("the cpu engine takes no complex numbers; use engine='numpy'")
-        scalar = I64 if dtype.kind == "i" else BOOL if is_bit else I8
+        scalar = memory_type(dtype) if dtype.kind in "iu" else BOOL if is_bit else I8
         return vector_of(scalar, self.n if is_wide else 1)
 
     def _needs_mask(self, place: Place) -> bool:
@@ -158,7 +164,8 @@ class Access:
         if isinstance(count, int):
             bits = [ir.Constant(BOOL, int(i < count)) for i in range(self.n)]
             return ir.Constant(vector_of(BOOL, self.n), bits) if self.n > 1 else bits[0]
-        numbers = ir.Constant(vector_of(I64, self.n), list(range(self.n)))
+        lanes = [*range(self.n)]
+        numbers = ir.Constant(vector_of(I64, self.n), lanes if self.n > 1 else 0)
         return self.builder.icmp_signed("<", numbers, self.splat(as_value(count)))
 
     def masked(
@@ -187,7 +194,7 @@ class Access:
 
     def _address(self, node: Node, place: Place, index: Index) -> tuple[Any, bool]:
         """A pointer to the first entry, and whether the lanes read on from it."""
-        item = memory_type(node.dtype)
+        item = memory_type(place.layout.dtype)
         if self.flat is not None and not is_number(node):
             return self.gep(place.pointer, item, self.flat), self.n > 1
         strides = place.layout.strides(self.rows, self.integers)
@@ -216,6 +223,6 @@ class Access:
 
 def memory_type(dtype: np.dtype[Any]) -> ir.Type:
     """What one entry of a dtype is in memory."""
-    return {"f4": ir.FloatType(), "f8": ir.DoubleType(), "i8": I64, "b1": I8}[
+    return {"f4": ir.FloatType(), "f8": ir.DoubleType(), "i8": I64, "b1": I8, "u2": I16}[
         f"{dtype.kind}{dtype.itemsize}"
     ]

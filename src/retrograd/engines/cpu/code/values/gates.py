@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from retrograd.engines.cpu.code.builder.lanes import Lanes, Value
-from retrograd.engines.cpu.code.functions.bfloat16 import round_bfloat16
+from retrograd.engines.cpu.code.functions.bfloat16 import as_bfloat16, round_bfloat16
 from retrograd.engines.cpu.code.functions.error import erf, erfc
 from retrograd.engines.cpu.code.functions.exponential import exp, expm1, sigmoid, softplus, tanh
 from retrograd.engines.cpu.code.functions.floor import floor
@@ -39,6 +39,7 @@ def _minimum(v: Lanes, x: Value, y: Value) -> Value:
 GATES: dict[str, Callable[..., Any]] = {
     "abs": Lanes.abs,
     "add": Lanes.add,
+    "bfloat16": as_bfloat16,
     "cos": cos,
     "divide": Lanes.div,
     "equal": Lanes.eq,
