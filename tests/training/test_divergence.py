@@ -150,3 +150,24 @@ def test_an_epoch_that_is_finite_when_it_is_run_again_is_told(monkeypatch):
     assert (it.value.epoch, it.value.step) == (1, 3)
     assert "at the edge of what float64 holds" in str(it.value)
     assert np.isfinite(net.parameters["W1"]).all()
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("engine", ["cpu", "numpy"])
+@pytest.mark.parametrize("at", [0, 1, 3])
+def test_what_a_callback_wrote_is_what_a_diverged_epoch_returns_to(at, engine, is_stream):
+    """It writes weights from which the first step of the next epoch diverges; 0: those at first."""
+    net = rg.MLP([2, 1], bias=False)
+    huge = np.array([[1e200], [-1e200]])
+
+    def write(net, history):
+        if history.epochs == at:
+            net.parameters["W1"] = huge
+
+    if not at:
+        net.parameters["W1"] = huge
+    data = ([(X, Y)],) if is_stream else (X, Y)
+    with pytest.raises(DivergenceError) as caught:
+        rg.train(net, *data, optimizer=rg.SGD(0.01), epochs=9, callbacks=[write], engine=engine)
+    assert (caught.value.epoch, caught.value.step) == (at + 1, 1)
+    np.testing.assert_array_equal(net.parameters["W1"], huge)

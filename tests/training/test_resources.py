@@ -6,8 +6,10 @@ import threading
 import tracemalloc
 
 import numpy as np
+import pytest
 
 import retrograd as rg
+from retrograd.engines.cpu.run.state import Packed
 
 
 def peak(function):
@@ -47,6 +49,57 @@ def test_memory_does_not_grow_over_epochs():
     held.clear()
     peak(train)
     assert held[-1] - held[9] < 10_000
+
+
+def wide():
+    """A network whose weights are far larger than its rows, and the bytes of its state."""
+    net = rg.MLP([300, 1200, 400, 2])
+    return net, 3 * sum(w.nbytes for w in net.parameters.values())
+
+
+@pytest.mark.parametrize(("epochs", "most"), [(1, 2.3), (4, 3.3)])
+def test_a_training_holds_its_state_once_and_once_more_to_return_to(epochs, most):
+    X = np.random.default_rng(0).normal(size=(16, 300))
+
+    def train():
+        net, _ = wide()
+        return net, rg.train(net, X, X[:, :2], epochs=epochs, batch_size=8, optimizer="adam")
+
+    train()  # the code is made once, and kept
+    # Besides, the first weights are a third of it, and a step has gradients of its own.
+    assert peak(train) < most * wide()[1]
+
+
+def move(net, history):
+    net.parameters["W1"] = 0.9 * net.parameters["W1"]
+
+
+WAYS = {
+    "as it is": {},
+    "validation": {"validation": 0.25},
+    "a callback that looks": {"callbacks": [lambda net, history: None]},
+    "a callback that moves": {"callbacks": [move]},
+    "an average": {"optimizer": rg.EMA(rg.SGD(0.01), 0.5)},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("epochs", [1, 2, 5])
+def test_the_state_is_copied_between_epochs_alone(way, is_stream, epochs, monkeypatch):
+    copied, keep = [], Packed.keep
+    monkeypatch.setattr(
+        Packed, "keep", lambda self, blocks: (copied.append(self), keep(self, blocks))[1]
+    )
+    X = np.random.default_rng(0).normal(size=(40, 5))
+    options = WAYS[way] | {"epochs": epochs, "engine": "cpu"}
+    net = rg.MLP([5, 4, 5])
+    if is_stream:
+        options |= {"validation": (X, X)} if way == "validation" else {}
+        rg.train(net, [(X, X)], **options)
+    else:
+        rg.train(net, X, X, **options)
+    assert len(copied) == epochs - 1
 
 
 def train(seed):

@@ -97,6 +97,23 @@ def test_a_history_may_be_pickled_in_between():
     assert same(net, other)
 
 
+@pytest.mark.parametrize("engine", ["cpu", "numpy"])
+@pytest.mark.parametrize("options", [{}, {"validation": 0.3}, {"random_starts": 3}])
+def test_a_checkpoint_does_not_follow_what_is_written_into_the_network(engine, options):
+    net = mlp()
+    history = rg.train(net, X, Y, epochs=3, engine=engine, **options)
+    W = net.parameters["W1"]
+    expected = W.copy()
+    assert W.flags.writeable and W.flags.c_contiguous
+    W[:] = 7.0
+    np.testing.assert_array_equal(history.checkpoint.parameters["W1"], expected)
+    history.checkpoint.parameters["W1"][:] = 8.0
+    np.testing.assert_array_equal(W, 7.0)
+    if not options:
+        np.testing.assert_array_equal(history.checkpoint.state["b1"], net.parameters["b1"])
+    assert set(history.checkpoint.parameters) == set(net.parameters)
+
+
 def test_parameters_assigned_in_between_are_gone_on_from():
     net = rg.MLP([3, 1], bias=False)
     options = {"optimizer": rg.SGD(0.1, momentum=0.5), "epochs": 1, "batch_size": None}

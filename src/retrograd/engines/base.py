@@ -74,7 +74,8 @@ class Session(Protocol):
     def snapshot(self, into: Snapshot | None = None) -> Snapshot:
         """A copy of all state, to `restore` later.
 
-        `into`: a snapshot of this session that is needed no more; its memory may be used again.
+        An engine may put the copy off until the state changes. `into`: a snapshot of this session
+        that is needed no more; its memory may be used again.
         """
         ...
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from retrograd.arrays import Array
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})  # without heads, or without statistics
@@ -39,5 +41,5 @@ def mean_by(weights: Array, J: Array) -> float:
     >>> mean_by(np.array([3.0, 1.0]), np.array([1.0, 5.0]))
     2.0
     """
-    total = weights.sum()
-    return float((J * weights).sum() / total if total else J.mean())
+    total = np.add.reduce(weights)
+    return float(np.add.reduce(J * weights) / total if total else J.mean())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -21,6 +21,28 @@ STOPPED = {
     "interrupted": "it was interrupted",
     "converged": "the solver found no lower J",
 }
+
+
+class Among(Mapping[str, Array]):
+    """Some of the entries of a mapping, each taken out of it when it is asked for.
+
+    >>> dict(Among({"W1": 1.0, "t": 2.0}, ["W1"]))
+    {'W1': 1.0}
+    """
+
+    def __init__(self, of: Mapping[str, Array], names: Collection[str]) -> None:
+        self._of, self._names = of, tuple(names)
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._of[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 @dataclass(frozen=True)

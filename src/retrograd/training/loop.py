@@ -47,10 +47,34 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """What came before a run: its history so far, and the parameters of the best epoch in it."""
+    """What came before a run: its history so far, and the parameters of the best epoch in it.
+
+    `state`: makes the state that the session is in, where that need not be copied to be known.
+    """
 
     history: History = field(default_factory=History)
     best: Snapshot | None = None
+    state: Callable[[], Snapshot] | None = None
+
+
+class Whole:
+    """The last state known to be finite, to return to: at first the one that a run begins with."""
+
+    def __init__(self, session: TrainingSession, past: Past) -> None:
+        self._session, self._make = session, past.state
+        self._kept = session.engine.snapshot() if past.state is None else None
+
+    def mark(self) -> None:
+        """The session is in such a state now."""
+        self._kept = self._session.engine.snapshot(into=self._kept)
+
+    @property
+    def state(self) -> Snapshot:
+        """That state."""
+        if self._kept is None:
+            assert self._make is not None
+            return self._make()
+        return self._kept
 
 
 class Run:
@@ -120,7 +144,7 @@ def descend(session: TrainingSession, job: Job, rng: np.random.Generator, past: 
     Raises DivergenceError, with the session at its last finite state.
     """
     run = Run(session, job, past)
-    start = session.engine.snapshot()
+    whole = Whole(session, past)
 
     def is_halted() -> bool:
         return job.halted() is not None
@@ -130,7 +154,7 @@ def descend(session: TrainingSession, job: Job, rng: np.random.Generator, past: 
         epoch = session.epoch(order, job.batch_size, is_halted)
         if not is_finite(epoch.J) or session.engine.not_finite():
             # The epoch is run again, step by step, to find where it left the finite numbers.
-            raise retrace(session, start, order, job.batch_size, run.history.epochs + 1)
+            raise retrace(session, whole.state, order, job.batch_size, run.history.epochs + 1)
         if epoch.n_rows < len(order):
             run.history.stopped = job.halted() or "interrupted"
             return run
@@ -138,7 +162,7 @@ def descend(session: TrainingSession, job: Job, rng: np.random.Generator, past: 
         if reason:
             run.history.stopped = reason
             return run
-        start = session.engine.snapshot(into=start)
+        whole.mark()
     run.history.stopped = "epochs"
     return run
 

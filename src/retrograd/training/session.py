@@ -14,7 +14,7 @@ from retrograd.arrays import (
     require_finite,
     rows_at_once,
 )
-from retrograd.engines.base import Engine, Session
+from retrograd.engines.base import Engine, Session, Snapshot
 from retrograd.engines.batches import Batches
 from retrograd.nn.losses import JointLoss, Loss
 from retrograd.nn.network import Network
@@ -25,7 +25,7 @@ from retrograd.training.figures import EMPTY, Epoch, mean_by
 from retrograd.training.objective import L2, WEIGHT, objective, of
 from retrograd.training.origin import Replay, replayed
 from retrograd.training.rows import Rows
-from retrograd.training.step import COUNT, descent_steps, initial_state, steps_of
+from retrograd.training.step import COUNT, descent_steps, state_at, steps_of
 from retrograd.training.weighing import Penalty, Weighing
 
 
@@ -38,7 +38,7 @@ class TrainingSession:
     `seed`: of the random layers, below 2**53. `frozen`: parameters that stay as they are.
     `names`: of all parameters; `trained`: of those that follow the gradient.
     `rows`: those that it runs over; `weighing`: how much each of them counts.
-    `runs_on`: the engine that opened it.
+    `runs_on`: the engine that opened it. `shapes`: of all that changes from step to step, by name.
     `optimizer` may be replaced between epochs by one that differs in its numbers only.
     """
 
@@ -69,7 +69,7 @@ class TrainingSession:
         noise = network.noise()
         # The key of random layers: what does not change, and the rows seen, none yet.
         self._key = {} if noise is None else {**noise.numbers(), SEED: float(seed)}
-        seen = {} if noise is None else {SEEN: np.zeros(())}
+        self._seen = {} if noise is None else {SEEN: np.zeros(())}
         self.heads = tuple(loss.weights)
         self._weights = {of(WEIGHT, head): weight for head, weight in loss.weights.items()}
         self._fixed: dict[str, float | Array] = {**self._key, **self._weights}  # in each batch
@@ -98,17 +98,21 @@ class TrainingSession:
             frozen=frozen,
         )
         self.reads_others = "read" in steps  # the optimizer predicts with others than it trains
-        state: Mapping[str, Array] = network.parameters
         self._copies: dict[str, list[str]] = {name: [] for name in self.names}  # of a parameter
         if optimizer is not None:
-            state = initial_state(network, optimizer, self.trained)
             shapes = {name: network.parameters[name].shape for name in self.trained}
             for slot, facts in optimizer.state(shapes).items():
                 if facts.copy_of is not None:
                     self._copies[facts.copy_of].append(slot)
-        state = {**state, **seen}
-        self._variables = tuple(state)
+        state = self.first_state(network.parameters)
+        self.shapes = {name: np.shape(value) for name, value in state.items()}
         self.engine: Session = self.runs_on.open(steps, state, rows.named())
+
+    def first_state(self, parameters: Mapping[str, Array]) -> Snapshot:
+        """The state at the first step from these parameters, which is made of them."""
+        if self.optimizer is None:
+            return {**parameters, **self._seen}
+        return {**state_at(parameters, self.optimizer, self.trained), **self._seen}
 
     def feed(self, rows: Rows) -> None:
         """Take rows of the same form in place of those before."""
@@ -288,13 +292,6 @@ class TrainingSession:
             if not np.array_equal(own, parameters[name]):
                 for state in (name, *self._copies[name]):
                     self.engine.write(state, parameters[name])
-
-    def state(self) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Copies of all that changes from step to step, by name, and the parameters among them."""
-        state = {name: self.engine.read(name) for name in self._variables}
-        if self.reads_others:
-            return state, self.parameters()
-        return state, {name: state[name] for name in self.names}
 
     def parameters(self, into: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """Copies of the parameters: those to predict with, if the optimizer tells them apart.

@@ -6,6 +6,7 @@ import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from retrograd.errors import DivergenceError, OptionError
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
-from retrograd.training.history import Checkpoint, History
+from retrograd.training.history import Among, Checkpoint, History
 from retrograd.training.loop import Descent, Job, Past, Run, descend
 from retrograd.training.rows import Rows
 from retrograd.training.session import TrainingSession
@@ -96,19 +97,22 @@ def on_rows(beginning: Beginning, data: Rows) -> Beginning:
     return replace(beginning, rows=found)
 
 
-LOOKED_AT = 1000  # rows, spread evenly
+LOOKED_AT, NUMBERS = 1000, 1 << 18  # rows, spread evenly; of wide ones so many that have these
 
 
 def checksum(data: Rows) -> int:
     """A number that differs where the rows do: of how many there are, and of some of them."""
-    rows = np.linspace(0, len(data) - 1, LOOKED_AT).astype(np.int64)
+    arrays = data.X, *(part.array for part in data.target.parts.values())
+    widest = max(math.prod(array.shape[1:]) for array in arrays)
+    n_rows = max(2, min(LOOKED_AT, NUMBERS // widest))
+    rows = np.linspace(0, len(data) - 1, n_rows).astype(np.int64)
     rows = rows[np.diff(rows, prepend=-1) > 0]  # each once; np.unique would load numpy.ma
     total = zlib.crc32(str(len(data)).encode())
-    for array in (data.X, *(part.array for part in data.target.parts.values())):
+    for array in arrays:
         # Rounded: the precision of a training may change.
         with np.errstate(over="ignore"):
-            part = array.take(rows, axis=0).astype(np.float32)
-        total = zlib.crc32(part.tobytes(), total)
+            part = array.take(rows, axis=0).astype(np.float32, copy=False)
+        total = zlib.crc32(np.ascontiguousarray(part).data, total)
     return total
 
 
@@ -122,20 +126,21 @@ def best_of(
     next_start: Callable[[int], None],
     descent: Descent = descend,
 ) -> History:
-    """Train from each start in turn; the session ends with the parameters of the best.
+    """Train from each start in turn: the history of the best, whose parameters are for `left_by`.
 
     The best has the highest validation score, or the lowest J; NaN is the worst. A start that
     diverges is left out; DivergenceError if all do, with the session at the last finite state of
     the last.
     """
     zero = session.engine.snapshot() if n_starts > 1 else {}
-    past = _resume(session, beginning.past)
+    past = _resume(session, beginning.past, network)
     best: tuple[float, History] | None = None
     figures, diverged = [], None
     for number in range(n_starts):
         if number:
             next_start(number)
             session.engine.restore(zero)
+            past = Past()
             own = session.parameters()
             kept = {name: own[name] for name in session.frozen}
             session.assign({**beginning.weights(network, number), **kept})
@@ -156,7 +161,9 @@ def best_of(
     if best is None:
         assert diverged is not None
         raise diverged
-    return _finish(session, best[1], figures)
+    history = best[1]
+    history.starts = figures if len(figures) > 1 else []
+    return history
 
 
 def _run(
@@ -175,12 +182,12 @@ def _run(
     return descent(session, job, rng, past)
 
 
-def _finish(session: TrainingSession, history: History, figures: list[float]) -> History:
+def left_by(history: History, session: TrainingSession) -> dict[str, Array]:
+    """The parameters that a training ends with, in new arrays."""
     assert history.checkpoint is not None
-    if len(figures) > 1 or history.validation_score:  # else it has them
-        session.assign(history.checkpoint.parameters)
-    history.starts = figures if len(figures) > 1 else []
-    return history
+    if history.starts or history.validation_score:  # else the session is still there
+        return {name: value.copy() for name, value in history.checkpoint.parameters.items()}
+    return session.parameters()
 
 
 def _figure(history: History) -> float:
@@ -193,29 +200,26 @@ def _is_better(figure: float, than: float) -> bool:
     return figure > than or (math.isnan(than) and not math.isnan(figure))
 
 
-def _resume(session: TrainingSession, history: History | None) -> Past:
+def _resume(session: TrainingSession, history: History | None, network: Network) -> Past:
     """Bring back the state in which a history ended.
 
     Where the network's parameters are no longer those it was left with, they are what to go on
     from, with the optimizer's state of then.
     """
     if history is None or history.checkpoint is None:
-        return Past()
-    left, own = history.checkpoint, session.engine.snapshot()
-    if _shapes(left.state) != _shapes(own):
+        return Past(state=partial(session.first_state, dict(network.parameters)))
+    left = history.checkpoint
+    shapes = {name: value.shape for name, value in left.state.items()}
+    if shapes != session.shapes:
         raise OptionError(
             "train: resume needs the network and the optimizer of the first run; "
-            f"its state was {_shapes(left.state)}, now it is {_shapes(own)}"
+            f"its state was {shapes}, now it is {session.shapes}"
         )
     given = session.parameters()
     session.engine.restore(left.state)
     if not _are_equal(given, left.parameters):
         session.assign(given)
     return Past(history, left.parameters if history.validation_score else None)
-
-
-def _shapes(state: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
-    return {name: value.shape for name, value in state.items()}
 
 
 def _are_equal(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
@@ -230,6 +234,8 @@ def _checkpoint(
     run: Run,
 ) -> Checkpoint:
     stream: Mapping[str, Any] = rng.bit_generator.state
-    state, parameters = session.state()
-    best = parameters if run.best is None else run.best
-    return Checkpoint(optimizer.name, state, best, beginning.seed, stream, beginning.rows)
+    state, parameters = session.engine.snapshot(), run.best
+    if parameters is None:
+        reads_others = session.reads_others
+        parameters = session.parameters() if reads_others else Among(state, session.names)
+    return Checkpoint(optimizer.name, state, parameters, beginning.seed, stream, beginning.rows)

@@ -322,7 +322,8 @@ def initial_state(
 ) -> dict[str, Array]:
     """The state at the first step: the network's parameters, the optimizer's slots, t = 0.
 
-    `trained`: those that the optimizer changes, all by default.
+    Its arrays are to be read only: parameters are the network's own, and a slot of one number takes
+    the memory of one. `trained`: those that the optimizer changes, all by default.
     """
     parameters = network.parameters
     return state_at(parameters, optimizer, [*parameters] if trained is None else trained)
@@ -333,16 +334,16 @@ def state_at(
 ) -> dict[str, Array]:
     """The state at the first step from these parameters, of which `trained` are changed.
 
-    Raises OptionError where a number of the optimizer is too small for their dtype.
+    As `initial_state` returns it. Raises OptionError where a number of the optimizer is too small
+    for their dtype.
     """
     dtype = next(iter(parameters.values())).dtype
     require_normal(optimizer, dtype)
     state = {COUNT: np.zeros(()), **parameters}
     for name, slot in optimizer.state({name: parameters[name].shape for name in trained}).items():
         if slot.copy_of is not None:
-            state[name] = parameters[slot.copy_of].copy()
+            state[name] = parameters[slot.copy_of]
         else:
-            state[name] = np.zeros(with_rows(slot.shape, 0), _dtype_of(slot, dtype))
-            if slot.initial:
-                state[name][...] = slot.initial
+            number = np.array(slot.initial, _dtype_of(slot, dtype))
+            state[name] = np.broadcast_to(number, with_rows(slot.shape, 0))
     return state

@@ -20,7 +20,7 @@ from retrograd.optim.base import Optimizer
 from retrograd.optim.full_batch import FullBatch
 from retrograd.training.class_weights import BALANCED, weigh_classes
 from retrograd.training.figures import Epoch
-from retrograd.training.loop import Job, Past, Run, never, replay
+from retrograd.training.loop import Job, Past, Run, Whole, never, replay
 from retrograd.training.rows import Rows, check_rows
 from retrograd.training.session import TrainingSession
 from retrograd.training.validation import check_pair
@@ -174,9 +174,9 @@ def descend_batches(
     stream: Stream, session: TrainingSession, job: Job, rng: np.random.Generator, past: Past
 ) -> Run:
     """As `descend`, an epoch being what the stream gives for it."""
-    run = Run(session, job, past)
+    run, whole = Run(session, job, past), Whole(session, past)
     for _ in range(job.rules.epochs):
-        reason = _pass(run, session, job, stream)
+        reason = _pass(run, session, job, stream, whole)
         if reason:
             run.history.stopped = reason
             return run
@@ -184,9 +184,9 @@ def descend_batches(
     return run
 
 
-def _pass(run: Run, session: TrainingSession, job: Job, stream: Stream) -> str | None:
+def _pass(run: Run, session: TrainingSession, job: Job, stream: Stream, whole: Whole) -> str | None:
     """One epoch: the reason to stop after it, or within it."""
-    number, start = run.history.epochs + 1, session.engine.snapshot()
+    number = run.history.epochs + 1
     done: list[Epoch] = []
     weights: list[dict[str, Array]] = []
     kept: list[Rows] = []
@@ -199,19 +199,22 @@ def _pass(run: Run, session: TrainingSession, job: Job, stream: Stream) -> str |
         is_looked_at = is_last or reason is not None or len(kept) == KEPT
         if not is_finite(epoch.J) or (is_looked_at and session.engine.not_finite()):
             again = ((np.arange(len(x)), partial(_step, session, x)) for x in kept)
-            raise replay(session, start, again, number, first=len(done) - len(kept) + 1)
+            raise replay(session, whole.state, again, number, first=len(done) - len(kept) + 1)
         if reason:
             return reason
         if is_looked_at:
             kept.clear()
-            start = session.engine.snapshot(into=start)
+        if is_looked_at and not is_last:
+            whole.mark()
     if stream.validation is not None:
         session.feed(stream.validation)
     figures = epoch._replace(
         J=np.concatenate([x.J for x in done]),
         J_of=_joined([x.J_of for x in done]),
     )
-    return run.end_epoch(figures, session.weighing.means_by(_joined(weights), figures))
+    reason = run.end_epoch(figures, session.weighing.means_by(_joined(weights), figures))
+    whole.mark()  # callbacks may have written
+    return reason
 
 
 def _joined(batches: Sequence[Mapping[str, Array]]) -> dict[str, Array]:

@@ -34,7 +34,7 @@ from retrograd.training.loop import Descent, Job, descend
 from retrograd.training.progress import Progress
 from retrograd.training.scores import Score, find_score, require_comparable
 from retrograd.training.session import TrainingSession
-from retrograd.training.starts import NOISE, SPLIT, begin, best_of, on_rows
+from retrograd.training.starts import NOISE, SPLIT, begin, best_of, left_by, on_rows
 from retrograd.training.stopping import Rules
 from retrograd.training.streams import (
     Batches,
@@ -260,6 +260,7 @@ def train(
             after_epoch=_after_epoch(network, session, callbacks, bar),
             halted=_halted(interrupted, max_seconds),
         )
+        history: History | None = None
         try:
             history = best_of(
                 session,
@@ -273,7 +274,7 @@ def train(
             )
         finally:
             session.engine.release()
-            parameters = session.parameters()
+            parameters = session.parameters() if history is None else left_by(history, session)
             # A second Ctrl-C may come in the middle of anything.
             if all(map(is_finite, parameters.values())):
                 network.parameters.adopt(parameters)
@@ -303,7 +304,7 @@ def _after_epoch(
         bar.show(history)
         if not callbacks:
             return False
-        network.parameters.update(session.parameters())
+        network.parameters.adopt(session.parameters())
         asked = [callback(network, history) for callback in callbacks]
         session.assign(network.parameters)
         return any(asked)

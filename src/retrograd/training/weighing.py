@@ -53,12 +53,12 @@ class Weighing:
 
     def all_weights(self, order: Array, batch_size: int) -> dict[str, Array]:
         """The weights of each batch, under "", and of each head that has sample weights."""
-        starts = np.arange(0, len(order), batch_size)
-        of_heads = {
-            head: np.asarray(np.add.reduceat(w[order], starts))
-            for head, w in self.rows.weights_of.items()
-        }
-        return {"": self.weights(order, batch_size), **of_heads}
+        found = {"": self.weights(order, batch_size)}
+        if self.rows.weights_of:
+            starts = np.arange(0, len(order), batch_size)
+            for head, w in self.rows.weights_of.items():
+                found[head] = np.asarray(np.add.reduceat(w[order], starts))
+        return found
 
     def weights(self, order: Array, batch_size: int) -> Array:
         """The weight of each batch; with heads its number of rows.

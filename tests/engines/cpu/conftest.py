@@ -16,7 +16,6 @@ from tests.engines.cpu.vectors import Compiled
 
 FENCE = 256  # bytes on either side of each array; of a large one as many as a quarter of it
 MARK = 0x5A
-BARRIER = 64  # integers, which must be zeros at first
 
 
 @pytest.fixture(params=runnable(), ids=lambda target: target.name)
@@ -41,14 +40,20 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         start = fence + -(memory.address(raw) + fence) % memory.ALIGN
         fences.extend([raw[:start], raw[start + n_bytes :]])
         array = raw[start : start + n_bytes].view(dtype)
-        is_barrier = dtype.kind == "i" and entries == BARRIER
-        bits = 0 if is_barrier else 1 << 40
         nan = 0x7FC0  # as a bfloat16
-        array[...] = {"f": np.nan, "b": True, "i": bits, "u": nan}[dtype.kind]
+        array[...] = {"f": np.nan, "b": True, "i": 1 << 40, "u": nan}[dtype.kind]
+        return array
+
+    def zeros(entries: int, dtype: np.dtype[Any]) -> Any:
+        array = allocate(entries, dtype)
+        array[...] = 0
         return array
 
     monkeypatch.setattr(memory, "allocate", allocate)
-    monkeypatch.setattr(state, "allocate", allocate)
+    monkeypatch.setattr(memory, "zeros", zeros)
+    # The padding of the state, too; so what begins at 0 must be written.
+    monkeypatch.setattr(state, "zeros", allocate)
+    monkeypatch.setattr(state.State, "begin", state.State.write)
     yield
     assert fences
     assert all((fence == MARK).all() for fence in fences)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import signal
 import threading
 import warnings
@@ -19,6 +20,7 @@ from retrograd.engines.cpu.code.loops import product
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine import cache, target
 from retrograd.engines.cpu.run import autotune, calls, executable
+from retrograd.engines.cpu.run.state import Packed
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError
 from retrograd.graph.step import Step
@@ -55,6 +57,16 @@ def planned(monkeypatch):
         lambda graph, **options: (seen.append(graph), plan_of(graph, **options))[1],
     )
     executable._kept.cache_clear()
+    return seen
+
+
+@pytest.fixture
+def copied(monkeypatch):
+    """The snapshots that are copied."""
+    seen, keep = [], Packed.keep
+    monkeypatch.setattr(
+        Packed, "keep", lambda self, blocks: (seen.append(self), keep(self, blocks))[1]
+    )
     return seen
 
 
@@ -347,6 +359,61 @@ def test_a_snapshot_may_be_taken_into_the_memory_of_an_older_one():
     assert session.snapshot(into=old) is old
     np.testing.assert_array_equal(old["W"], session.read("W"))
     assert opened().snapshot(into=old) is not old
+
+
+CHANGES = {
+    "run": lambda session, old: session.run("step", np.arange(N), {"rate": 0.5}),
+    "write": lambda session, old: session.write("W", 2.0 * STATE["W"]),
+    "restore": lambda session, old: session.restore(old),
+    "restore by name": lambda session, old: session.restore(dict(old)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_snapshot_keeps_the_state_of_then_whatever_changes_it(change):
+    session = opened()
+    old = session.snapshot()
+    session.run("step", np.arange(N), {"rate": 0.1})
+    expected = session.read("W")
+    first, second = session.snapshot(), session.snapshot()
+    for _ in range(2):
+        CHANGES[change](session, old)
+        assert not np.array_equal(session.read("W"), expected)
+        np.testing.assert_array_equal(first["W"], expected)
+        np.testing.assert_array_equal(second["W"], expected)
+    np.testing.assert_array_equal(old["W"], STATE["W"])
+    session.restore(first)
+    np.testing.assert_array_equal(session.read("W"), expected)
+
+
+def test_a_snapshot_is_copied_once_the_state_changes_and_only_while_somebody_has_it(copied):
+    session = opened()
+    kept = session.snapshot()
+    session.snapshot()
+    session.restore(kept)
+    assert kept["t"] == 0.0 and session.not_finite() is None
+    assert copied == []
+    for _ in range(3):
+        session.run("step", np.arange(N), {"rate": 0.1})
+    assert len(copied) == 1
+
+
+def test_a_snapshot_may_be_pickled():
+    session = opened()
+    found = pickle.loads(pickle.dumps(session.snapshot()))
+    session.run("step", np.arange(N), {"rate": 0.1})
+    np.testing.assert_array_equal(found["W"], STATE["W"])
+    assert found.keys() == STATE.keys()
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 1.0, np.nan])
+@pytest.mark.parametrize("is_led", [False, True])
+def test_a_state_may_begin_with_one_number_in_every_place(value, is_led):
+    W = np.broadcast_to(np.full(STATE["W"].shape[1:] if is_led else (), value), STATE["W"].shape)
+    session = CpuEngine(n_threads=1).open(
+        {"step": step(0.5)}, {"W": W, "t": np.zeros(())}, {"x": X}
+    )
+    np.testing.assert_array_equal(session.read("W"), W)
 
 
 def test_a_cache_folder_may_be_named_from_the_users_home(monkeypatch, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
+from retrograd.engines.cpu.run import memory
 from retrograd.engines.cpu.run.memory import Buffers
 from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss
@@ -86,3 +87,14 @@ def test_a_session_runs_on_after_its_memory_was_given_back(engine, copies):
     single = found if copies is None else [each[-1] for each in found]
     np.testing.assert_array_equal(single, [[0.0, 12.0], [6.0, 36.0], [12.0, 60.0]])
     assert session.read("w").ravel()[0] == 6.0
+
+
+@pytest.mark.parametrize("make", [memory.allocate, memory.zeros])
+@pytest.mark.parametrize("n", [0, 1, 1000, memory.LARGE // 8 - 1, memory.LARGE // 8, 1 << 20])
+def test_memory_begins_on_a_line_and_large_memory_on_a_page(make, n):
+    array = make(n, np.dtype(np.float64))
+    assert array.shape == (n,) and array.dtype == np.float64
+    unit = memory.ALIGN if array.nbytes < memory.LARGE else memory.PAGE
+    assert memory.address(array) % unit == 0 or not n
+    array[:] = 1.0
+    assert not memory.zeros(n, array.dtype).any()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -20,13 +20,27 @@ Size = tuple[int, np.dtype[Any]]
 """How many entries, and of which dtype."""
 
 ALIGN = 64  # bytes: a cache line, and the widest vector
+# From so many bytes on NumPy asks Linux for large pages, of this size. What lies before the first
+# of them in an array would come as up to 511 small ones, each a fault of its own.
+LARGE, PAGE = 1 << 22, 1 << 21
 
 
 def allocate(entries: int, dtype: np.dtype[Any]) -> Array:
-    """Zeros that begin on a cache line."""
-    raw = np.zeros(entries * dtype.itemsize + ALIGN, np.uint8)
-    start = -address(raw) % ALIGN
-    return raw[start : start + entries * dtype.itemsize].view(dtype)
+    """An array that begins on a cache line, a large one on a large page; it may hold anything."""
+    return _placed(np.empty, entries, dtype)
+
+
+def zeros(entries: int, dtype: np.dtype[Any]) -> Array:
+    """The same with a 0 in each place; pages that nobody wrote to take no memory yet."""
+    return _placed(np.zeros, entries, dtype)
+
+
+def _placed(make: Callable[..., Array], entries: int, dtype: np.dtype[Any]) -> Array:
+    n_bytes = entries * dtype.itemsize
+    start_at = ALIGN if n_bytes < LARGE else PAGE
+    raw = make(n_bytes + start_at, np.uint8)
+    start = -address(raw) % start_at
+    return raw[start : start + n_bytes].view(dtype)
 
 
 def address(array: Array) -> int:
@@ -84,7 +98,7 @@ class Memory:
         self.arrays: dict[object, Array] = {}
         self.error = np.zeros((copies, 2), np.int64)
         self._keep("error", self.error, self.error.strides[0])
-        self._keep("barrier", allocate(64 * copies, np.dtype(np.int64)), 64 * 8)
+        self._keep("barrier", zeros(64 * copies, np.dtype(np.int64)), 64 * 8)
         for node in table.arrays:
             if node not in executable.constants:
                 assert node.value is not None

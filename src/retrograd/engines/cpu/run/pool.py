@@ -34,7 +34,7 @@ from retrograd.engines.cpu.abi.places import (
 from retrograd.engines.cpu.machine.compiled import Code, compiled
 from retrograd.engines.cpu.machine.host import host
 from retrograd.engines.cpu.machine.target import Target
-from retrograd.engines.cpu.run.memory import address, allocate
+from retrograd.engines.cpu.run.memory import address, zeros
 from retrograd.errors import OptionError
 from retrograd.graph.node import Array
 
@@ -92,7 +92,7 @@ class ParallelCall:
         for n in sizes[:1] if is_shared else sizes:
             counters.append(counters[-1] + LINE + _lines(n))
         tasks = [counters[-1] + 2 * n for n in accumulate(sizes, initial=0)]
-        memory = allocate(tasks[-1], INTEGER)
+        memory = zeros(tasks[-1], INTEGER)
         self._begun = memory[counters[0] : counters[-1]]
         self._start, words = address(memory), []
         for t, job in enumerate(jobs):
@@ -157,7 +157,7 @@ class _Worker:
         python.PyThread_allocate_lock.restype = ctypes.c_void_p
         lock = python.PyThread_allocate_lock()
         python.PyThread_acquire_lock(ctypes.c_void_p(lock), 1)
-        self.control = allocate(CONTROL, INTEGER)
+        self.control = zeros(CONTROL, INTEGER)
         self.address = address(self.control)
         self.control[LOCK] = lock
         for place, name in ((ACQUIRE, "acquire"), (RELEASE, "release")):

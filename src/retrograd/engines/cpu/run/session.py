@@ -57,7 +57,7 @@ class CpuSession:
         for name in self._state.names:
             if name not in state:
                 raise GraphError(f"session: state {name} has no value")
-            self.write(name, state[name])
+            self._state.begin(name, state[name])
 
     def run(
         self,
@@ -72,6 +72,8 @@ class CpuSession:
     ) -> dict[str, Array]:
         """See `Session.run`."""
         this, given = checked_step(self._steps, step, batch_size), scalars or {}
+        if this.updates:
+            self._state.part()
         runner = self._runners.get(step) or self._runner(step)
         chosen = checked_copies(only, self._copies)
         n_copies = self._copies if chosen is None else len(chosen)

@@ -1,17 +1,21 @@
-"""The state of a session: all variables of a dtype lie in one block, so that a copy is one move."""
+"""The state of a session: all variables of a dtype lie in one block, so that a copy is one move.
+
+A snapshot is copied when the state is about to change, and not at all where nobody has it by then.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from retrograd.arrays import SHORT, is_finite, is_run_finite
 from retrograd.engines.base import Snapshot
 from retrograd.engines.cpu.abi.layout import Layout
-from retrograd.engines.cpu.run.memory import ALIGN, allocate
+from retrograd.engines.cpu.run.memory import ALIGN, zeros
 from retrograd.errors import ShapeError, unknown_name
 from retrograd.graph.node import Array, Node
 from retrograd.graph.shape import Shape, show, with_rows
@@ -25,7 +29,8 @@ class State:
 
     - `unit`: entries of a padded row (see `Layout`).
     - `copies`: None for a single set, whose arrays then have no axis of copies.
-    - `arrays`: the memory of each variable by name, (copies, entries).
+    - `blocks`: the memory of all variables of a dtype, (copies, entries); `arrays`: that of each by
+      name. Who writes there calls `part` before.
     """
 
     def __init__(self, nodes: Mapping[str, Node], unit: int, copies: int | None) -> None:
@@ -43,18 +48,19 @@ class State:
             self._places[name] = layout, start, n
             ends[node.dtype] = start + -(-n // line) * line
         n_copies = copies or 1
-        self._blocks = {
-            dtype: allocate(n_copies * end, dtype).reshape(n_copies, end)
+        self.blocks = {
+            dtype: zeros(n_copies * end, dtype).reshape(n_copies, end)
             for dtype, end in ends.items()
         }
         self.arrays = {
-            name: self._blocks[layout.dtype][:, start : start + n]
+            name: self.blocks[layout.dtype][:, start : start + n]
             for name, (layout, start, n) in self._places.items()
         }
         self._pieces: dict[tuple[str, ...], list[Array]] = {}
+        self._standing: list[ref[Packed]] = []  # snapshots of what the state is now
         # Of each variable: the shape, dtype, start and strides of its view in bytes.
         self._frames = {name: self._frame(name) for name in nodes}
-        self._views = {name: self.view(name, self._blocks) for name in nodes}
+        self._views = {name: self.view(name, self.blocks) for name in nodes}
 
     @property
     def names(self) -> Collection[str]:
@@ -74,7 +80,7 @@ class State:
         else:
             strides = layout.steps(shape, 0)
         if self._copies is not None:
-            of_copy = self._blocks[layout.dtype].strides[0]
+            of_copy = self.blocks[layout.dtype].strides[0]
             shape, strides = (self._copies, *shape), (of_copy, *strides)
         return shape, layout.dtype, start * layout.dtype.itemsize, strides
 
@@ -88,6 +94,18 @@ class State:
 
     def write(self, name: str, value: Array) -> None:
         """Give a variable another value, of its shape."""
+        self._require_fit(name, value)
+        self.part()
+        self._views[name][...] = value
+
+    def begin(self, name: str, value: Array) -> None:
+        """Give a variable its first value, of its shape; a 0 in every place is there already."""
+        self._require_fit(name, value)
+        if np.size(value) and not any(np.asarray(value).strides) and not np.asarray(value).flat[0]:
+            return
+        self._views[name][...] = value
+
+    def _require_fit(self, name: str, value: Array) -> None:
         self._require(name)
         expected = self._shapes[name]
         if self._copies is not None:
@@ -97,7 +115,6 @@ class State:
             raise ShapeError(
                 f"{name!r}: expected shape {show(expected)}{led}, got {show(np.shape(value))}"
             )
-        self._views[name][...] = value
 
     def _require(self, name: str) -> None:
         if name not in self._shapes:
@@ -127,23 +144,33 @@ class State:
         return [
             block[low:high]
             for dtype, own in pieces.items()
-            for block in self._blocks[dtype]
+            for block in self.blocks[dtype]
             for low, high in own
         ]
 
     def snapshot(self, into: Snapshot | None = None) -> Packed:
         """A copy of all variables, in the memory of an older one if it is given."""
-        if isinstance(into, Packed) and into.state is self:
-            for dtype, block in self._blocks.items():
-                into.blocks[dtype][...] = block
-            return into
-        return Packed(self, {dtype: block.copy() for dtype, block in self._blocks.items()})
+        found = into if isinstance(into, Packed) and into.state is self else Packed(self)
+        if not found.stands:
+            found.stands = True
+            self._standing.append(ref(found))
+        return found
+
+    def part(self) -> None:
+        """To be called before anything changes: what stands for the state becomes a copy of it."""
+        if self._standing:
+            for standing in [each() for each in self._standing]:
+                if standing is not None:
+                    standing.keep(self.blocks)
+            self._standing.clear()
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring back the variables of a snapshot."""
         if isinstance(snapshot, Packed) and snapshot.state is self:
-            for dtype, block in snapshot.blocks.items():
-                self._blocks[dtype][...] = block
+            if not snapshot.stands:
+                self.part()
+                for dtype, block in snapshot.blocks.items():
+                    self.blocks[dtype][...] = block
             return
         for name, value in snapshot.items():
             self.write(name, value)
@@ -152,11 +179,27 @@ class State:
 class Packed(Mapping[str, Array]):
     """A snapshot as it lies in memory: each variable is taken out, as a new array, when asked for.
 
-    `state`: what it is a copy of.
+    - `state`: what it is a snapshot of.
+    - `stands`: whether it is the state as it is now, of which `keep` makes a copy.
     """
 
-    def __init__(self, state: State, blocks: Blocks) -> None:
-        self.state, self.blocks = state, blocks
+    def __init__(self, state: State) -> None:
+        self.state, self.stands = state, False
+        self._own: Blocks = {}  # a copy, or that of an older snapshot
+
+    @property
+    def blocks(self) -> Blocks:
+        """The memory that it lies in."""
+        return self.state.blocks if self.stands else self._own
+
+    def keep(self, blocks: Blocks) -> None:
+        """Copy the state, in the memory of the last copy if there is one."""
+        if not self._own:
+            self._own = {dtype: block.copy() for dtype, block in blocks.items()}
+        else:
+            for dtype, block in blocks.items():
+                self._own[dtype][...] = block
+        self.stands = False
 
     def __getitem__(self, name: str) -> Array:
         if name not in self.state.names:
@@ -168,3 +211,6 @@ class Packed(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self.state.names)
+
+    def __reduce__(self) -> tuple[type[dict[str, Array]], tuple[dict[str, Array]]]:
+        return dict, (dict(self),)
