@@ -128,8 +128,8 @@ def test_neither_copies_nor_their_pieces_change_a_bit(target, dtype, uncached, m
     for limit, n_bytes in (("PANELS", 1 << 12), ("PANELS", 1), ("FIRST_CACHE", 1 << 40)):
         uncached()
         monkeypatch.setattr(scratch, limit, n_bytes)
-        is_copied = any(is_copied(kernel, target) for kernel in plan(layer.step).kernels)
-        assert is_copied == (limit == "PANELS")
+        are_copied = any(is_copied(kernel, target) for kernel in plan(layer.step).kernels)
+        assert are_copied == (limit == "PANELS")
         for size, state in zip(BATCHES, expected, strict=True):
             require_equal(layer.after(engine, size), state)
 
