@@ -9,13 +9,11 @@ import scipy.sparse
 
 from retrograd.arrays import (
     LOOK,
-    READY_SIZE,
     SHORT,
     as_labels,
     as_matrix,
     as_weights,
     is_finite,
-    is_ready,
     require_finite,
     require_integer,
     require_number,
@@ -91,38 +89,6 @@ def test_finite_numbers_whose_sum_overflows_are_finite():
 def test_infinities_of_both_signs_do_not_pass_for_a_finite_sum(dtype):
     with pytest.raises(DataError, match="X: inf at row 0"):
         require_finite(np.array([np.inf, -np.inf], dtype), "X")
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n_rows", [0, 1, 7])
-def test_what_is_ready_is_what_the_whole_check_returns(dtype, n_rows):
-    X = np.ones((n_rows, 3), dtype)
-    assert is_ready(X, 3, np.dtype(dtype))
-    assert as_matrix(X, "X", n_columns=3, dtype=dtype, min_rows=0) is X
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        [[1.0, 2.0, 3.0]],
-        np.ones((2, 3), np.float32),
-        np.ones((2, 3), ">f8"),
-        np.ones((2, 3), np.int64),
-        np.ones((2, 4)),
-        np.ones(3),
-        np.ones((1, 1, 3)),
-        np.ones((2, 3), order="F"),
-        np.ones((2, 6))[:, ::2],
-        np.ones((READY_SIZE // 3 + 1, 3)),
-        np.full((2, 3), None),
-        np.ma.masked_array([[1.0, 2.0, 3.0]], [[True, False, False]]),
-        np.ones((2, 3)).view(type("Own", (np.ndarray,), {})),
-        pd.DataFrame(np.ones((2, 3))),
-        None,
-    ],
-)
-def test_what_needs_another_look_is_not_ready(value):
-    assert not is_ready(value, 3, np.dtype(np.float64))
 
 
 def test_labels_become_int64():

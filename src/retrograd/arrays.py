@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -90,22 +90,6 @@ def as_matrix(
     if check_finite:
         require_finite(array, name)
     return array
-
-
-def is_ready(value: object, n_columns: int, dtype: np.dtype[Any]) -> TypeGuard[Array]:
-    """Whether this is a small C-contiguous matrix, of any floats, told in a third of 1 us.
-
-    Law: where it says yes, `as_matrix` returns the value itself unless it must be finite; where it
-    says no, ask `as_matrix`.
-    """
-    return (
-        type(value) is np.ndarray
-        and value.dtype == dtype
-        and value.ndim == 2
-        and value.shape[1] == n_columns
-        and value.size <= READY_SIZE
-        and value.flags.c_contiguous
-    )
 
 
 def is_finite(array: Array) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from retrograd.arrays import cast
-from retrograd.engines.base import Engine, Listed, Listing
+from retrograd.engines.base import Binds, Engine, Listed, Listing
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError, OptionError, require_known
 from retrograd.graph.node import VARIABLE, Array, Node, describe
@@ -26,6 +27,9 @@ def _cpu(n_threads: int | None = None) -> Engine:
 def _numpy(n_threads: int | None = None) -> Engine:
     return NumpyEngine()  # its threads are NumPy's own
 
+
+Call = Callable[[Sequence[Array]], list[Array]]
+"""From values of some inputs, ready for an engine, to the outputs."""
 
 ENGINES: dict[str, Callable[[int | None], Engine]] = {"cpu": _cpu, "numpy": _numpy}
 AUTO = "auto"
@@ -61,7 +65,8 @@ class Function:
     """A compiled graph: call it with values of its inputs. Safe to call from several threads.
 
     `call(values)` is the engine's own function, without the checks: it takes a sequence of arrays
-    that already have the inputs' dtypes, and returns arrays.
+    that already have the inputs' dtypes, and returns arrays. `bind(last)` is `call` as a function
+    of the first inputs: the last ones are these arrays, which it keeps alive; changes are seen.
 
     What it is made of can be read, stage by stage, as text: `graph` on every engine; `program`,
     `llvm_ir` and `assembly` where the engine is "cpu", else they raise OptionError. Each is made
@@ -82,7 +87,8 @@ class Function:
         self.outputs = tuple(outputs)
         self.inputs = tuple(inputs)
         self.engine = engine.name
-        self.call = engine.function(self.outputs, self.inputs)
+        self.call = call = engine.function(self.outputs, self.inputs)
+        self.bind = call.bind if isinstance(call, Binds) else partial(_bound, call)
 
     def __call__(self, *values: ArrayLike) -> list[Any]:
         """The outputs' values: an array each, a Python number where the output has no dimension."""
@@ -119,6 +125,10 @@ class Function:
                 f"does: rg.compile(outputs, inputs, engine='cpu').{stage}"
             )
         return self.call.listing
+
+
+def _bound(call: Call, last: Sequence[Array]) -> Call:
+    return lambda first: call([*first, *last])
 
 
 def as_value(node: Node, value: ArrayLike) -> Array:

@@ -69,17 +69,59 @@ def test_a_function_that_a_thread_is_in_can_be_called_in_a_child(engine):
     np.testing.assert_array_equal(found[0], 2.0 * X)
 
 
-@pytest.mark.parametrize("n", [1, 3])
-def test_a_wrong_index_of_a_call_that_was_cut_off_is_not_an_error_of_the_child(monkeypatch, n):
+def looked_up():
+    """A function that looks indices up, and indices that are and are not there: three, and one."""
     x = rg.variable("x", shape=(rg.rows,), dtype=np.int64)
     function = CpuEngine(n_threads=1).function([rg.take(np.arange(4.0), x)], [x])
-    right, wrong = np.zeros(n, np.int64), np.full(n, 9)
-    for _ in range(2):  # a call of one row, and those that follow it
-        function([right])
+    for n in (1, 3):
+        function([np.zeros(n, np.int64)])
+    return function, np.zeros(3, np.int64), np.full(3, 9)
+
+
+def test_a_wrong_index_of_a_call_that_was_cut_off_is_not_an_error_of_the_child(monkeypatch):
+    function, right, wrong = looked_up()
     with monkeypatch.context() as cut_off:
-        for module in (cpu_function, single_row):
-            cut_off.setattr(module, "require_legal", lambda memories: None)
+        cut_off.setattr(cpu_function, "require_legal", lambda memories: None)
         function([wrong])
     assert exit_status(lambda: function([right])) == 0
     with pytest.raises(DataError, match="index 9"):
         function([right])
+
+
+def test_a_wrong_index_of_one_row_that_was_cut_off_is_no_error_of_another_call(monkeypatch):
+    function, right, wrong = looked_up()
+
+    def interrupted(memories):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(single_row, "require_legal", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            function([wrong[:1]])
+    np.testing.assert_array_equal(function([right[:1]])[0], [0.0])
+    assert exit_status(lambda: function([right[:1]])) == 0
+
+
+def test_one_row_that_a_thread_is_at_holds_up_neither_a_child_nor_other_threads(monkeypatch):
+    function, right, wrong = looked_up()
+    is_there, may_go, found = threading.Event(), threading.Event(), []
+    require_legal = single_row.require_legal
+
+    def slow(memories):
+        if threading.current_thread() is thread:
+            is_there.set()
+            assert may_go.wait(20)
+        require_legal(memories)
+
+    monkeypatch.setattr(single_row, "require_legal", slow)
+    thread = threading.Thread(target=lambda: found.extend(function([right[:1] + 2])))
+    thread.start()
+    assert is_there.wait(20)
+    for _ in range(2):
+        assert exit_status(lambda: function([right[:1]])) == 0
+        np.testing.assert_array_equal(function([right[:1]])[0], [0.0])
+        with pytest.raises(DataError, match="index 9"):
+            function([wrong[:1]])
+    may_go.set()
+    thread.join()
+    np.testing.assert_array_equal(found[0], [2.0])

@@ -43,6 +43,17 @@ def test_a_fake_engine_takes_the_place_of_a_real_one(monkeypatch):
     assert evaluate(w * 2.0, {w: 5.0}, engine="plain") == 10.0
 
 
+def test_a_function_of_an_engine_that_does_not_bind_is_bound_all_the_same(monkeypatch):
+    monkeypatch.setitem(run.ENGINES, "plain", lambda n_threads: Plain())
+    x, w = variable("x", shape=(2,)), variable("w", shape=())
+    own = np.array(3.0)
+    for engine in ("plain", "numpy", "cpu"):
+        bound = compile([x * w], [x, w], engine=engine).bind([own])
+        for factor in (3.0, 4.0):
+            own[...] = factor
+            assert np.array_equal(bound([np.array([1.0, 2.0])])[0], [factor, 2 * factor])
+
+
 class Adder:
     """An engine and its session in one: all that it can is add 1 to its state for each batch."""
 

@@ -125,6 +125,19 @@ class Listed(Protocol):
 
 
 @runtime_checkable
+class Binds(Protocol):
+    """A function of an engine that is faster where its last inputs are always the same arrays."""
+
+    def bind(self, last: Sequence[Array]) -> Callable[[Sequence[Array]], list[Array]]:
+        """The function of the inputs before these, which it keeps alive.
+
+        Law: `bind(last)(first)` is what the function gives for `[*first, *last]`, also after the
+        arrays of `last` were changed in place.
+        """
+        ...
+
+
+@runtime_checkable
 class Shuffles(Protocol):
     """An engine that shuffles orders faster than NumPy does."""
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isnan
 from os import PathLike
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from retrograd.arrays import Array, is_ready, require_finite, require_integer
-from retrograd.errors import ModelFileError, OptionError, RetrogradError
+from retrograd.arrays import Array, require_finite, require_integer
+from retrograd.errors import ModelFileError, OptionError, RetrogradError, ShapeError
+from retrograd.gates import equal, where
 from retrograd.graph.node import FLOATS, Node, constant, variable
 from retrograd.graph.shape import rows
 from retrograd.nn.activations import require_activation
@@ -23,13 +25,13 @@ from retrograd.nn.noise import Noise
 from retrograd.nn.parameters import Parameters
 from retrograd.nn.sharing import aliases
 from retrograd.nn.summary import Summary, name_of
-from retrograd.run import AUTO, compile
+from retrograd.run import AUTO, Call, Function, compile
 
 KIND = "network"  # of a model file that holds one
 ROWS_AT_ONCE = 4096  # prediction goes through X in pieces, so that memory does not grow with it
 
-Predict = Callable[[Sequence[Array]], list[Array]]
-"""From X and the parameters, ready for an engine, to the output."""
+Bound = tuple[Architecture, np.dtype[Any], Call]
+"""A network and the dtype of its parameters; what gives the output, or each head's, for [X]."""
 
 
 class Network:
@@ -77,7 +79,7 @@ class Network:
         self._form, self._sizes, self._heads = form, form.sizes, tuple(form.heads)
         self.parameters = Parameters(self.initial(seed))
         self.parameters.cast(dtype)
-        self._predict: dict[tuple[str, np.dtype[Any]], Predict] = {}
+        self._predict: dict[tuple[str, np.dtype[Any]], Function] = {}
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -184,38 +186,64 @@ class Network:
         >>> rg.MLP([2, 8, 3], output="softmax").predict([[0.0, 0.0]]).round(2)
         array([[0.33, 0.33, 0.33]])
         """
+        # One row should cost little more than its arithmetic: nothing is done here but look.
+        bound = self.parameters.derived.get(engine)
+        if bound is None or bound[0] is not self._form:  # other networks may share the parameters
+            bound = self._bind(engine)
+        _, dtype, function = bound
+        try:
+            if (
+                type(X) is np.ndarray
+                and X.dtype == dtype
+                and X.size <= ROWS_AT_ONCE
+                and X.flags.c_contiguous
+            ):
+                found = function([X])
+            else:
+                found = self._in_pieces(function, X, dtype)
+        except ShapeError:  # of an X that needs another look
+            found = self._in_pieces(function, X, dtype)
+        first = found[0]
+        if isnan(first.item(0)) if len(first) == 1 else np.count_nonzero(np.isnan(first[:, 0])):
+            # Raises where it is X that is not finite, and not only what the weights make of it.
+            as_x(X, self.inputs, self.n_inputs, dtype=dtype, min_rows=0)
+        return dict(zip(self._heads, found, strict=True)) if self._heads else first
+
+    def _in_pieces(self, function: Call, X: Named, dtype: np.dtype[Any]) -> list[Array]:
+        """The outputs for an X that is looked at first, some thousand rows at a time."""
+        x = as_x(X, self.inputs, self.n_inputs, dtype=dtype, min_rows=0, check_finite=False)
+        pieces = [
+            function([np.ascontiguousarray(x[start : start + ROWS_AT_ONCE])])
+            for start in range(0, max(len(x), 1), ROWS_AT_ONCE)
+        ]
+        if len(pieces) == 1:
+            return pieces[0]
+        return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+
+    def _bind(self, engine: str) -> Bound:
+        """What predicts with the parameters as they are, kept until one of them is replaced."""
+        derived = self.parameters.derived  # before the arrays, which another thread may replace
         parameters = self.parameters.arrays()
         dtype = parameters[0].dtype
-        function = self._predict.get((engine, dtype)) or self._compile_predict(engine)
-        # One row should cost little more than its arithmetic: nothing is done here but look.
-        if is_ready(X, self._sizes[0], dtype):
-            *found, zeros = function([X, *parameters])
-            if not (zeros.item() if len(X) == 1 else np.count_nonzero(zeros)):
-                return dict(zip(self._heads, found, strict=True)) if self._heads else found[0]
-        x = as_x(X, self.inputs, self.n_inputs, dtype=dtype, min_rows=0, check_finite=False)
-        pieces: list[list[Array]] = []
-        for start in range(0, max(len(x), 1), ROWS_AT_ONCE):
-            piece = np.ascontiguousarray(x[start : start + ROWS_AT_ONCE])
-            *outputs, zeros = function([piece, *parameters])
-            if zeros.any():
-                as_x(X, self.inputs, self.n_inputs, dtype=dtype, min_rows=0)  # tells where
-            pieces.append(outputs)
-        joined = [x[0] if len(x) == 1 else np.concatenate(x) for x in zip(*pieces, strict=True)]
-        return dict(zip(self._heads, joined, strict=True)) if self._heads else joined[0]
+        made = self._predict.get((engine, dtype)) or self._compile_predict(engine, dtype)
+        derived[engine] = bound = (self._form, dtype, made.bind(parameters))
+        return bound
 
-    def _compile_predict(self, engine: str) -> Predict:
+    def _compile_predict(self, engine: str, dtype: np.dtype[Any]) -> Function:
         """The function from X and the parameters to the output, or each head's, made once and kept.
 
-        It returns X times zeros too: something else than 0 for each row with NaN or infinity. So X
-        is looked through while it is at hand, by the threads that predict.
+        In each row of X with NaN or infinity the first output is NaN: so X is looked through while
+        it is at hand, by the threads that predict. Otherwise that changes no bit.
         """
-        x = variable("X", shape=(rows, self.n_inputs), dtype=self.dtype)
-        own = self.variables()
+        x = variable("X", shape=(rows, self.n_inputs), dtype=dtype)
+        own = replace(self._form, dtype=dtype).variables()
         forward = self.forward(x, own)
-        outputs = [forward.of_head(name).output for name in self._heads or ("",)]
-        zeros = constant(np.zeros((self.n_inputs, 1), self.dtype))
-        made = compile([*outputs, x @ zeros], [x, *own.values()], engine=engine).call
-        self._predict[engine, self.dtype] = made
+        first, *others = (forward.of_head(name).output for name in self._heads or ("",))
+        zeros = constant(np.zeros((self.n_inputs, 1), dtype))
+        nan = constant(np.array(np.nan, first.dtype))
+        found = where(equal(x @ zeros, 0.0), first, nan)  # NaN and infinity times 0 are NaN
+        made = compile([found, *others], [x, *own.values()], engine=engine)
+        self._predict[engine, dtype] = made
         return made
 
     def summary(self) -> Summary:

@@ -17,10 +17,15 @@ class Parameters(MutableMapping[str, Array]):
 
     Assigning checks the shape and copies, in C order; the names are fixed. `rg.train` puts new
     arrays in place, so an array taken out before training keeps the values of then.
+
+    `derived`: what others have made of the arrays and keep here, by names of theirs. It is another
+    dict once an array is replaced, not when one is changed in place. So who fills it takes the dict
+    first, and then the arrays. A copy begins without.
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self._arrays = dict(arrays)
+        self.derived: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._arrays:
@@ -34,7 +39,7 @@ class Parameters(MutableMapping[str, Array]):
         if new.shape != old.shape:
             raise ShapeError(f"parameter {name}: expected shape {old.shape}, got {new.shape}")
         require_finite(new, f"parameter {name}")
-        self._arrays[name] = new
+        self.adopt({name: new})
 
     def __delitem__(self, name: str) -> None:
         raise OptionError(f"parameter {name} cannot be deleted: the network needs it")
@@ -58,7 +63,10 @@ class Parameters(MutableMapping[str, Array]):
 
     def adopt(self, arrays: Mapping[str, Array]) -> None:
         """Put new arrays in place as they are: of the right shapes and dtype, and nobody else's."""
-        self._arrays.update(arrays)
+        try:
+            self._arrays.update(arrays)
+        finally:  # Ctrl-C may come in between
+            self.derived = {}
 
     def arrays(self) -> list[Array]:
         """The arrays themselves, in the order of their names."""
@@ -66,5 +74,7 @@ class Parameters(MutableMapping[str, Array]):
 
     def cast(self, dtype: DTypeLike) -> None:
         """Bring every parameter to a dtype."""
-        for name, value in self._arrays.items():
-            self._arrays[name] = cast(value, f"parameter {name}", dtype)
+        self.adopt({k: cast(value, f"parameter {k}", dtype) for k, value in self._arrays.items()})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_arrays": dict(self._arrays), "derived": {}}

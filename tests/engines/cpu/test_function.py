@@ -139,7 +139,8 @@ def single(target=None):
     """A function that a row went through already, so that the next takes the short way."""
     call = CpuEngine(target, n_threads=1).function(*network())
     call([ROWS[:1], W])
-    assert call._single.run([ROWS[1:2], W]) is not None
+    (short,) = call._singles
+    assert short.run([ROWS[1:2]]) is not None
     return call
 
 
@@ -210,6 +211,93 @@ def test_a_single_row_of_another_dtype_or_shape_is_cast_or_refused():
                 function(bad, W)
         with pytest.raises(ShapeError, match=r"w.*expected shape \(7, 5\)"):
             function(ROWS[:1], W.T)
+
+
+def test_a_bound_function_gives_what_the_function_gives():
+    call, own = CpuEngine(n_threads=1).function(*network()), W.copy()
+    bound = call.bind([own])
+    for n in (1, 3, 1, 1, 40, 0, 2, 1):
+        for found, expected in zip(bound([ROWS[:n]]), call([ROWS[:n], W]), strict=True):
+            np.testing.assert_array_equal(found, expected, strict=True)
+    own *= 2
+    require_rows(bound([ROWS[:1]]), CpuEngine().function(*network())([ROWS, own]), 0)
+    for bad in (ROWS[:1, :6], ROWS[0], ROWS[:3, :6]):
+        with pytest.raises(ShapeError, match=r"x.*expected shape \(rows, 7\)"):
+            bound([bad])
+    for n in (1, 3):
+        with pytest.raises(ShapeError, match=r"w.*expected shape \(7, 5\)"):
+            call.bind([np.ones((5, 7), np.float32)])([ROWS[:n]])
+
+
+def test_functions_bound_to_several_arrays_may_take_turns():
+    call = single()
+    weights = [W, W * np.float32(2), W * np.float32(3)]
+    expected = [CpuEngine().function(*network())([ROWS, w]) for w in weights]
+    bound = [call.bind([w]) for w in weights]
+    for i in range(12):
+        which = (i * i) % 3
+        require_rows(bound[which]([ROWS[i : i + 1]]), expected[which], i)
+        require_rows(call([ROWS[i : i + 1], weights[i % 3]]), expected[i % 3], i)
+
+
+def test_a_bound_function_keeps_its_arrays():
+    call = single()
+    bound = call.bind([W.copy()])
+    for i in range(5):
+        np.full((7, 5), np.nan, np.float32)  # lies where the array did, had it gone
+        require_rows(bound([ROWS[i : i + 1]]), WHOLE, i)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_function_may_be_bound_to_an_array_of_any_layout(layout):
+    call = CpuEngine(n_threads=1).function(*network())
+    own = LAYOUTS[layout](W.copy())
+    bound = call.bind([own])
+    for n in (1, 1, 5, 1):
+        for found, whole in zip(bound([ROWS[:n]]), WHOLE, strict=True):
+            np.testing.assert_array_equal(found, whole[:n], strict=True)
+    if own.flags.writeable:
+        own *= 2
+        require_rows(bound([ROWS[:1]]), CpuEngine().function(*network())([ROWS, own]), 0)
+
+
+def test_any_of_the_last_inputs_may_be_bound():
+    x, u = rg.variable("x", shape=(rg.rows, 3)), rg.variable("u", shape=(3, rg.rows))
+    y, w = rg.variable("y", shape=(rg.rows, 3)), rg.variable("w", shape=(3,))
+    inputs = [w, x, y, u]
+    call = CpuEngine().function([(x + y) * w, x @ u], inputs)
+    for n in (1, 1, 4, 1):
+        values = [rng.normal(size=s) for s in ((3,), (n, 3), (n, 3), (3, n))]
+        expected = call(values)
+        for k in range(5):
+            bound = call.bind(values[k:])
+            for _ in range(2):
+                for found, one in zip(bound(values[:k]), expected, strict=True):
+                    np.testing.assert_array_equal(found, one, strict=True)
+            if 1 < k < 4 and n > 1:
+                with pytest.raises(ShapeError, match="rows"):
+                    bound([values[0], *(v[:1] for v in values[1:k])])
+
+
+def test_bound_functions_may_be_called_from_several_threads_at_once():
+    call, wrong = single(), []
+    weights = [(W * np.float32(i + 1)).copy() for i in range(3)]
+    expected = [CpuEngine().function(*network())([ROWS, w]) for w in weights]
+    bound = [call.bind([w]) for w in weights]
+
+    def work(i):
+        for turn in range(300):
+            at, which = turn % 40, (i + turn // 10) % 3
+            for one, whole in zip(bound[which]([ROWS[at : at + 1]]), expected[which], strict=True):
+                if not np.array_equal(one, whole[at : at + 1]):
+                    wrong.append((i, turn))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
 
 
 def test_single_rows_with_parameters_of_their_own_may_come_from_several_threads_at_once():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,11 @@ from retrograd.plan.rows import is_row_by_row
 BLOCK = 64  # rows worked on at once where rows do not depend on each other
 PIECES = 8  # of the rows for each thread: they are not equally fast at all times
 SHARED = 1 << 22  # operations of a call from which on several threads share it
+
+
+def _is_plain(value: Array) -> bool:
+    """Whether the code can be pointed at an array as it is."""
+    return type(value) is np.ndarray and value.flags.c_contiguous
 
 
 def _is_largest_row(node: Node) -> bool:
@@ -66,14 +72,17 @@ class CpuFunction:
         others = [node for i, node in enumerate(inputs) if i not in leading]
         self._has_rows_elsewhere = any(has_rows(node.shape) for node in others)
         self._results = [(node.shape, node.dtype) for node in outputs]
-        self._single: SingleRow | None = None
+        # Who takes one has it alone: no lock. What Ctrl-C or a fork cuts off does not come back.
+        self._singles: list[SingleRow] = []
+        # Those that do not lead with rows, as the last call had them, and what stands for them.
+        self._others: tuple[list[tuple[int, Callable[[], Any]]], object]
+        self._others = [(i, lambda: None) for i in range(len(inputs)) if i not in leading], object()
         renew_in_children(self)
 
     def renew(self) -> None:
         """See `Renewable`. The call that another thread had begun is forgotten."""
         self._lock = threading.Lock()
-        single = [] if self._single is None else [self._single.memory]
-        for memory in (*self._memories, *single):
+        for memory in self._memories:
             memory.error[:] = 0
 
     @property
@@ -83,9 +92,52 @@ class CpuFunction:
 
     def __call__(self, values: Sequence[Array]) -> list[Array]:
         """The outputs for these inputs, as new arrays."""
-        with self._lock:
-            found = None if self._single is None else self._single.run(values)
-            return self._call(values) if found is None else found
+        others, mark = self._others
+        for i, seen in others:
+            if seen() is not values[i]:
+                mark = self._see(values)
+                break
+        return self._run(mark, (), values)
+
+    def bind(self, last: Sequence[Array]) -> Callable[[Sequence[Array]], list[Array]]:
+        """See `Binds`."""
+        arrays = [*last]
+        n = len(self._inputs) - len(arrays)
+        if self._leading == [*range(n)] and all(map(_is_plain, arrays)):
+            return partial(self._run, object(), arrays)
+        return lambda first: self([*first, *arrays])
+
+    def _see(self, values: Sequence[Array]) -> object:
+        """What stands for the inputs that do not lead with rows, as long as they live."""
+        mark, others = object(), [i for i, _ in self._others[0]]
+        if all(_is_plain(values[i]) for i in others):  # others are copied, for this call alone
+            self._others = [(i, weakref.ref(values[i])) for i in others], mark
+        return mark
+
+    def _run(self, mark: object, last: Sequence[Array], first: Sequence[Array]) -> list[Array]:
+        """The outputs for the inputs, of which the first have all that lead with rows.
+
+        `mark` is an object that stands for all others: where it is the same, so are they.
+        """
+        found = None
+        try:
+            single = self._singles.pop()
+        except IndexError:
+            single = None
+        if single is not None and single.mark is mark:
+            found = single.run(first)
+        elif self._leading and all(np.shape(first[i])[:1] == (1,) for i in self._leading):
+            single = single or SingleRow(self._executable, self._inputs)
+            arrays = [np.asarray(value, order="C") for value in (*first, *last)]
+            count_rows(self._inputs, arrays)
+            single.follow(arrays, mark)
+            found = single.run(arrays)
+        if single is not None:
+            self._singles.append(single)
+        if found is None:
+            with self._lock:
+                return self._call([*first, *last])
+        return found
 
     def _call(self, values: Sequence[Array]) -> list[Array]:
         arrays, n = values, self._rows_at_sight(values)
@@ -109,12 +161,6 @@ class CpuFunction:
         self._figures[:STRIDES] = (n, size, 0, n_batches, 0, 1)
         self._share(n_batches, n_threads)
         require_legal(self._memories)
-        if n == 1 and self._leading:
-            if self._single is None:
-                self._single = SingleRow(self._executable, self._inputs)
-            single, self._single = self._single, None  # Ctrl-C may come before it has followed
-            single.follow(arrays)
-            self._single = single
         return outputs
 
     def _share(self, n_batches: int, n_threads: int) -> None:
