@@ -62,9 +62,11 @@ def pack(outputs: Iterable[Node]) -> list[Node]:
 
 
 def goes_in_pairs(node: Node) -> bool:
-    """Whether a node is a product of two matrices of bfloat16 numbers, with more than one of each.
+    """Whether a node is a product of two matrices of bfloat16 numbers, float32 in value.
 
-    One of few rows has few blocks for each copied number, and a sum over rows has them in A only.
+    The second must have a known number of columns, and what is added up along must be known too, or
+    be the rows of a batch that lie down both operands. Where the result has few rows (or columns:
+    dot products) there would be more to pack than to multiply.
     """
     if node.gate.name != "matmul" or node.ndim != 2 or node.dtype != np.float32:
         return False

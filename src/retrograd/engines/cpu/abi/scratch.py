@@ -1,4 +1,4 @@
-"""Which operands of a product are copied in parts (see `code.loops.packing`), and room for them.
+"""Which operands of a product are copied in parts (see `code.loops.copies`), and room for them.
 
 Kernels over rows keep columns there (see `code.loops.tiles`).
 """

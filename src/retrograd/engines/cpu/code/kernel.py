@@ -15,7 +15,7 @@ from retrograd.engines.cpu.code.loops.axes import Part
 from retrograd.engines.cpu.code.loops.by_row import run_by_row
 from retrograd.engines.cpu.code.loops.maps import run_map
 from retrograd.engines.cpu.code.loops.one_by_one import run_cumsum, run_first_max, run_scatter_add
-from retrograd.engines.cpu.code.loops.packed import PackedPlace, run_packing
+from retrograd.engines.cpu.code.loops.packing import PackedPlace, run_packing
 from retrograd.engines.cpu.code.loops.product import run_product
 from retrograd.engines.cpu.code.loops.reductions import run_reduce
 from retrograd.engines.cpu.code.loops.transpose import is_transposition, run_transposition

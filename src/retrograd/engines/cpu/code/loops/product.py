@@ -7,7 +7,7 @@ are contiguous along k, lanes lie along k and are added up in the end.
 Most products take a few columns of B at a time, which stay at hand while all rows of A pass. In the
 gradient of weights A lies column by column, and an update follows that reads and writes arrays as
 large as the result. So there rows come first, for memory to be walked through in its order, and
-both operands are copied (see `packing`). So they are where bfloat16 numbers go in pairs.
+both operands are copied (see `copies`). Where bfloat16 numbers go in pairs, rows come first too.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from retrograd.engines.cpu.code.builder.integers import Int, as_value, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.loops.axes import Part, inner_loops, number
 from retrograd.engines.cpu.code.loops.blocks import Block, Matrix, Panel
+from retrograd.engines.cpu.code.loops.copies import Copies, PairCopies
 from retrograd.engines.cpu.code.loops.dots import Dots
-from retrograd.engines.cpu.code.loops.packed import PackedPlace
-from retrograd.engines.cpu.code.loops.packing import Packing, PairPacking
+from retrograd.engines.cpu.code.loops.packing import PackedPlace
 from retrograd.engines.cpu.code.loops.sums import Sums
 from retrograd.engines.cpu.code.loops.tile import Tile
 from retrograd.engines.cpu.code.values.access import NeedsScalarsError
@@ -70,7 +70,7 @@ def run_product(
         index = full_index(outer, stack)
         a = _matrix(body, heavy, 0, index)
         if packed is not None:
-            b = Matrix(packed.pointer, 0, 1, is_padded=True)  # `PairPacking` knows how it lies
+            b = Matrix(packed.pointer, 0, 1, is_padded=True)  # `PairCopies` knows how it lies
         else:
             b = _matrix(body, heavy, 1, index)
         if squeezed(stack):
@@ -210,22 +210,22 @@ class Product:
         k = number(body, sizes.k)
         first, widest = bands[0].low, self.shape[1] * body.n
         own = body, self.tile.v, self.scratch, k, first, widest
-        packing = Packing(*own) if self.packed is None else PairPacking(*own, self.packed)
-        if packing.copies(a):
+        copies = Copies(*own) if self.packed is None else PairCopies(*own, self.packed)
+        if copies.copies(a):
             for band in bands:
-                packing.copy_a(a, band.low, band.high, band.height)
+                copies.copy_a(a, band.low, band.high, band.height)
         for panel in self._panels(across, self.shape[1]):
-            columns = packing.columns(panel.width)
+            columns = copies.columns(panel.width)
             with loop(builder, panel.low, panel.high, columns) as chunk:
                 stop = body.integers.min(body.integers.add(chunk.i, columns), panel.high)
-                packing.copy_b(b, chunk.i, stop, panel)
+                copies.copy_b(b, chunk.i, stop, panel)
                 for band in bands:
                     with loop(builder, band.low, band.high, band.height) as row:
-                        rows = packing.rows(a, row.i, band.height)
+                        rows = copies.rows(a, row.i, band.height)
                         with loop(builder, chunk.i, stop, panel.width * body.n) as column:
                             block = Block(row.i, band.height, column.i, panel)
-                            there = packing.panel(b, chunk.i, column.i, panel)
-                            found = self.sums.of(rows, there, packing.depth, block, None)
+                            there = copies.panel(b, chunk.i, column.i, panel)
+                            found = self.sums.of(rows, there, copies.depth, block, None)
                             self.tile.store(found, block)
 
     def _from(self, x: Matrix, i: Int, j: Int) -> Matrix:
