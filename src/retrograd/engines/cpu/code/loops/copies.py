@@ -4,8 +4,8 @@ B is copied a few columns of blocks at a time: each is a panel of its own, row a
 lies column by column, is copied once, block of rows after block of rows. Far-apart lines would fall
 into few sets of the first cache and touch a page each; copied together they stream.
 
-Where bfloat16 numbers go in pairs, B is packed already (see `packing`), and an A that lies column by
-column is copied in words of two.
+Where bfloat16 numbers go in pairs, B is packed already (see `packing`), and an A that lies column
+by column is copied in words of two.
 """
 
 from __future__ import annotations
