@@ -7,6 +7,7 @@ import retrograd as rg
 from retrograd.graph.step import Step
 from retrograd.plan.pack import BFLOAT16, PACK, PACK_TURNED, pack
 from retrograd.plan.schedule import plan
+from retrograd.plan.text import as_text
 
 DATA = rg.variable("X", shape=(rg.rows, 40), dtype="float32")
 FLOWN = rg.variable("D", shape=(rg.rows, 20), dtype="float32")
@@ -74,3 +75,17 @@ def test_nothing_is_packed_unless_it_is_asked_for():
     step = Step({"X": DATA}, {"W": WEIGHTS}, {"y": x @ w})
     gates = {node.gate for kernel in plan(step).kernels for node in kernel.body}
     assert not gates & {BFLOAT16, PACK, PACK_TURNED}
+
+
+def test_a_program_says_what_lies_in_two_bytes():
+    inputs, state = {"X": DATA, "D": FLOWN}, {"W": WEIGHTS}
+    program = plan(Step(inputs, state, {"back": d @ w.T}, {}, {"W": x.T @ d}), packs=True)
+    stored = [" ".join(line.split()) for line in as_text(program).splitlines() if "->" in line]
+    assert stored == [
+        "%0 = bfloat16(D) (rows, 20) bfloat16 -> slot 0",
+        "%1 = bfloat16(X) (rows, 40) bfloat16 -> slot 1",
+        "%2 = pack(%0) (rows, 20) bfloat16 -> slot 2",
+        "%3 = pack_turned(bfloat16(W)) (20, 40) bfloat16 -> slot 3",
+        "back = %0 @ %3 (rows, 40) float32 -> output",
+        "W' = %1.T @ %2 (40, 20) float32 -> state",
+    ]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from retrograd.graph.node import CONSTANT, Node
 from retrograd.graph.shape import show
 from retrograd.graph.text import label
+from retrograd.plan.pack import BFLOAT16, STORED
 from retrograd.plan.program import Kernel, Program, is_heavy, is_number, squeezed
 from retrograd.plan.reading import goes_by_entry
 
@@ -42,7 +43,7 @@ def as_text(program: Program) -> str:
 
     A kernel is one loop nest, so all under one headline is fused. What has an arrow goes to memory:
     to a slot within the step, to state (W' takes the place of W), or to an output. W_T is a state
-    variable W that is kept transposed (see `plan.turn`).
+    variable W that is kept transposed (see `plan.turn`), pack(x) is x as `plan.pack` lays it out.
     All else stays in registers; a name that the kernel does not define is read from memory. A value
     that several kernels need, and that is cheap, each of them computes.
 
@@ -125,7 +126,8 @@ def _formulas(kernel: Kernel, names: Names) -> Iterator[str]:
             written[node] = text, tightness
             continue
         left = f"  {names(node)} = {text}"
-        right = f"{show(node.shape)} {node.dtype}"
+        dtype = BFLOAT16.name if node.gate in STORED else node.dtype
+        right = f"{show(node.shape)} {dtype}"
         yield f"{left:{COLUMN}}  {right}" + (f"  -> {place}" if place else "")
 
 
