@@ -108,6 +108,26 @@ def test_kernels_of_fewer_lanes_read_what_others_packed(target, k, n, lanes, mon
         np.testing.assert_array_equal(all_few[name], found[name])
 
 
+@poisoned
+@pytest.mark.parametrize("turned", [False, True], ids=["as it lies", "turned"])
+def test_a_packed_matrix_may_have_the_shape_of_the_result(target, turned):
+    """And both so many bytes that the processor is asked for what is read with a block."""
+    n = 96
+    w, u = (rg.variable(name, shape=(n, n), dtype=np.float32) for name in "WU")
+    x = rg.variable("x", shape=(rg.rows, 1), dtype=np.float32)
+    new = w @ (u.T if turned else u) + w
+    step = in_bfloat16(Step({"x": x}, {"W": w, "U": u}, {"total": rg.sum(x)}, {}, {"W": new}))
+    rng = np.random.default_rng(n)
+    state = {name: rng.normal(size=(n, n)).astype(np.float32) for name in "WU"}
+    found, expected = (
+        engine.open({"step": step}, state, {"x": np.ones((1, 1), np.float32)})
+        for engine in (CpuEngine(target, 1), NumpyEngine())
+    )
+    for session in (found, expected):
+        session.run("step", np.arange(1), batch_size=1)
+    require_close(found.read("W"), expected.read("W"), length=n, depth=2)
+
+
 def test_pairs_are_made_where_both_operands_are_rounded_and_the_processor_takes_them():
     able = [name for name, target in TARGETS.items() if target.multiplies_pairs]
     assert able == ["avx512bf16"]

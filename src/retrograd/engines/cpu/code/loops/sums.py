@@ -23,6 +23,7 @@ from retrograd.engines.cpu.code.loops.pairs import dot
 from retrograd.engines.cpu.code.values.access import memory_type
 from retrograd.engines.cpu.code.values.body import Body
 from retrograd.graph.node import Node
+from retrograd.plan.pack import STORED
 from retrograd.plan.program import Kernel, squeezed
 from retrograd.plan.reading import LONG, NARROW
 
@@ -127,7 +128,9 @@ class Sums:
         space = squeezed(self.kernel.space)
         if len(space) != 2 or not all(isinstance(size, int) for size in space):
             return []
-        arrays = [x for x in self.kernel.loads if squeezed(x.shape) == space]
+        # Operands that lie in a way of their own are read in another order.
+        found = [x for x in self.kernel.loads if x.gate not in STORED]
+        arrays = [x for x in found if squeezed(x.shape) == space]
         entries = math.prod(size for size in space if isinstance(size, int))
         total = sum(entries * x.dtype.itemsize for x in arrays)
         return arrays if total > FIRST_CACHE else []
