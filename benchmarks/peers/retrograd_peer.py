@@ -16,7 +16,7 @@ from retrograd.plan.precision import in_bfloat16
 from retrograd.run import find_engine
 from retrograd.training.objective import objective
 from retrograd.training.rows import check_rows
-from retrograd.training.step import initial_state, training_steps
+from retrograd.training.step import state_at, training_steps
 from retrograd.training.train import PRECISIONS
 
 
@@ -40,7 +40,7 @@ class SessionTraining:
         steps = training_steps(objective(network, loss, rows.target, is_penalised=False), optimizer)
         if work.precision == "bfloat16":
             steps = {name: in_bfloat16(step) for name, step in steps.items()}
-        states = [initial_state(work.network(seed), optimizer) for seed in range(work.copies)]
+        states = [state_at(work.network(seed).parameters, optimizer) for seed in range(work.copies)]
         self.work, self.order = work, problem.order
         self.numbers = {**optimizer.numbers(), "l2": 0.0}
         if work.copies == 1:

@@ -4,7 +4,8 @@ It multiplies two at a time that follow each other along a row of the first oper
 column of the second. Rounded numbers have two bytes each, so those of a row are beside each other;
 a second operand is packed (see the engine's layout): once, where each thread would have to copy it.
 
-Law: `run(pack(g)) == run(g)`: what is packed has the value that it had, bit for bit.
+Law: `run(pack(g)) == run(g)`, up to the order of sums. (Denormal numbers, which these products take
+for 0, are 0 already when they are stored.)
 """
 
 from __future__ import annotations

@@ -38,6 +38,9 @@ class Among(Mapping[str, Array]):
             raise KeyError(name)
         return self._of[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 

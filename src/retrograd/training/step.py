@@ -317,26 +317,17 @@ def observing_step(objective: Objective, layers: Sequence[Layer]) -> Step:
     return Step(objective.inputs, objective.parameters, outputs, objective.scalars)
 
 
-def initial_state(
-    network: Network, optimizer: Optimizer, trained: Collection[str] | None = None
-) -> dict[str, Array]:
-    """The state at the first step: the network's parameters, the optimizer's slots, t = 0.
-
-    Its arrays are to be read only: parameters are the network's own, and a slot of one number takes
-    the memory of one. `trained`: those that the optimizer changes, all by default.
-    """
-    parameters = network.parameters
-    return state_at(parameters, optimizer, [*parameters] if trained is None else trained)
-
-
 def state_at(
-    parameters: Mapping[str, Array], optimizer: Optimizer, trained: Collection[str]
+    parameters: Mapping[str, Array], optimizer: Optimizer, trained: Collection[str] | None = None
 ) -> dict[str, Array]:
-    """The state at the first step from these parameters, of which `trained` are changed.
+    """The state at the first step: these parameters, the optimizer's slots, t = 0.
 
-    As `initial_state` returns it. Raises OptionError where a number of the optimizer is too small
-    for their dtype.
+    Its arrays are to be read only: parameters are those given, and a slot of one number takes the
+    memory of one. `trained`: those that the optimizer changes, all by default. Raises OptionError
+    where a number of the optimizer is too small for their dtype.
     """
+    if trained is None:
+        trained = parameters.keys()
     dtype = next(iter(parameters.values())).dtype
     require_normal(optimizer, dtype)
     state = {COUNT: np.zeros(()), **parameters}

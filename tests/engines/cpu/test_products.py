@@ -23,7 +23,7 @@ from retrograd.graph.step import Step
 from retrograd.nn.losses import find_loss
 from retrograd.plan.reading import FEW_ROWS, LONG, NARROW
 from retrograd.plan.schedule import plan
-from retrograd.training.step import initial_state, objective, training_steps
+from retrograd.training.step import objective, state_at, training_steps
 from tests.compare import DTYPES, require_close, require_same_runs
 
 poisoned = pytest.mark.usefixtures("poisoned")
@@ -42,7 +42,7 @@ class Layer:
         loss = find_loss("half_squared_error", net)
         problem = objective(net, loss, loss.target(Y, n, dtype), is_penalised=False)
         self.step = training_steps(problem, optimizer)["train"]
-        self.state, self.data = initial_state(net, optimizer), {"x": X, "y": Y}
+        self.state, self.data = state_at(net.parameters, optimizer), {"x": X, "y": Y}
         self.rates = {"l2": 0.0, **optimizer.numbers()}
 
     def program(self, target):
@@ -300,7 +300,7 @@ def test_layers_of_few_outputs_train_as_on_the_reference_with_the_same_bits_on_a
     X, Y = (rng.normal(size=(35, size)).astype(dtype) for size in (3, n))
     loss, rule = find_loss("half_squared_error", net), rg.Adam(0.01)
     problem = objective(net, loss, loss.target(Y, n, dtype), is_penalised=False)
-    steps, state = training_steps(problem, rule), initial_state(net, rule)
+    steps, state = training_steps(problem, rule), state_at(net.parameters, rule)
     rates = {"l2": 0.1, **rule.numbers()}
 
     def trained(engine, size):

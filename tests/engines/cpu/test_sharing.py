@@ -1,10 +1,13 @@
 """Where threads wait for each other: whoever reads what another writes."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.engines.cpu.abi.cut import is_cut_across
+from retrograd.engines.cpu.abi.cut import UNIT, first_of, is_cut_across, most_of
+from retrograd.engines.cpu.abi.layout import Now
 from retrograd.engines.cpu.abi.table import Table
 from retrograd.engines.cpu.code.sharing import Sharing
 from retrograd.engines.cpu.engine import CpuEngine
@@ -87,6 +90,15 @@ def test_packing_waits_only_where_rows_become_columns():
         *["bfloat16", "bfloat16", "pack", "subtract", "pack_turned", "matmul"]
     ]
     assert [must for _, must in found] == [False, False, False, True, True, True]
+
+
+def test_no_thread_has_more_rows_than_there_is_scratch_memory_for():
+    for count in range(200):
+        for threads in range(1, 20):
+            starts = [min(first_of(Now(), count, t, threads), count) for t in range(threads + 1)]
+            assert (starts[0], starts[-1]) == (0, count)
+            most = max(stop - start for start, stop in itertools.pairwise(starts))
+            assert most <= most_of(Now(), count, threads) < most + UNIT
 
 
 @pytest.mark.parametrize("updates", [product_of_a_product, columns_of_both, sums_of_rows])

@@ -11,7 +11,7 @@ from retrograd.nn.losses import find_loss
 from retrograd.optim.full_batch import FullBatch
 from retrograd.optim.names import OPTIMIZERS
 from retrograd.optim.scikit_learn import ScikitLearnAdam, ScikitLearnSGD
-from retrograd.training.step import gradient_step, initial_state, objective, training_steps
+from retrograd.training.step import gradient_step, objective, state_at, training_steps
 from tests.compare import require_close
 
 rng = np.random.default_rng(0)
@@ -86,7 +86,7 @@ def trained(engine, network, loss, Y, optimizer, *, names=("train",), weighted=F
     data = {"x": X.astype(dtype), "y": target.array}
     if weighted:
         data["sample_weight"] = np.linspace(0, 1, N).astype(dtype)
-    session = engine.open(steps, initial_state(network, optimizer), data)
+    session = engine.open(steps, state_at(network.parameters, optimizer), data)
     order, scalars = np.arange(N)[::-1], {"l2": 0.01, **optimizer.numbers()}
     results = {}
     for name in names:

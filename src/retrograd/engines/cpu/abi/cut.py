@@ -6,16 +6,24 @@ from typing import Any
 
 from retrograd.engines.cpu.abi.layout import Arithmetic
 from retrograd.plan.program import Kernel
-from retrograd.plan.reading import has_few_rows
+from retrograd.plan.reading import FEW_ROWS, has_few_rows
 
-UNIT = 16  # rows: threads take whole multiples, so that no vector crosses from one to another
+UNIT = FEW_ROWS  # threads take whole multiples, so that no vector crosses from one to another
 
 
-def share(integers: Arithmetic, count: Any, threads: Any) -> Any:
-    """How many of so many rows each of these threads has, at most."""
-    units = integers.div(integers.add(count, UNIT - 1), UNIT)
-    each = integers.div(integers.add(units, integers.add(threads, -1)), threads)
-    return integers.mul(each, UNIT)
+def first_of(integers: Arithmetic, count: Any, thread: Any, threads: Any) -> Any:
+    """The first of so many rows that a thread has: a multiple of UNIT, perhaps beyond them all."""
+    return integers.mul(integers.div(integers.mul(_units(integers, count), thread), threads), UNIT)
+
+
+def most_of(integers: Arithmetic, count: Any, threads: Any) -> Any:
+    """How many of so many rows a thread has at most."""
+    above = integers.add(_units(integers, count), integers.add(threads, -1))
+    return integers.mul(integers.div(above, threads), UNIT)
+
+
+def _units(integers: Arithmetic, count: Any) -> Any:
+    return integers.div(integers.add(count, UNIT - 1), UNIT)
 
 
 def is_cut_across(kernel: Kernel) -> bool:

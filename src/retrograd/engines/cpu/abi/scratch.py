@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from retrograd.engines.cpu.abi.cut import share
+from retrograd.engines.cpu.abi.cut import most_of
 from retrograd.engines.cpu.abi.layout import WORD, Arithmetic, Now, pairs_in
 from retrograd.engines.cpu.machine.target import Target
 from retrograd.graph.node import Node
@@ -104,7 +104,7 @@ def scratch_bytes(
         elif is_copied(kernel, target):
             needs.append(_of_copies(kernel, target))
             largest = max(largest, _known(kernel))
-    own = share(integers, largest, threads)
+    own = most_of(integers, largest, threads)
     most = _Bytes(*(max(sizes) for sizes in zip(*needs, strict=True)))
     of_row = integers.add(most.a_row, integers.mul(own, most.a_row_of_its_own))
     once = integers.add(most.once, integers.mul(own, most.of_its_own))

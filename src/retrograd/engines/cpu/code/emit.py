@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from retrograd.engines.cpu.abi.cut import UNIT
+from retrograd.engines.cpu.abi.cut import first_of
 from retrograd.engines.cpu.abi.places import BATCH, FIRST, LAST, PASS, STRIDES, THREAD, THREADS
 from retrograd.engines.cpu.abi.scratch import scratch_bytes
 from retrograd.engines.cpu.abi.table import SCRATCH, Table
@@ -292,11 +292,9 @@ def stride_keys(program: Program) -> list[object]:
 
 def share_of(integers: Integers, count: Int, thread: Any, threads: Any) -> Part:
     """A thread's part of a size, in whole multiples of UNIT."""
-    units = integers.div(integers.add(count, UNIT - 1), UNIT)
 
     def bound(t: Any) -> Any:
-        unit = integers.div(integers.mul(units, t), threads)
-        return integers.min(integers.mul(unit, UNIT), count)
+        return integers.min(first_of(integers, count, t, threads), count)
 
     return Part(bound(thread), bound(integers.add(thread, 1)))
 

@@ -102,7 +102,7 @@ class Memory:
         for node in table.arrays:
             if node not in executable.constants:
                 assert node.value is not None
-                executable.constants[node] = packed(table, node, node.value)
+                executable.constants[node] = laid_out(table, node, node.value)
             self._keep(node, executable.constants[node])
         scratch, needed = executable.sizes(rows, n_threads)
         sizes: dict[object, Size] = {SCRATCH: (scratch // 4, np.dtype(np.float32))}
@@ -151,7 +151,7 @@ def require_legal(memories: Iterable[Memory]) -> None:
         )
 
 
-def packed(table: Table, node: Node, value: Array) -> Array:
+def laid_out(table: Table, node: Node, value: Array) -> Array:
     """A value in the layout of its node, which has no rows."""
     layout = table.layout(node)
     memory = allocate(layout.entries(0), node.dtype)

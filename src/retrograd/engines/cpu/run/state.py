@@ -57,7 +57,7 @@ class State:
             for name, (layout, start, n) in self._places.items()
         }
         self._pieces: dict[tuple[str, ...], list[Array]] = {}
-        self._standing: list[ref[Packed]] = []  # snapshots of what the state is now
+        self._standing: list[ref[StateSnapshot]] = []  # snapshots of what the state is now
         # Of each variable: the shape, dtype, start and strides of its view in bytes.
         self._frames = {name: self._frame(name) for name in nodes}
         self._views = {name: self.view(name, self.blocks) for name in nodes}
@@ -148,25 +148,26 @@ class State:
             for low, high in own
         ]
 
-    def snapshot(self, into: Snapshot | None = None) -> Packed:
-        """A copy of all variables, in the memory of an older one if it is given."""
-        found = into if isinstance(into, Packed) and into.state is self else Packed(self)
+    def snapshot(self, into: Snapshot | None = None) -> StateSnapshot:
+        """All variables as they are now: copied when they change, to the memory of `into`."""
+        is_own = isinstance(into, StateSnapshot) and into.state is self
+        found = into if isinstance(into, StateSnapshot) and is_own else StateSnapshot(self)
         if not found.stands:
-            found.stands = True
             self._standing.append(ref(found))
+            found.stands = True  # after it is known: Ctrl-C may come in between
         return found
 
     def part(self) -> None:
         """To be called before anything changes: what stands for the state becomes a copy of it."""
         if self._standing:
             for standing in [each() for each in self._standing]:
-                if standing is not None:
-                    standing.keep(self.blocks)
+                if standing is not None and standing.stands:
+                    standing.keep()
             self._standing.clear()
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring back the variables of a snapshot."""
-        if isinstance(snapshot, Packed) and snapshot.state is self:
+        if isinstance(snapshot, StateSnapshot) and snapshot.state is self:
             if not snapshot.stands:
                 self.part()
                 for dtype, block in snapshot.blocks.items():
@@ -176,7 +177,7 @@ class State:
             self.write(name, value)
 
 
-class Packed(Mapping[str, Array]):
+class StateSnapshot(Mapping[str, Array]):
     """A snapshot as it lies in memory: each variable is taken out, as a new array, when asked for.
 
     - `state`: what it is a snapshot of.
@@ -192,12 +193,12 @@ class Packed(Mapping[str, Array]):
         """The memory that it lies in."""
         return self.state.blocks if self.stands else self._own
 
-    def keep(self, blocks: Blocks) -> None:
+    def keep(self) -> None:
         """Copy the state, in the memory of the last copy if there is one."""
         if not self._own:
-            self._own = {dtype: block.copy() for dtype, block in blocks.items()}
+            self._own = {dtype: block.copy() for dtype, block in self.state.blocks.items()}
         else:
-            for dtype, block in blocks.items():
+            for dtype, block in self.state.blocks.items():
                 self._own[dtype][...] = block
         self.stands = False
 
@@ -205,6 +206,9 @@ class Packed(Mapping[str, Array]):
         if name not in self.state.names:
             raise KeyError(name)
         return np.array(self.state.view(name, self.blocks), order="C")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.state.names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.state.names)

@@ -15,12 +15,10 @@ from retrograd.engines.cpu.code.builder.lanes import Lanes
 from retrograd.engines.cpu.code.builder.processor import intrinsic
 from retrograd.engines.cpu.code.functions.bfloat16 import vector_of_bfloat16
 
-HALF = 16  # bits
-
 
 def pair(v: Lanes, first: Any, second: Any = None) -> Any:
     """Vectors of bfloat16 numbers as one of words; `second` is None where there is none."""
-    low = v.shift_right(v.as_bits(first), HALF)
+    low = v.shift_right(v.as_bits(first), I16.width)
     return v.from_bits(low if second is None else v.int_or(low, v.as_bits(second)))
 
 
@@ -32,7 +30,7 @@ def words(v: Lanes, places: Sequence[Any]) -> Any:
     halves = [v.builder.load(x, align=2, typ=vector_of(I16, v.n)) for x in places]
     low, *high = [v.builder.zext(half, v.int_type) for half in halves]
     for bits in high:
-        low = v.int_or(low, v.shift_left(bits, HALF))
+        low = v.int_or(low, v.shift_left(bits, I16.width))
     return v.from_bits(low)
 
 
@@ -53,4 +51,4 @@ def _number(v: Lanes, word: Any, half: int) -> Any:
     bits = v.as_bits(word)
     if half:
         return v.from_bits(v.builder.and_(bits, v.int_const(0xFFFF0000)))
-    return v.from_bits(v.builder.shl(bits, v.int_const(HALF)))
+    return v.from_bits(v.builder.shl(bits, v.int_const(I16.width)))
