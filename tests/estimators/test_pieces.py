@@ -10,7 +10,8 @@ from retrograd import arrays
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-X = sparse.random_array((90, 40), density=0.2, format="csr", rng=np.random.default_rng(0))
+rng = np.random.default_rng(0)
+X = sparse.csr_array(np.where(rng.uniform(size=(90, 40)) < 0.2, rng.uniform(size=(90, 40)), 0.0))
 y = np.asarray(X.sum(axis=1)).ravel()
 FEW = {"hidden_layer_sizes": (6,), "random_state": 0, "max_iter": 15, "batch_size": 7}
 AT_ONCE = 8

@@ -38,7 +38,12 @@ def test_the_lower_bounds_are_the_versions_of_the_lowest_constraints():
         for requirement in _users_requirements()
         for part in requirement.specifier
     }
-    assert bounds == _constraints()
+    extras: dict[str, list[str]] = PROJECT["optional-dependencies"]
+    of_tests = {x.name: x.specifier for x in map(Requirement, extras["test"]) if x.specifier}
+    constraints = _constraints()
+    assert {name: constraints.get(name) for name in bounds} == bounds
+    for name in constraints.keys() - bounds.keys():
+        assert str(of_tests[name]) == f">={constraints[name]}"
 
 
 def test_the_extra_all_brings_every_other_extra_for_users():

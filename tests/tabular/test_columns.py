@@ -136,6 +136,11 @@ def test_a_table_unlike_the_training_table_is_an_error(table: Any, problem: str)
         ({"a": [1, -np.inf]}, [], "'a' holds -inf in row 2"),
         ({"a": [f"w{i % 1001}" for i in range(2002)]}, [], "'a' has 1001 different.*--drop a"),
         ({"a": [f"w{i}" for i in range(21)]}, [], "'a' has a word of its own in each of 21 rows"),
+        (
+            {"a": [f"-{i},5" for i in range(21)]},
+            [],
+            "'a' has numbers with a decimal comma, such as '-0,5'; write them with a point",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_learned_from_is_an_error(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.engines.cpu.run.state import Packed
+from retrograd.engines.cpu.run.state import StateSnapshot
 
 
 def peak(function):
@@ -87,10 +87,8 @@ WAYS = {
 @pytest.mark.parametrize("is_stream", [False, True])
 @pytest.mark.parametrize("epochs", [1, 2, 5])
 def test_the_state_is_copied_between_epochs_alone(way, is_stream, epochs, monkeypatch):
-    copied, keep = [], Packed.keep
-    monkeypatch.setattr(
-        Packed, "keep", lambda self, blocks: (copied.append(self), keep(self, blocks))[1]
-    )
+    copied, keep = [], StateSnapshot.keep
+    monkeypatch.setattr(StateSnapshot, "keep", lambda self: (copied.append(self), keep(self))[1])
     X = np.random.default_rng(0).normal(size=(40, 5))
     options = WAYS[way] | {"epochs": epochs, "engine": "cpu"}
     net = rg.MLP([5, 4, 5])

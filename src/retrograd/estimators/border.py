@@ -18,6 +18,8 @@ INPUTS = "csr"  # the sparse form that is taken as it is; others are brought to 
 
 PLAIN = {  # words of NumPy and Python, and what they mean for the data
     "int too large to convert to float": "has an integer beyond the largest float, about 1.8e308",
+    "too large to convert to C": "has integers beyond 2**63, which this NumPy cannot look up; "
+    "give them another type, or use NumPy 2.1",
     "too large to convert": "has an integer beyond the largest float, about 1.8e308",
     "setting an array element with a sequence": "holds sequences where numbers should be, or rows "
     "of unequal length",
@@ -86,8 +88,13 @@ def require_unmasked(value: Any, name: str) -> None:
 
 
 def require_sound(value: Any, name: str) -> None:
-    """Raise DataError for a sparse matrix whose indices point beyond it: memory is read there."""
+    """Raise DataError for a sparse X of one dimension, and for a sparse matrix that is damaged.
+
+    Its indices must not point beyond it: memory is read there.
+    """
     form = getattr(value, "format", None) if hasattr(value, "toarray") else None
+    if form is not None and name == "X" and len(value.shape) != 2:
+        raise DataError(f"X: Expected 2D input, got input with shape {value.shape}")
     if form not in ("csr", "csc", "bsr", "coo", "lil"):
         return
     if form == "lil":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -19,6 +20,8 @@ MOST_CATEGORIES = 1000
 """A column of more different words than this is refused."""
 
 _MOST_UNREPEATED = 20
+
+_WITH_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
 NAMED = 5  # words of a column that a sentence names
 
@@ -224,10 +227,16 @@ def _fit(
         own = None if weights is None else weights[~absent]
         return Numeric(name, *mean_and_scale(name, numbers[~absent], own), bool(absent.any()))
     counts = Counter(column[~absent])
+    is_unrepeated = len(counts) > _MOST_UNREPEATED and max(counts.values()) == 1
+    if (len(counts) > MOST_CATEGORIES or is_unrepeated) and all(map(_WITH_COMMA.fullmatch, counts)):
+        raise DataError(
+            f"column {name!r} has numbers with a decimal comma, such as {next(iter(counts))!r}; "
+            "write them with a point"
+        )
     if len(counts) > MOST_CATEGORIES:
         problem = f"has {len(counts)} different words; at most {MOST_CATEGORIES} can be categories"
         raise DataError(f"column {name!r} {problem}; {advice}")
-    if len(counts) > _MOST_UNREPEATED and max(counts.values()) == 1:
+    if is_unrepeated:
         problem = f"has a word of its own in each of {len(counts)} rows, so it only names them"
         raise DataError(f"column {name!r} {problem}; {advice}")
     return Categorical(name, tuple(sorted(counts)))

@@ -20,7 +20,7 @@ from retrograd.engines.cpu.code.loops import product
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine import cache, target
 from retrograd.engines.cpu.run import autotune, calls, executable
-from retrograd.engines.cpu.run.state import Packed
+from retrograd.engines.cpu.run.state import StateSnapshot
 from retrograd.engines.numpy import NumpyEngine
 from retrograd.errors import DataError, GraphError
 from retrograd.graph.step import Step
@@ -63,10 +63,8 @@ def planned(monkeypatch):
 @pytest.fixture
 def copied(monkeypatch):
     """The snapshots that are copied."""
-    seen, keep = [], Packed.keep
-    monkeypatch.setattr(
-        Packed, "keep", lambda self, blocks: (seen.append(self), keep(self, blocks))[1]
-    )
+    seen, keep = [], StateSnapshot.keep
+    monkeypatch.setattr(StateSnapshot, "keep", lambda self: (seen.append(self), keep(self))[1])
     return seen
 
 

@@ -20,7 +20,7 @@ import retrograd as rg
 from retrograd.engines.cpu.abi.table import Table
 from retrograd.engines.cpu.code import emit
 from retrograd.engines.cpu.engine import CpuEngine
-from retrograd.engines.cpu.machine import compiled, host, llvm
+from retrograd.engines.cpu.machine import cache, compiled, host, llvm
 from retrograd.engines.cpu.machine.overlap import overlapped
 from retrograd.engines.cpu.machine.target import TARGETS
 from retrograd.engines.cpu.run import executable
@@ -166,6 +166,15 @@ def test_code_of_several_modules_is_kept_as_one_entry_and_a_damaged_one_is_remad
         assert len(made) == n_made
         assert entry.read_bytes() == content
     assert not [*tmp_path.glob("*.new")]
+
+
+def test_an_entry_in_the_place_of_another_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("RETROGRAD_CACHE", str(tmp_path))
+    for key in ("this", "that"):
+        cache.write(key, key.encode())
+        assert cache.read(key) == key.encode()
+    os.replace(cache.entry("this"), cache.entry("that"))
+    assert cache.read("that") is None
 
 
 def test_a_network_runs_from_kept_code_in_another_process_with_the_same_bits(tmp_path):

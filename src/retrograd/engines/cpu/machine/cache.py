@@ -3,7 +3,8 @@
 The folder is the user's own cache folder; RETROGRAD_CACHE names another, or is `off`. An entry's
 name is the hash of all that its code depends on: the program's structure (not its numbers: rates
 and penalties are arguments), the processor, and the versions of LLVM and of the generator. An entry
-that is damaged is made anew; what cannot be written is not kept, and nothing fails for it.
+that is damaged, or that is another one's, is made anew; what cannot be written is not kept, and
+nothing fails for it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from importlib.machinery import PathFinder
 LIMIT = 256 << 20  # bytes that are kept; the entries used longest ago go first
 ABANDONED = 3600.0  # seconds after which an unfinished file is nobody's
 TRIM_EVERY = 64  # entries written: looking through the folder takes longer than writing one
-MAGIC = b"retrograd code 2\n"
+MAGIC = b"retrograd code 3\n"
 
 
 _written: list[int] = []  # bytes, of each entry of this process
@@ -85,6 +86,13 @@ def entry(key: str) -> str | None:
     return os.path.join(where, f"{hashlib.sha256(GENERATOR + key.encode()).hexdigest()}.o")
 
 
+def _head(key: str, code: bytes) -> bytes:
+    """What an entry begins with: of this key and code, and of no other."""
+    of_both = hashlib.sha256(hashlib.sha256(key.encode()).digest())
+    of_both.update(code)
+    return MAGIC + of_both.digest()
+
+
 def read(key: str) -> bytes | None:
     """The object code kept for a key; None where there is none, or it is damaged."""
     file = entry(key)
@@ -96,7 +104,7 @@ def read(key: str) -> bytes | None:
         return None
     start = len(MAGIC) + 32
     body = data[start:]
-    if data[:start] != MAGIC + hashlib.sha256(body).digest():
+    if data[:start] != _head(key, body):
         return None
     with contextlib.suppress(OSError):
         os.utime(file)  # used just now
@@ -116,7 +124,7 @@ def write(key: str, code: bytes) -> None:
         handle, temporary = tempfile.mkstemp(dir=where, suffix=".new")
         try:
             with os.fdopen(handle, "wb") as out:
-                out.write(MAGIC + hashlib.sha256(code).digest() + code)
+                out.write(_head(key, code) + code)
             os.replace(temporary, file)
         except BaseException:
             with contextlib.suppress(OSError):
