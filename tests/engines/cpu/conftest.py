@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import pathlib
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -11,6 +15,7 @@ import pytest
 
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine.host import runnable
+from retrograd.engines.cpu.machine.target import TARGETS
 from retrograd.engines.cpu.run import autotune, memory, state
 from tests.engines.cpu.vectors import Compiled
 
@@ -20,6 +25,35 @@ MARK = 0x5A
 
 @pytest.fixture(params=runnable(), ids=lambda target: target.name)
 def target(request: Any) -> Any:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def amx_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """What does as AMX, where the processor has none: see amx.c."""
+    compiler = shutil.which("cc")
+    if compiler is None or TARGETS["avx512bf16"] not in runnable():
+        pytest.skip("needs a C compiler, and AVX512-BF16")
+    library = tmp_path_factory.mktemp("amx") / "amx.so"
+    source = pathlib.Path(__file__).with_name("amx.c")
+    options = ["-O2", "-mfma", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    subprocess.run([compiler, *options, source, "-o", library], check=True)
+    return ctypes.CDLL(str(library))
+
+
+@pytest.fixture
+def amx(amx_library: ctypes.CDLL) -> Iterator[ctypes.CDLL]:
+    """AMX for one test, done by the system's handler of unknown instructions."""
+    amx_library.tiles_begin()
+    yield amx_library
+    amx_library.tiles_end()
+
+
+@pytest.fixture(params=dict.fromkeys([TARGETS["amx"], *runnable()]), ids=lambda x: x.name)
+def target_or_amx(request: Any) -> Any:
+    """Each instruction set, and AMX on any processor that has what else it needs."""
+    if request.param not in runnable():
+        request.getfixturevalue("amx")
     return request.param
 
 

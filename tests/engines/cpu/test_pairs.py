@@ -26,6 +26,11 @@ N = 51
 poisoned = pytest.mark.usefixtures("poisoned")
 
 
+@pytest.fixture
+def target(target_or_amx):
+    return target_or_amx
+
+
 def layer(k, n, dtype=np.float32):
     """What a layer multiplies, its operands rounded: x W, d W.T and x.T d; values and data."""
     x = rg.variable("x", shape=(rg.rows, k), dtype=dtype)
@@ -130,7 +135,7 @@ def test_a_packed_matrix_may_have_the_shape_of_the_result(target, turned):
 
 def test_pairs_are_made_where_both_operands_are_rounded_and_the_processor_takes_them():
     able = [name for name, target in TARGETS.items() if target.multiplies_pairs]
-    assert able == ["avx512bf16"]
+    assert able == ["amx", "avx512bf16"]
     step, *_ = layer(40, 50)
     for name, target in TARGETS.items():
         assert {is_in_pairs(one) for one in products(step, target)} == {name in able}

@@ -128,7 +128,8 @@ class Packed:
 
     A panel is as wide as the blocks of a product are, whole units of columns. It lies line after
     line; a word of a line is two numbers that follow each other down a column, the first in its
-    lower half. Where there is an odd number of rows, the last has a zero beside it.
+    lower half. Where there is an odd number of rows, the last has a zero beside it; lines of zeros
+    follow, up to a whole `group`.
 
     - `unit`: columns, at most so many `units` in a panel.
     """
@@ -136,6 +137,7 @@ class Packed:
     shape: Shape
     unit: int
     units: int
+    group: int = 1
 
     dtype: ClassVar[np.dtype[Any]] = WORD
     is_padded: ClassVar[bool] = True
@@ -143,7 +145,8 @@ class Packed:
     def depth(self, rows: Any, integers: Arithmetic) -> Any:
         """The lines of a panel."""
         n = self.shape[0]
-        return pairs_in(rows if isinstance(n, Rows) else n, integers)
+        pairs = pairs_in(rows if isinstance(n, Rows) else n, integers)
+        return integers.round_up(pairs, self.group)
 
     def panels(self) -> Iterator[tuple[int, int, int]]:
         """Ranges of columns, and of each how many units wide its panels are."""

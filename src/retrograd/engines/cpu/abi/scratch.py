@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from retrograd.engines.cpu.abi.cut import most_of
-from retrograd.engines.cpu.abi.layout import WORD, Arithmetic, Now, pairs_in
-from retrograd.engines.cpu.machine.target import Target
+from retrograd.engines.cpu.abi.layout import HALF, WORD, Arithmetic, Now, pairs_in
+from retrograd.engines.cpu.machine.target import TILE, Target
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.by_row import in_tiles
@@ -142,12 +142,23 @@ def _of_pairs(kernel: Kernel, target: Target) -> _Bytes:
     assert kernel.heavy is not None
     k = kernel.heavy.inputs[0].shape[1]
     is_turned = operand(kernel.heavy, 0) is not kernel.heavy.inputs[0]
+    if target.has_amx:
+        return _of_strips(k, is_known=_known(kernel) > 0)
     if isinstance(k, Rows):  # a pair more than half of them, where odd
         return _Bytes(of_its_own=WORD.itemsize, a_row_of_its_own=WORD.itemsize // 2)
     if not is_turned and k % 2 == 0:
         return _Bytes()
     line = padded_pairs(k, target.bytes // 4) * WORD.itemsize
     return _Bytes(of_its_own=line) if _known(kernel) else _Bytes(a_row=line)
+
+
+def _of_strips(k: Size, *, is_known: bool) -> _Bytes:
+    """Of the rows of an A, in whole tiles down and across; `is_known`: how many rows."""
+    if isinstance(k, Rows):
+        line = TILE * WORD.itemsize
+        return _Bytes(TILE * line, TILE * HALF.itemsize, line, HALF.itemsize)
+    line = padded_pairs(k, TILE) * WORD.itemsize
+    return _Bytes(TILE * line, of_its_own=line) if is_known else _Bytes(TILE * line, a_row=line)
 
 
 def padded_pairs(k: int, n: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from retrograd.engines.cpu.abi.layout import HALF, Layout, Packed
-from retrograd.engines.cpu.machine.target import Target
+from retrograd.engines.cpu.machine.target import ACROSS, TILE, Target
 from retrograd.graph.node import CONSTANT, Node
 from retrograd.plan.pack import BFLOAT16, PACKS
 from retrograd.plan.program import Program, is_number, squeezed
@@ -57,7 +57,11 @@ class Table:
 
     def packed(self, node: Node) -> Packed | None:
         """The layout of a packed node's memory; None of another."""
-        return Packed(node.shape, self._unit, self.target.tile[1]) if node.gate in PACKS else None
+        if node.gate not in PACKS:
+            return None
+        if self.target.has_amx:
+            return Packed(node.shape, TILE, ACROSS, group=TILE)
+        return Packed(node.shape, self._unit, self.target.tile[1])
 
     def layout(self, node: Node) -> Layout:
         """The layout of a node's memory, which is not packed."""

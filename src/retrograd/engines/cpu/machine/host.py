@@ -14,6 +14,7 @@ from retrograd.engines.cpu.machine.target import TARGETS, Machine, Target
 from retrograd.errors import OptionError
 
 CPUINFO = "/proc/cpuinfo"
+ARCH_PRCTL, REQUEST, TILES = 158, 0x1023, 18  # Linux, Documentation/arch/x86/xstate.rst
 TELLS = ("vendor_id", "cpu family", "model", "stepping", "flags")  # what features follow from
 
 
@@ -34,7 +35,19 @@ def runnable() -> list[Target]:
 
 
 def _can_run(target: Target) -> bool:
-    return target.arch == _arch(this_machine()) and target.needs <= this_machine().has
+    machine = this_machine()
+    is_one = target.arch == _arch(machine) and target.needs <= machine.has
+    return is_one and (not target.has_amx or _may_use_amx())
+
+
+@cache
+def _may_use_amx() -> bool:
+    """Whether this process may use AMX: Linux lets one that has asked, for all its threads."""
+    if sys.platform != "linux":
+        return True
+    import ctypes
+
+    return bool(ctypes.CDLL(None).syscall(ARCH_PRCTL, REQUEST, TILES) == 0)
 
 
 @cache
@@ -53,7 +66,7 @@ def made_for(target: Target) -> str:
     """All that code for a target depends on besides the program and its generator, as text."""
     machine = machine_of(target)
     facts = (target.name, machine.triple, machine.cpu, machine.features)
-    own = target.bytes, target.has_fma, target.tile, target.multiplies_pairs
+    own = target.bytes, target.has_fma, target.tile, target.multiplies_pairs, target.has_amx
     return " ".join(map(str, (*facts, *own)))
 
 

@@ -62,6 +62,6 @@ class Block:
     """A block of the result: rows from i on, and columns from j on, as wide as its panel."""
 
     i: Int
-    height: int
+    height: Any
     j: Int
     panel: Panel

@@ -47,6 +47,13 @@ def run_packing(body: Body, kernel: Kernel, part: Part, place: PackedPlace) -> N
     # Lines before this one have both their rows.
     whole = integers.max(first, integers.div(integers.min(part.high, size), 2))
     packing.store_lines(first, whole, last)
+    if place.layout.group > 1:
+        # Those that fill the group, by the thread that has the last row.
+        is_last = body.builder.and_(
+            integers.less(part.low, part.high), integers.less(integers.sub(size, 1), part.high)
+        )
+        with body.builder.if_then(is_last):
+            packing.clear_lines(last)
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,18 @@ class Packing:
                         self._store_line(panel.i, wide, line.i, is_whole=True)
                     with loop(self.body.builder, integers.max(group.i, whole), stop) as line:
                         self._store_line(panel.i, wide, line.i, is_whole=False)
+
+    def clear_lines(self, first: Int) -> None:
+        """Zeros in all lines from the first on."""
+        body, integers = self.body, self.body.integers
+        depth = self.place.layout.depth(body.rows, integers)
+        for low, high, wide in self._panels():
+            with loop(body.builder, low, high, wide) as panel:
+                start = self._start(panel.i, wide, first)
+                stop = integers.mul(integers.sub(depth, first), wide)
+                with loop(body.builder, 0, stop, body.n) as turn:
+                    place = body.gep(start, self._v.scalar, turn.i)
+                    body.builder.store(self._v.const(0.0), place, align=4)
 
     def _store_line(self, column: Int, wide: int, line: Int, *, is_whole: bool) -> None:
         """A line of the panel that begins at a column."""

@@ -21,6 +21,7 @@ from retrograd.engines.cpu.abi.cut import is_cut_across
 from retrograd.engines.cpu.abi.layout import Packed, pairs_in, panels_of
 from retrograd.engines.cpu.code.builder.integers import Int, as_value, loop
 from retrograd.engines.cpu.code.builder.lanes import Lanes
+from retrograd.engines.cpu.code.loops.amx import AmxProduct
 from retrograd.engines.cpu.code.loops.axes import Part, inner_loops, number
 from retrograd.engines.cpu.code.loops.blocks import Block, Matrix, Panel
 from retrograd.engines.cpu.code.loops.copies import Copies, PairCopies
@@ -79,6 +80,10 @@ def run_product(
             part = Part(0, 1)
         is_swapped = sizes.n == 1 and sizes.m != 1 and a.down == 1 and body.n > 1
         tile = Tile(body, kernel, outer, is_swapped=is_swapped)
+        if packed is not None and target.has_amx:
+            assert isinstance(sizes.n, int)
+            AmxProduct(body, tile, a, packed, number(body, sizes.k), sizes.n, scratch).run(part)
+            return
         most = math.prod(target.tile)
         sums = Sums(body, kernel, tile.v, most, is_paired=packed is not None, is_row=is_swapped)
         turns = sizes.k

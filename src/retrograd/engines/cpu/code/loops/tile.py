@@ -58,18 +58,23 @@ class Tile:
                 i = self.body.integers.add(block.i, r)
                 self._finish_row(values[r * width : (r + 1) * width], At(i), block)
             return
-        builder = self.body.builder
         memory = self.scratch(height * width)
         for place, value in enumerate(values):
-            builder.store(value, self._slot(memory, place), align=64)
-        with loop(builder, 0, height) as row:
-            self.body.forget()
-            first = self.body.integers.mul(row.i, width)
-            slots = [self.body.integers.add(first, w) for w in range(width)]
-            line = [
-                builder.load(self._slot(memory, slot), align=64, typ=self.v.type) for slot in slots
-            ]
-            self._finish_row(line, At(self.body.integers.add(block.i, row.i)), block)
+            at = self.body.gep(memory, self.v.type, place)
+            self.body.builder.store(value, at, align=self._align)
+        self.store_kept(memory, width * self.body.n, block)
+
+    def store_kept(self, memory: Any, stride: int, block: Block) -> None:
+        """Store what follows from a block in memory, whose rows are so many numbers apart."""
+        body, integers = self.body, self.body.integers
+        with loop(body.builder, 0, block.height) as row:
+            body.forget()
+            first = integers.mul(row.i, stride)
+            line = []
+            for w in range(block.panel.width):
+                place = body.gep(memory, self.v.scalar, integers.add(first, w * body.n))
+                line.append(body.builder.load(place, align=self._align, typ=self.v.type))
+            self._finish_row(line, At(integers.add(block.i, row.i)), block)
 
     def outer_product(
         self, a: Matrix, b: Matrix, low: Int, high: Int, j: Int, panel: Panel
@@ -85,8 +90,10 @@ class Tile:
             block = Block(row.i, 1, j, panel)
             self._finish_row([v.mul(entry, x) for x in columns], At(row.i), block)
 
-    def _slot(self, memory: Any, number: Int) -> Any:
-        return self.body.gep(memory, self.v.type, number)
+    @property
+    def _align(self) -> int:
+        """Bytes of a vector in memory of its own."""
+        return self.v.n * self.v.dtype.itemsize
 
     def _finish_row(self, values: Sequence[Any], row: At, block: Block) -> None:
         """Store what follows from the vectors of one row of a block."""
