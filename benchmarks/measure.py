@@ -12,7 +12,9 @@ from benchmarks.pool import Worker, WorkerError
 from benchmarks.workloads import Task, Workload
 
 SHARE = 0.05  # seconds that one timing fills at least
-PAUSE = 0.02  # seconds between two timings, in which spinning threads go to sleep
+PAUSE = (
+    0.05  # seconds between two timings: OpenBLAS threads spin for 2**26 cycles before they sleep
+)
 FEWEST = 3  # rounds, however long they take
 
 
