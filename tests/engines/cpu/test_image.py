@@ -3,10 +3,12 @@
 import ctypes
 import gc
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from llvmlite import ir
 
@@ -14,8 +16,8 @@ from retrograd.engines.cpu.machine import host, image, llvm
 from retrograd.engines.cpu.machine.compiled import KIND, load
 from retrograd.engines.cpu.machine.target import TARGETS
 
-is_known = sys.platform == "linux" and host.host().is_x86
-known_here = pytest.mark.skipif(not is_known, reason="only ELF of x86-64 is placed without LLVM")
+known_here = pytest.mark.skipif(sys.platform != "linux", reason="only ELF is placed without LLVM")
+OTHER = "neon" if host.host().is_x86 else "avx2"
 
 I64 = ir.IntType(64)
 TASK = ir.FunctionType(ir.VoidType(), [ir.PointerType(), ir.PointerType()])
@@ -114,16 +116,62 @@ def test_memory_of_code_is_given_back_with_the_code():
     [
         b"",
         b"\xcf\xfa\xed\xfe" + bytes(60),
-        assembled(store(1), TARGETS["neon"]),
+        assembled(store(1), TARGETS[OTHER]),
         assembled(counter),
         assembled(call_of("a_function_that_there_is_not")),
     ],
-    ids=["empty", "Mach-O", "for arm", "a variable", "unknown function"],
+    ids=["empty", "Mach-O", "for another family", "a variable", "unknown function"],
 )
 def test_what_is_not_known_is_left_to_llvm(code):
     assert image.place([code], "task") is None
 
 
+@pytest.mark.parametrize("gap", [0, 4096 - 8, 3 << 20])
+def test_code_of_arm_finds_its_constants_and_calls_in_one_piece(gap):
+    """Of two instructions that read from memory, one has the page and one the place in it."""
+
+    def apart(module, builder, memory):
+        if gap:
+            far = ir.GlobalVariable(module, ir.ArrayType(ir.IntType(8), gap), "a_table_between")
+            far.global_constant, far.linkage = True, "internal"
+            far.initializer = ir.Constant(far.value_type, bytearray(b"x" * gap))
+            first = builder.load(
+                builder.gep(far, [builder.load(memory, typ=I64)], source_etype=ir.IntType(8)),
+                typ=ir.IntType(8),
+            )
+            builder.store(builder.zext(first, I64), memory)
+        constants(module, builder, memory)
+        call_of("labs")(module, builder, memory)
+
+    memory, entry = image.linked([assembled(apart, TARGETS["neon"])], "task", image.AARCH64)
+    code = np.frombuffer(memory, "<u4")
+    words = [int(word) for word in code[entry // 4 :]]
+    end = words.index(0xD65F03C0)  # ret
+    found, bases = [], {}
+    for i, word in enumerate(words[:end]):
+        at = entry + 4 * i
+        if word & 0x9F000000 == 0x90000000:  # adrp x, page
+            pages = (word >> 5 & 0x7FFFF) << 2 | word >> 29 & 3
+            pages -= (pages & 1 << 20) << 1
+            bases[word & 31] = ((at >> 12) + pages) << 12
+        elif word & 0xFFC00000 == 0x91000000 and word >> 5 & 31 in bases:  # add x, x, place
+            found.append(bases[word >> 5 & 31] + (word >> 10 & 0xFFF))
+        elif word & 0xFC000000 == 0x94000000:  # bl
+            distance = (word & 0x3FFFFFF) - ((word & 1 << 25) << 1)
+            stub = memory[at + 4 * distance :][: image.STUB]
+            assert stub.startswith(image.AARCH64.jump)
+            labs = ctypes.cast(ctypes.CDLL(None).labs, ctypes.c_void_p).value
+            assert int.from_bytes(stub[8:], "little") == labs
+            found.append("labs")
+    tables = [memory[at : at + 40] for at in found if at != "labs"]
+    assert np.array([3, 1, 4, 1, 5]).tobytes() in tables
+    assert found[-1] == "labs"
+    assert not gap or any(table.startswith(b"xxxx") for table in tables)
+
+
+@pytest.mark.skipif(
+    not host.host().is_x86, reason="LLVM ends the process where it places sections too far apart"
+)
 def test_what_is_left_to_llvm_runs_too():
     code = load([assembled(counter)], "task")
     assert [run(code), run(code)] == [42, 43]
@@ -168,10 +216,32 @@ def test_llvm_is_asked_for_the_processor_once_and_again_when_it_is_another(
     assert first == again == llvm.this_machine()
     assert len(asked) == 2  # once by the first, once here
     other = tmp_path / "cpuinfo"
-    other.write_text(Path(host.CPUINFO).read_text().replace("flags\t\t: ", "flags\t\t: another "))
+    said = Path(host.CPUINFO).read_text()
+    other.write_text(re.sub(r"^(flags|Features)\s*:", r"\1\t: another", said, flags=re.MULTILINE))
     monkeypatch.setattr(host, "CPUINFO", other)
     host.this_machine.__wrapped__()
     assert len(asked) == 3
+
+
+def core_of_arm(number, part):
+    facts = {"processor": number, "Features": "fp asimd", "CPU implementer": "0x41"}
+    facts |= {"CPU variant": "0x3", "CPU part": part, "CPU revision": 1}
+    return "".join(f"{name}\t: {said}\n" for name, said in facts.items()) + "CPU architecture: 8\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says so in a file")
+def test_arm_says_by_all_its_cores_which_processor_it_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(host, "CPUINFO", tmp_path / "cpuinfo")
+
+    def description(*parts):
+        cores = [core_of_arm(i, part) for i, part in enumerate(parts)]
+        (tmp_path / "cpuinfo").write_text("\n".join(cores))
+        return host._description()
+
+    same = description("0xd05")
+    assert same is not None
+    assert same == description("0xd05", "0xd05")
+    assert same != description("0xd05", "0xd0a")
 
 
 @pytest.mark.parametrize("said", ["", "processor\t: 0\nflags\t: fpu\n"])

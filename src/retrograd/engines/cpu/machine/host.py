@@ -15,7 +15,10 @@ from retrograd.errors import OptionError
 
 CPUINFO = "/proc/cpuinfo"
 ARCH_PRCTL, REQUEST, TILES = 158, 0x1023, 18  # Linux, Documentation/arch/x86/xstate.rst
-TELLS = ("vendor_id", "cpu family", "model", "stepping", "flags")  # what features follow from
+TELLS = (  # what features follow from: of x86, and of Arm, whose cores may be of several kinds
+    ("vendor_id", "cpu family", "model", "stepping", "flags"),
+    ("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision", "Features"),
+)
 
 
 @cache
@@ -94,14 +97,17 @@ def _description() -> str | None:
         return None
     try:
         with open(CPUINFO) as file:
-            first = file.read().split("\n\n")[0]
+            processors = file.read().strip().split("\n\n")
     except OSError:
         return None
-    said = dict(part for line in first.splitlines() if len(part := line.split("\t: ", 1)) == 2)
-    lines = {name.strip(): value for name, value in said.items()}
-    if not all(name in lines for name in TELLS):
-        return None
-    return "processor " + "\n".join(f"{name}: {lines[name]}" for name in TELLS)
+    for names, each in zip(TELLS, (processors[:1], processors), strict=True):
+        parts = [line.partition(":") for one in each for line in one.splitlines()]
+        lines = [(name.strip(), said.strip()) for name, _, said in parts if name.strip() in names]
+        if {*names} == {name for name, _ in lines}:
+            return "processor " + "\n".join(
+                f"{name}: {said}" for name, said in dict.fromkeys(lines)
+            )
+    return None
 
 
 def _arch(machine: Machine) -> str:

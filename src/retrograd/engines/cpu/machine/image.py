@@ -1,18 +1,24 @@
 """Object code made callable without LLVM, whose import takes longer than a step whose code is kept.
 
-For ELF of x86-64 on Linux: generated code refers to its own constants and functions, which may lie
-in several object files, and to a few functions of the process. Other formats, and what else an
-object may hold, are left to LLVM's own loader.
+For ELF on Linux: generated code refers to its own constants and functions, which may lie in several
+object files, and to a few functions of the process. All of it lies in one piece here, so that no
+distance is too large for an instruction, as it may be where LLVM's own loader places the sections
+of 64-bit ARM. Other formats, and what else an object may hold, are left to that.
 
-Source: System V Application Binary Interface, AMD64 Architecture Processor Supplement, chapter 4.
+Sources: System V Application Binary Interface, AMD64 Architecture Processor Supplement, chapter 4;
+ELF for the Arm 64-bit Architecture (AAELF64), section 5.7.
 """
 
 from __future__ import annotations
 
 import ctypes
 import mmap
+import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -29,15 +35,72 @@ SYMBOL = np.dtype(
 RELOCATION = np.dtype([("offset", "<u8"), ("kind", "<u4"), ("symbol", "<u4"), ("addend", "<i8")])
 
 MAGIC = bytes([0x7F, *b"ELF", 2, 1])  # of 64 bits, the lowest byte first
-X86_64 = 62
 PROGBITS, SYMTAB, RELA = 1, 2, 4  # kinds of sections
 WRITE, ALLOC = 1, 2  # flags of sections
 UNDEFINED, RESERVED = 0, 0xFF00  # in place of a symbol's section
 BINDING, LOCAL = 4, 0  # the upper bits of a symbol's info say who may refer to it
-PC32, PLT32 = 2, 4  # kinds of relocations: how far it is from here to the symbol
 FRAMES = ".eh_frame"  # describes the stack to those who unwind it, which nobody does here
-JUMP = bytes([0xFF, 0x25, 0, 0, 0, 0])  # to the address that follows
 STUB = 16  # bytes of a jump and its address
+PAGE = 12  # bits of an address within 4 KB
+
+Field = tuple[int, Callable[[Array, Array], Array]]
+"""Which bits of a word of 32 are filled in, and with what: `f(to, at)`, both distances in bytes."""
+
+
+def _distance(to: Array, at: Array) -> Array:
+    return to - at
+
+
+def _calls(to: Array, at: Array) -> Array:
+    return (to - at) >> 2
+
+
+def _pages(to: Array, at: Array) -> Array:
+    pages = (to >> PAGE) - (at >> PAGE)
+    return (pages & 3) << 29 | (pages >> 2 & 0x7FFFF) << 5
+
+
+def _in_page(scale: int) -> Field:
+    """The place in a page, in units of 2**scale bytes."""
+    return 0xFFF << 10, lambda to, at: (to & 0xFFF) >> scale << 10
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of processors, in words of ELF.
+
+    - `number`: what an object file calls it.
+    - `jump`: code that jumps to the address behind it.
+    - `fields`: what the kinds of relocations fill in.
+    """
+
+    number: int
+    jump: bytes
+    fields: Mapping[int, Field]
+
+
+X86_64 = Family(
+    number=62,
+    jump=bytes([0xFF, 0x25, 0, 0, 0, 0]),  # jmp *(%rip)
+    fields=dict.fromkeys((2, 4), (0xFFFFFFFF, _distance)),  # PC32, PLT32
+)
+AARCH64 = Family(
+    number=183,
+    jump=bytes([0x50, 0, 0, 0x58, 0, 0x02, 0x1F, 0xD6]),  # ldr x16, .+8; br x16
+    fields={
+        261: (0xFFFFFFFF, _distance),  # PREL32
+        275: (0x60FFFFE0, _pages),  # ADR_PREL_PG_HI21
+        277: _in_page(0),  # ADD_ABS_LO12_NC
+        278: _in_page(0),  # LDST8_ABS_LO12_NC,
+        284: _in_page(1),  # LDST16,
+        285: _in_page(2),  # LDST32,
+        286: _in_page(3),  # LDST64,
+        299: _in_page(4),  # LDST128
+        282: (0x03FFFFFF, _calls),  # JUMP26
+        283: (0x03FFFFFF, _calls),  # CALL26
+    },
+)
+FAMILIES = {"x86_64": X86_64, "aarch64": AARCH64}
 
 
 class _Unknown(Exception):
@@ -49,13 +112,17 @@ def place(objects: Sequence[bytes], symbol: str) -> tuple[int, mmap.mmap] | None
 
     None where LLVM must place it.
     """
-    if sys.platform != "linux" or not all(_is_known(code) for code in objects):
+    family = FAMILIES.get(platform.machine()) if sys.platform == "linux" else None
+    if family is None or not all(_is_for(code, family) for code in objects):
         return None
     try:
-        memory, entry = _linked([_Object(code) for code in objects], symbol)
+        memory, entry = linked(objects, symbol, family)
+        refresh = _refresh() if family is AARCH64 else None
     except _Unknown:
         return None
     first = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    if refresh is not None:
+        refresh(ctypes.c_void_p(first), ctypes.c_void_p(first + len(memory)))
     libc = ctypes.CDLL(None, use_errno=True)
     kinds = mmap.PROT_READ | mmap.PROT_EXEC
     if libc.mprotect(ctypes.c_void_p(first), ctypes.c_size_t(len(memory)), kinds) != 0:
@@ -63,8 +130,19 @@ def place(objects: Sequence[bytes], symbol: str) -> tuple[int, mmap.mmap] | None
     return first + entry, memory
 
 
-def _is_known(code: bytes) -> bool:
-    return code.startswith(MAGIC) and _number(code, 18, 2) == X86_64
+@cache
+def _refresh() -> Any:
+    """What tells a processor that reads code by another cache than data of new code in memory."""
+    try:
+        refresh = ctypes.CDLL("libgcc_s.so.1").__clear_cache
+    except (OSError, AttributeError):
+        raise _Unknown from None
+    refresh.restype = None
+    return refresh
+
+
+def _is_for(code: bytes, family: Family) -> bool:
+    return code.startswith(MAGIC) and _number(code, 18, 2) == family.number
 
 
 class _Object:
@@ -123,8 +201,9 @@ class _Object:
         return found
 
 
-def _linked(objects: Sequence[_Object], symbol: str) -> tuple[mmap.mmap, int]:
+def linked(files: Sequence[bytes], symbol: str, family: Family) -> tuple[mmap.mmap, int]:
     """The sections in memory, their references filled in; where the function begins."""
+    objects = [_Object(code) for code in files]
     end, layouts = 0, []
     for each in objects:
         starts = np.full(len(each.sections), -1, np.int64)
@@ -144,26 +223,38 @@ def _linked(objects: Sequence[_Object], symbol: str) -> tuple[mmap.mmap, int]:
     own = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     memory = mmap.mmap(-1, max(1, first_stub + STUB * len(outside)), own)
     for name in outside:
-        memory[functions[name] : functions[name] + STUB] = (JUMP + _address(name)).ljust(STUB)
+        memory[functions[name] : functions[name] + STUB] = (family.jump + _address(name)).ljust(
+            STUB
+        )
     for each, starts, values in zip(objects, layouts, placed, strict=True):
         values[[*each.needs]] = [functions[name] for name in each.needs.values()]
-        _fill(memory, each, starts, values)
+        _fill(memory, each, starts, values, family)
     return memory, functions[symbol]
 
 
-def _fill(memory: mmap.mmap, object_: _Object, starts: Array, values: Array) -> None:
+def _fill(
+    memory: mmap.mmap, object_: _Object, starts: Array, values: Array, family: Family
+) -> None:
     """Copy an object's sections to where they start, and fill in how far its symbols are."""
     for i in object_.loaded():
         content = object_.content(i)
         memory[starts[i] : starts[i] + len(content)] = content
     bytes_ = np.frombuffer(memory, np.uint8)
     for section, relocations in object_.relocations():
-        to = values[relocations["symbol"]]
-        if not (np.isin(relocations["kind"], (PC32, PLT32)) & (to >= 0)).all():
+        symbols = values[relocations["symbol"]]
+        if (symbols < 0).any():
             raise _Unknown
+        to = symbols + relocations["addend"]
         at = starts[section] + relocations["offset"].astype(np.int64)
-        distance = (to + relocations["addend"] - at).astype("<i4")
-        bytes_[at[:, None] + np.arange(4)] = distance.view(np.uint8).reshape(-1, 4)
+        places, kinds = at[:, None] + np.arange(4), relocations["kind"]
+        for kind in np.unique(kinds).tolist():
+            if kind not in family.fields:
+                raise _Unknown
+            bits, found = family.fields[kind]
+            some = kinds == kind
+            words = bytes_[places[some]].view("<u4")[:, 0].astype(np.int64)
+            filled = words & ~bits | found(to[some], at[some]) & bits
+            bytes_[places[some]] = filled.astype("<u4").view(np.uint8).reshape(-1, 4)
 
 
 def _address(name: str) -> bytes:
