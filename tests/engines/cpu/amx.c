@@ -1,13 +1,15 @@
 /* The instructions of AMX that the engine uses, for processors without them.
 
-   Such a processor stops at each with SIGILL. The handler does what the manual says (Intel,
-   Architectures Software Developer's Manual, volume 2: LDTILECFG, TILELOADD, TDPBF16PS, ...) and
-   goes on behind it. Each thread has tiles of its own. What it does not know, and a tile that is
-   used before it is configured, ends the process.
+   Such a processor stops at each with SIGILL. The handler does what the manual says (Intel 64 and
+   IA-32 Architectures Software Developer's Manual, volume 2: LDTILECFG, TILELOADD, TDPBF16PS, ...)
+   and goes on behind it. Each thread has tiles of its own. What the manual forbids, and what is not
+   known here, ends the process.
 
-   tiles_used() counts the products of tiles of all threads so far. */
+   tiles_used() counts the products of tiles of all threads so far, tiles_held() the threads that
+   have configured tiles and not released them. */
 
 #define _GNU_SOURCE
+#include <math.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@
 
 static __thread uint8_t tiles[8][16][64];
 static __thread int row_bytes[8], n_rows[8], is_configured;
-static uint64_t n_products;
+static uint64_t n_products, n_held;
 
 static const int REGISTERS[16] = {
     REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
@@ -37,15 +39,31 @@ static float number(const uint8_t *half) {
     return x;
 }
 
+static float flushed(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    return bits & 0x7F800000 ? x : copysignf(0, x);
+}
+
 static void configure(const uint8_t *from) {
-    if (from[0] != 1 || from[1] != 0) fail("amx: not palette 1\n");
+    if (is_configured) fail("amx: configured twice\n");
+    if (from[0] != 1) fail("amx: not palette 1\n");
+    for (int i = 1; i < 64; i++)
+        if ((i < 16 || (i >= 32 && i < 48) || i >= 56) && from[i]) fail("amx: a reserved byte\n");
     for (int t = 0; t < 8; t++) {
         row_bytes[t] = from[16 + 2 * t] | from[17 + 2 * t] << 8;
         n_rows[t] = from[48 + t];
         if (row_bytes[t] > 64 || n_rows[t] > 16) fail("amx: a tile is too large\n");
+        if (!row_bytes[t] != !n_rows[t]) fail("amx: half a tile\n");
     }
     memset(tiles, 0, sizeof tiles);
     is_configured = 1;
+    __atomic_fetch_add(&n_held, 1, __ATOMIC_RELAXED);
+}
+
+static void release(void) {
+    if (is_configured) __atomic_fetch_sub(&n_held, 1, __ATOMIC_RELAXED);
+    is_configured = 0;
 }
 
 static void multiply(int to, int a, int b) {
@@ -57,11 +75,11 @@ static void multiply(int to, int a, int b) {
             float even = 0, odd = 0, total;
             for (int w = 0; w < row_bytes[a] / 4; w++) {
                 const uint8_t *x = &tiles[a][i][4 * w], *y = &tiles[b][w][4 * j];
-                even = __builtin_fmaf(number(x), number(y), even);
-                odd = __builtin_fmaf(number(x + 2), number(y + 2), odd);
+                even = flushed(fmaf(number(x), number(y), even));
+                odd = flushed(fmaf(number(x + 2), number(y + 2), odd));
             }
             memcpy(&total, &tiles[to][i][4 * j], 4);
-            total += even + odd;
+            total = flushed(flushed(total) + flushed(even + odd));
             memcpy(&tiles[to][i][4 * j], &total, 4);
         }
     __atomic_fetch_add(&n_products, 1, __ATOMIC_RELAXED);
@@ -95,7 +113,11 @@ static void handle(int signal, siginfo_t *info, void *context) {
         place += far;
         if (is_plain == 2) place += (intptr_t)end;
     }
-    if (opcode == 0x49 && prefix == 0 && mod == 3) is_configured = 0;             /* TILERELEASE */
+    if (reg > 7 || (mod == 3 && (high_b || third > 7))) fail("amx: no such tile\n");
+    if (opcode != 0x5C && third) fail("amx: an operand too many\n");
+    if (opcode == 0x49 && mod == 3 && rm) fail("amx: no such instruction\n");
+    if (opcode == 0x49 && prefix == 0 && modrm == 0xC0) release();                 /* TILERELEASE */
+    else if (opcode == 0x49 && prefix == 0 && mod == 3) fail("amx: no such instruction\n");
     else if (opcode == 0x49 && prefix == 0) configure(place);                      /* LDTILECFG */
     else if (!is_configured) fail("amx: no tiles are configured\n");
     else if (opcode == 0x49 && prefix == 3 && mod == 3) memset(tiles[reg], 0, 1024); /* TILEZERO */
@@ -122,3 +144,5 @@ void tiles_begin(void) {
 void tiles_end(void) { sigaction(SIGILL, &before, 0); }
 
 uint64_t tiles_used(void) { return __atomic_load_n(&n_products, __ATOMIC_RELAXED); }
+
+uint64_t tiles_held(void) { return __atomic_load_n(&n_held, __ATOMIC_RELAXED); }

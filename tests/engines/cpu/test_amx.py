@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 
 import numpy as np
 import pytest
@@ -31,7 +32,8 @@ def products(m, n, k):
 
 @pytest.mark.parametrize(("k", "n"), [(64, 32), (33, 100), (40, 20)])
 def test_each_tile_of_a_product_is_made_once(amx, k, n):
-    amx.tiles_used.restype = ctypes.c_uint64
+    if amx is None:
+        pytest.skip("this processor has AMX, and counts nothing")
     before = amx.tiles_used()
     run(CpuEngine(AMX, 1), k, n)
     assert amx.tiles_used() - before == products(N, n, k) + products(N, k, n) + products(k, n, N)
@@ -50,28 +52,31 @@ def test_weights_may_be_larger_than_what_stays_at_hand(threads, always_threaded)
 
 @pytest.mark.usefixtures("amx")
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("rule", [rg.Adam(0.01), rg.SGD(0.1, momentum=0.9)], ids=["adam", "sgd"])
-def test_a_network_is_trained_as_by_the_reference(rule, threads, always_threaded):
+def test_a_network_learns_from_a_batch_what_it_does_by_the_reference(threads, always_threaded):
+    """Where a sum is rounded otherwise, a number may become the next bfloat16: 2**-8 away."""
     rng = np.random.default_rng(1)
     x = rng.normal(size=(150, 40)).astype(np.float32)
     y = (np.sin(x[:, :3]) + x[:, 3:6] ** 2).astype(np.float32)
     network = rg.MLP([40, 70, 33, 3], activation="tanh", seed=2, dtype=np.float32)
     loss = find_loss("squared_error", network)
     problem = objective(network, loss, loss.target(y, 3, network.dtype))
+    rule = rg.SGD(1.0)
     steps = {name: in_bfloat16(step) for name, step in training_steps(problem, rule).items()}
-    losses = []
-    for engine in (CpuEngine(AMX, threads), NumpyEngine()):
-        state = state_at(network.parameters, rule)
-        session = engine.open(steps, state, {"x": x, "y": y})
-        orders = np.random.default_rng(3)
-        for _ in range(5):
-            order = orders.permutation(len(x))
-            found = session.run("train", order, {**rule.numbers(), "l2": 0.0}, batch_size=32)
-        losses.append(found["J"])
-    np.testing.assert_allclose(losses[0], losses[1], rtol=2e-3)
+    before = state_at(network.parameters, rule)
+    found, expected = {}, {}
+    for engine, changes in ((CpuEngine(AMX, threads), found), (NumpyEngine(), expected)):
+        session = engine.open(steps, before, {"x": x, "y": y})
+        scalars = {**rule.numbers(), "l2": 0.0}
+        session.run("train", np.arange(len(x)), scalars, batch_size=len(x))
+        changes |= {name: session.read(name) - before[name] for name in network.parameters}
+    for name, change in expected.items():
+        most = np.abs(change).max()
+        assert most > 0
+        np.testing.assert_allclose(found[name], change, rtol=0, atol=2**-8 * most)
 
 
-def test_code_with_infinite_numbers_keeps_them_to_their_rows(amx):
+@pytest.mark.usefixtures("amx")
+def test_infinite_numbers_stay_in_their_rows():
     step, state, data = layer(40, 50)
     data["x"][7, 3] = np.inf
     session = CpuEngine(AMX, 1).open({"step": step}, state, data)
@@ -87,3 +92,11 @@ def test_a_processor_that_has_amx_is_not_enough_where_linux_refuses(monkeypatch)
     for may, name in ((True, "amx"), (False, "avx512bf16")):
         monkeypatch.setattr(host, "_may_use_amx", lambda may=may: may)
         assert host.runnable()[0] is TARGETS[name]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux is asked")
+def test_amx_may_be_used_where_linux_knows_of_tiles():
+    known = ctypes.c_uint64()
+    get_supported = 0x1021  # a neighbour of the request
+    asked = ctypes.CDLL(None).syscall(host.ARCH_PRCTL, get_supported, ctypes.byref(known))
+    assert host._may_use_amx() == (asked == 0 and bool(known.value >> host.TILES & 1))

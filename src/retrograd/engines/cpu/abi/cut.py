@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from retrograd.engines.cpu.abi.layout import Arithmetic
+from retrograd.engines.cpu.machine.target import AMX_TILE
 from retrograd.plan.program import Kernel
 from retrograd.plan.reading import FEW_ROWS, has_few_rows
 
-UNIT = FEW_ROWS  # threads take whole multiples, so that no vector crosses from one to another
+UNIT = FEW_ROWS  # threads take whole multiples: no vector, and no tile, crosses to another's part
+assert UNIT % AMX_TILE == 0
 
 
 def first_of(integers: Arithmetic, count: Any, thread: Any, threads: Any) -> Any:

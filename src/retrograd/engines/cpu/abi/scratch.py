@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from retrograd.engines.cpu.abi.cut import most_of
-from retrograd.engines.cpu.abi.layout import HALF, WORD, Arithmetic, Now, pairs_in
-from retrograd.engines.cpu.machine.target import TILE, Target
+from retrograd.engines.cpu.abi.layout import WORD, Arithmetic, Now, pairs_in
+from retrograd.engines.cpu.machine.target import AMX_TILE, Target
 from retrograd.graph.node import Node
 from retrograd.graph.shape import Rows, Size
 from retrograd.plan.by_row import in_tiles
@@ -35,7 +35,7 @@ def is_copied(kernel: Kernel, target: Target) -> bool:
 
 
 def is_in_pairs(kernel: Kernel) -> bool:
-    """Whether it goes in pairs: B is packed (see `plan.pack`), A copied where rows are no words."""
+    """Whether it goes in pairs: B is packed (see `plan.pack`), A copied where it must be."""
     heavy = _matrix_product(kernel)
     return heavy is not None and heavy.inputs[1].gate in PACKS
 
@@ -108,16 +108,22 @@ def scratch_bytes(
     most = _Bytes(*(max(sizes) for sizes in zip(*needs, strict=True)))
     of_row = integers.add(most.a_row, integers.mul(own, most.a_row_of_its_own))
     once = integers.add(most.once, integers.mul(own, most.of_its_own))
+    shared = integers.mul(most_of(integers, rows, threads), most.a_shared_row)
+    once = integers.add(once, shared)
     return integers.round_up(integers.add(once, integers.mul(rows, of_row)), LINE)
 
 
 class _Bytes(NamedTuple):
-    """Of a kernel: once; for each row of the batch, or of A that a thread has; for each of both."""
+    """Of a kernel: once; for each row of the batch, or of A that a thread has; for each of both.
+
+    Last, for each row of the batch that a thread has.
+    """
 
     once: int = 0
     a_row: int = 0
     of_its_own: int = 0
     a_row_of_its_own: int = 0
+    a_shared_row: int = 0
 
 
 def _known(kernel: Kernel) -> int:
@@ -138,27 +144,26 @@ def _of_copies(kernel: Kernel, target: Target) -> _Bytes:
 
 
 def _of_pairs(kernel: Kernel, target: Target) -> _Bytes:
-    """Of the copy of an A in pairs, unless it is read where it lies."""
+    """Of the copy of an A in pairs: in tiles, or unless it is read where it lies."""
     assert kernel.heavy is not None
     k = kernel.heavy.inputs[0].shape[1]
     is_turned = operand(kernel.heavy, 0) is not kernel.heavy.inputs[0]
     if target.has_amx:
-        return _of_strips(k, is_known=_known(kernel) > 0)
+        return _of_strips(kernel, k)
     if isinstance(k, Rows):  # a pair more than half of them, where odd
         return _Bytes(of_its_own=WORD.itemsize, a_row_of_its_own=WORD.itemsize // 2)
     if not is_turned and k % 2 == 0:
         return _Bytes()
     line = padded_pairs(k, target.bytes // 4) * WORD.itemsize
-    return _Bytes(of_its_own=line) if _known(kernel) else _Bytes(a_row=line)
+    return _Bytes(of_its_own=line) if _known(kernel) else _Bytes(a_shared_row=line)
 
 
-def _of_strips(k: Size, *, is_known: bool) -> _Bytes:
-    """Of the rows of an A, in whole tiles down and across; `is_known`: how many rows."""
-    if isinstance(k, Rows):
-        line = TILE * WORD.itemsize
-        return _Bytes(TILE * line, TILE * HALF.itemsize, line, HALF.itemsize)
-    line = padded_pairs(k, TILE) * WORD.itemsize
-    return _Bytes(TILE * line, of_its_own=line) if is_known else _Bytes(TILE * line, a_row=line)
+def _of_strips(kernel: Kernel, k: Size) -> _Bytes:
+    """Of the copy of an A in tiles: of whole tiles across; threads take whole ones down."""
+    if isinstance(k, Rows):  # a tile more than half of them
+        return _Bytes(of_its_own=AMX_TILE * WORD.itemsize, a_row_of_its_own=WORD.itemsize // 2)
+    line = padded_pairs(k, AMX_TILE) * WORD.itemsize
+    return _Bytes(of_its_own=line) if _known(kernel) else _Bytes(a_shared_row=line)
 
 
 def padded_pairs(k: int, n: int) -> int:

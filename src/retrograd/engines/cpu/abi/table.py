@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from retrograd.engines.cpu.abi.layout import HALF, Layout, Packed
-from retrograd.engines.cpu.machine.target import ACROSS, TILE, Target
+from retrograd.engines.cpu.machine.target import AMX_ACROSS, AMX_TILE, Target
 from retrograd.graph.node import CONSTANT, Node
 from retrograd.plan.pack import BFLOAT16, PACKS
 from retrograd.plan.program import Program, is_number, squeezed
@@ -60,7 +60,7 @@ class Table:
         if node.gate not in PACKS:
             return None
         if self.target.has_amx:
-            return Packed(node.shape, TILE, ACROSS, group=TILE)
+            return Packed(node.shape, AMX_TILE, AMX_ACROSS, group=AMX_TILE)
         return Packed(node.shape, self._unit, self.target.tile[1])
 
     def layout(self, node: Node) -> Layout:

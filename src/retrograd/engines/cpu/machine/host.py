@@ -45,9 +45,13 @@ def _can_run(target: Target) -> bool:
 
 @cache
 def _may_use_amx() -> bool:
-    """Whether this process may use AMX: Linux lets one that has asked, for all its threads."""
+    """Whether this process may use AMX: Linux lets one that has asked, its threads, and its forks.
+
+    It refuses where a thread handles signals on a stack too small for tiles. On other systems it
+    was not tried.
+    """
     if sys.platform != "linux":
-        return True
+        return False
     import ctypes
 
     return bool(ctypes.CDLL(None).syscall(ARCH_PRCTL, REQUEST, TILES) == 0)

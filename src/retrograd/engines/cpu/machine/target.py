@@ -50,8 +50,8 @@ class Target:
 # of AVX-512 and NEON, 12 of the 16 of AVX2. Its rows divide the parts that threads take.
 AVX512 = frozenset({"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"})
 AMX = frozenset({"amx-tile", "amx-bf16"})
-TILE = 16  # of AMX: rows, and words of each
-ACROSS = 2  # tiles of sums beside each other: with two below each, half of the eight there are
+AMX_TILE = 16  # of AMX: rows, and words of each
+AMX_ACROSS = 2  # tiles of sums beside each other: with two below each, half of the eight there are
 TARGETS = {
     target.name: target
     for target in (

@@ -1,7 +1,7 @@
 """AMX, the matrix unit of some x86-64 processors: eight tiles, and products of tiles.
 
 A tile has 16 rows of 64 bytes: 16 float32 numbers each, or 16 words of two bfloat16 numbers.
-[Intel, Architectures Software Developer's Manual, volume 1, chapter 18.]
+[Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18.]
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from llvmlite import ir
 
 from retrograd.engines.cpu.code.builder.integers import I8, Int, as_value
 from retrograd.engines.cpu.code.builder.processor import intrinsic
-from retrograd.engines.cpu.machine.target import TILE
+from retrograd.engines.cpu.machine.target import AMX_TILE
 
 TILES = 8
-ROW = 4 * TILE  # bytes of a row,
-BYTES = TILE * ROW  # and of a tile
+ROW = 4 * AMX_TILE  # bytes of a row,
+BYTES = AMX_TILE * ROW  # and of a tile
 
 # What LDTILECFG reads: which kind of configuration, then each tile's bytes a row, and its rows.
-_CONFIGURATION = bytes([1, *[0] * 15, *[ROW, 0] * TILES, *[0] * 16, *[TILE] * TILES, *[0] * 8])
+_CONFIGURATION = bytes([1, *[0] * 15, *[ROW, 0] * TILES, *[0] * 16, *[AMX_TILE] * TILES, *[0] * 8])
 
 
 def begin(builder: ir.IRBuilder) -> None:

@@ -2,7 +2,7 @@
 
 C[m, n] = sum over k of A[m, k] B[k, n]. B is packed (see `packing`), so many lines that they fill
 tiles. A is copied once, strip after strip of 16 rows: tile after tile, with zeros beyond its last
-row and column. So every row of C is added up in the same order, whatever else there is.
+column. So every row of C is added up in the same order, whatever else there is.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from retrograd.engines.cpu.code.loops.pairs import words
 from retrograd.engines.cpu.code.loops.tile import Tile
 from retrograd.engines.cpu.code.loops.transpose import Lines, turn_block
 from retrograd.engines.cpu.code.values.body import Body
-from retrograd.engines.cpu.machine.target import TILE
+from retrograd.engines.cpu.machine.target import AMX_ACROSS, AMX_TILE
 
-STRIPS = 2  # of A in a block, each times as many units of B: four tiles of sums
-FIRST_OF_A = 4
-FIRST_OF_B = 6
-NUMBERS = 2 * TILE  # of a tile's row
+STRIPS = 2  # of A in a block; each times the panel's units of B is a tile of sums
+FIRST_OF_A = STRIPS * AMX_ACROSS  # behind the sums
+FIRST_OF_B = FIRST_OF_A + STRIPS
+assert FIRST_OF_B + AMX_ACROSS <= amx.TILES
+NUMBERS = 2 * AMX_TILE  # of a tile's row
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,13 @@ class AmxProduct:
             strips.turn()
         else:
             strips.copy()
-        count = integers.div(integers.add(integers.sub(part.high, part.low), TILE - 1), TILE)
-        whole = integers.mul(integers.div(count, STRIPS), STRIPS * TILE)
+        rows, height = integers.sub(part.high, part.low), STRIPS * AMX_TILE
+        whole = integers.mul(integers.div(integers.round_up(rows, AMX_TILE), height), height)
         bands = [
             (Part(part.low, integers.add(part.low, whole)), STRIPS),
             (Part(integers.add(part.low, whole), part.high), 1),
         ]
-        memory = self.tile.scratch(STRIPS * TILE * STRIPS * TILE // body.n)
+        memory = self.tile.scratch(STRIPS * AMX_TILE * AMX_ACROSS * AMX_TILE // body.n)
         amx.begin(body.builder)
         for low, high, units in self.b.layout.panels():
             columns = self._columns(units)
@@ -70,10 +71,10 @@ class AmxProduct:
                 stop = integers.min(integers.add(some.i, columns), high)
                 for band, n_strips in bands:
                     with (
-                        loop(body.builder, band.low, band.high, n_strips * TILE) as row,
-                        loop(body.builder, some.i, stop, units * TILE) as column,
+                        loop(body.builder, band.low, band.high, n_strips * AMX_TILE) as row,
+                        loop(body.builder, some.i, stop, units * AMX_TILE) as column,
                     ):
-                        rows = integers.min(integers.sub(part.high, row.i), n_strips * TILE)
+                        rows = integers.min(integers.sub(part.high, row.i), n_strips * AMX_TILE)
                         self._add_up(strips, row.i, n_strips, column.i, units)
                         self._store_sums(memory, n_strips, units)
                         self._finish(memory, row.i, rows, column.i, units)
@@ -83,11 +84,11 @@ class AmxProduct:
     def _chunks(self) -> Int:
         """How many tiles there are along k."""
         depth = self.b.layout.depth(self.body.rows, self.body.integers)
-        return self.body.integers.div(depth, TILE)
+        return self.body.integers.div(depth, AMX_TILE)
 
     def _columns(self, units: int) -> Int:
         """How many columns stay at hand, whole panels of so many units."""
-        integers, wide = self.body.integers, units * TILE
+        integers, wide = self.body.integers, units * AMX_TILE
         of_panel = integers.mul(self._chunks, units * amx.BYTES)
         panels = integers.div(scratch.PANELS, integers.max(of_panel, 1))
         return integers.mul(integers.max(panels, 1), wide)
@@ -97,9 +98,9 @@ class AmxProduct:
         body, builder, integers = self.body, self.body.builder, self.body.integers
         for total in range(n_strips * units):
             amx.zero(builder, total)
-        depth = integers.mul(self._chunks, TILE)
+        depth = integers.mul(self._chunks, AMX_TILE)
         panel = body.gep(self.b.pointer, I8, integers.mul(integers.mul(column, depth), 4))
-        lines = [strips.place(integers.add(row, s * TILE)) for s in range(n_strips)]
+        lines = [strips.place(integers.add(row, s * AMX_TILE)) for s in range(n_strips)]
         with loop(builder, 0, self._chunks) as turn:
             at = integers.mul(turn.i, amx.BYTES)
             for s, line in enumerate(lines):
@@ -116,19 +117,20 @@ class AmxProduct:
         """Write the sums of a block row by row."""
         for s in range(n_strips):
             for u in range(units):
-                start = amx.ROW * (s * TILE * units + u)
+                start = amx.ROW * (s * AMX_TILE * units + u)
                 place = self.body.gep(memory, I8, start)
                 amx.store(self.body.builder, s * units + u, place, amx.ROW * units)
 
     def _finish(self, memory: Any, row: Int, rows: Int, column: Int, units: int) -> None:
         """Store what follows from a block: row by row, or vector by vector of fewer lanes."""
-        body, integers, wide = self.body, self.body.integers, units * TILE
-        width = units if body.n == TILE else 1
+        body, integers, wide = self.body, self.body.integers, units * AMX_TILE
+        width = units if body.n == AMX_TILE else 1
         end = integers.min(integers.add(column, wide), integers.round_up(self.n, body.n))
         with loop(body.builder, column, end, width * body.n) as turn:
-            block = Block(row, rows, turn.i, Panel(column, end, width, self.n))
+            panel = Panel(column, end, width, self.n)
             first = body.gep(memory, self.tile.v.scalar, integers.sub(turn.i, column))
-            self.tile.store_kept(first, wide, block)
+            block = Block(row, STRIPS * AMX_TILE, turn.i, panel)
+            self.tile.store_kept(first, wide, block, rows)
 
 
 @dataclass(frozen=True)
@@ -154,11 +156,11 @@ class Strips:
         body, builder, integers, v = self.body, self.body.builder, self.body.integers, self._v
         assert isinstance(self.k, int)
         whole, left = divmod(self.k, NUMBERS)
-        bits = [min(16 * max(left - 2 * w, 0), 32) for w in range(TILE)]
+        bits = [min(16 * max(left - 2 * w, 0), 32) for w in range(AMX_TILE)]
         mask = ir.Constant(v.int_type, [(1 << n) - 1 for n in bits])
-        with loop(builder, self.part.low, self.part.high, TILE) as strip:
+        with loop(builder, self.part.low, self.part.high, AMX_TILE) as strip:
             to = self.place(strip.i)
-            rows = integers.min(integers.sub(self.part.high, strip.i), TILE)
+            rows = integers.min(integers.sub(self.part.high, strip.i), AMX_TILE)
             with loop(builder, 0, rows) as row:
                 start = integers.mul(integers.add(strip.i, row.i), self.a.down)
                 from_ = body.gep(self.a.pointer, I16, start)
@@ -167,23 +169,21 @@ class Strips:
                 if left:
                     rest = v.int_and(v.as_bits(self._load(from_, whole)), mask)
                     self._store(to, whole, row.i, v.from_bits(rest))
-            with loop(builder, rows, TILE) as row, loop(builder, 0, self.chunks) as chunk:
-                self._store(to, chunk.i, row.i, v.const(0.0))
 
     def turn(self) -> None:
         """Copy rows that lie column by column: 32 columns at once, turned in registers."""
         body, builder, integers, v = self.body, self.body.builder, self.body.integers, self._v
         with body.in_prologue():
-            block = builder.alloca(ir.ArrayType(v.type, TILE))
+            block = builder.alloca(ir.ArrayType(v.type, AMX_TILE))
             block.align, block.type = 64, POINTER
         pairs, whole = integers.div(self.k, 2), integers.div(self.k, NUMBERS)
         with loop(builder, 0, self.chunks) as chunk:
-            first = integers.mul(chunk.i, TILE)
+            first = integers.mul(chunk.i, AMX_TILE)
             is_whole = integers.less(chunk.i, whole)
-            n_pairs = integers.min(integers.sub(pairs, first), TILE)
-            with loop(builder, self.part.low, self.part.high, TILE) as strip:
+            n_pairs = integers.min(integers.sub(pairs, first), AMX_TILE)
+            with loop(builder, self.part.low, self.part.high, AMX_TILE) as strip:
                 with builder.if_then(builder.not_(is_whole), likely=False):
-                    for w in range(TILE):
+                    for w in range(AMX_TILE):
                         self._store(block, 0, w, v.const(0.0))
                     last = integers.mul(pairs, 2)
                     with builder.if_then(integers.less(last, self.k)):
@@ -193,8 +193,8 @@ class Strips:
                     column = integers.mul(integers.add(first, pair.i), 2)
                     both = [self._column(integers.add(column, i), strip.i) for i in range(2)]
                     self._store(block, 0, pair.i, words(v, both))
-                lines = Lines(block, TILE, TILE)
-                turn_block(v, lines, Lines(self.place(strip.i, chunk.i), TILE, TILE))
+                lines = Lines(block, AMX_TILE, AMX_TILE)
+                turn_block(v, lines, Lines(self.place(strip.i, chunk.i), AMX_TILE, AMX_TILE))
 
     def _column(self, column: Int, row: Int) -> Any:
         """Where a column of A lies from a row on."""
@@ -206,7 +206,7 @@ class Strips:
     @property
     def _v(self) -> Lanes:
         """A tile's row, as a vector of words."""
-        return Lanes(self.body.builder, np.float32, TILE)
+        return Lanes(self.body.builder, np.float32, AMX_TILE)
 
     def _load(self, row: Any, chunk: Int) -> Any:
         place = self.body.gep(row, I16, self.body.integers.mul(chunk, NUMBERS))

@@ -62,6 +62,6 @@ class Block:
     """A block of the result: rows from i on, and columns from j on, as wide as its panel."""
 
     i: Int
-    height: Any
+    height: int
     j: Int
     panel: Panel

@@ -7,7 +7,8 @@ are contiguous along k, lanes lie along k and are added up in the end.
 Most products take a few columns of B at a time, which stay at hand while all rows of A pass. In the
 gradient of weights A lies column by column, and an update follows that reads and writes arrays as
 large as the result. So there rows come first, for memory to be walked through in its order, and
-both operands are copied (see `copies`). Where bfloat16 numbers go in pairs, rows come first too.
+both operands are copied (see `copies`). Where bfloat16 numbers go in pairs, rows come first too,
+unless the processor has AMX (see `amx`).
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def run_product(
         index = full_index(outer, stack)
         a = _matrix(body, heavy, 0, index)
         if packed is not None:
-            b = Matrix(packed.pointer, 0, 1, is_padded=True)  # `PairCopies` knows how it lies
+            b = Matrix(packed.pointer, 0, 1, is_padded=True)  # its layout says how it lies
         else:
             b = _matrix(body, heavy, 1, index)
         if squeezed(stack):

@@ -62,12 +62,15 @@ class Tile:
         for place, value in enumerate(values):
             at = self.body.gep(memory, self.v.type, place)
             self.body.builder.store(value, at, align=self._align)
-        self.store_kept(memory, width * self.body.n, block)
+        self.store_kept(memory, width * self.body.n, block, height)
 
-    def store_kept(self, memory: Any, stride: int, block: Block) -> None:
-        """Store what follows from a block in memory, whose rows are so many numbers apart."""
+    def store_kept(self, memory: Any, stride: int, block: Block, rows: Int) -> None:
+        """Store what follows from a block in memory, whose rows are so many numbers apart.
+
+        `rows`: how many of them are rows of the result.
+        """
         body, integers = self.body, self.body.integers
-        with loop(body.builder, 0, block.height) as row:
+        with loop(body.builder, 0, rows) as row:
             body.forget()
             first = integers.mul(row.i, stride)
             line = []
@@ -92,7 +95,7 @@ class Tile:
 
     @property
     def _align(self) -> int:
-        """Bytes of a vector in memory of its own."""
+        """How vectors on the stack are aligned, in bytes."""
         return self.v.n * self.v.dtype.itemsize
 
     def _finish_row(self, values: Sequence[Any], row: At, block: Block) -> None:
