@@ -100,6 +100,30 @@ def test_the_axis_of_copies_comes_before_the_rows_of_joined_outputs(order, batch
 ENGINES = {"numpy": NumpyEngine, "cpu": CpuEngine}
 
 
+VIEWS = {
+    "begin": ONE_FOR_EACH[:, :7],
+    "end": ONE_FOR_EACH[:, 3:],
+    "every second": ONE_FOR_EACH[:, ::2],
+    "backwards": ONE_FOR_EACH[:, ::-1],
+    "by column": np.asfortranarray(ONE_FOR_EACH),
+    "one for all": np.broadcast_to(ONE_FOR_ALL, (M, 10)),
+    "last copy first": ONE_FOR_EACH[::-1],
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("view", VIEWS)
+def test_orders_may_lie_in_memory_as_they_do(engine, view):
+    data, order = {"x": X, "y": Y}, VIEWS[view]
+    session = ENGINES[engine]().open(steps(), STATE, data, copies=M)
+    other = ENGINES[engine]().open(steps(), STATE, data, copies=M)
+    found = session.run("train", order, {"rate": 0.1}, batch_size=4)
+    expected = other.run("train", order.copy(order="C"), {"rate": 0.1}, batch_size=4)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
+    np.testing.assert_array_equal(session.read("W"), other.read("W"))
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("only", [[2], [0, 2], [2, 0, 1], np.array([1, 2])])
 def test_only_the_copies_that_are_named_run_each_with_an_order_of_its_own(engine, only):

@@ -152,6 +152,16 @@ class Shuffles(Protocol):
 
 
 @runtime_checkable
+class Parallel(Protocol):
+    """An engine that runs copies of a program side by side."""
+
+    @property
+    def n_threads(self) -> int:
+        """At most on so many threads."""
+        ...
+
+
+@runtime_checkable
 class Engine(Protocol):
     """Runs graphs on one kind of hardware."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,65 +16,28 @@ from retrograd.estimators.problem import Problem
 from retrograd.estimators.starts import drawn_seed, notes_of, open_session, take_up
 from retrograd.nn.noise import SEED, SEEN
 from retrograd.optim.base import Optimizer
+from retrograd.training.copies import Copy
 from retrograd.training.loop import retrace
 from retrograd.training.step import COUNT, state_at
 
-if TYPE_CHECKING:
-    from retrograd.estimators.together import Together
 
+class MemberCopy(Copy):
+    """The copy of a member: it may stand elsewhere once the member has stopped."""
 
-class OneState(Mapping[str, Array]):
-    """The state of one among several: a copy of each variable when it is asked for.
-
-    `whole`: the variables, led by the copies; nobody writes into them any more.
-    """
-
-    def __init__(self, whole: Mapping[str, Array], number: int) -> None:
-        self._whole, self._number = whole, number
-
-    def __getitem__(self, name: str) -> Array:
-        return np.array(self._whole[name][self._number])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._whole)
-
-    def __len__(self) -> int:
-        return len(self._whole)
-
-
-class Copy:
-    """One copy of a session, as its member's course sees it (see `TrainingSession`)."""
-
-    reads_others = False
-
-    def __init__(self, whole: Together, number: int, optimizer: Optimizer) -> None:
-        # The whole keeps its copies: in a ring its orders and buffers would outlive the fit.
-        self._whole: Together = weakref.proxy(whole)
-        self._number = number
-        self._stands_at: Snapshot | None = None
-        self.optimizer, self.names, self.runs_on = optimizer, whole.names, whole.engine
-
-    @property
-    def engine(self) -> Copy:
-        """What has the state: itself."""
-        return self
+    _stands_at: Snapshot | None = None
 
     def snapshot(self, into: Snapshot | None = None) -> Snapshot:
-        """The state after the last epoch; that which was restored, once a member has stopped."""
-        return self._stands_at or self._whole.state_of(self._number)
+        """The state after the last epoch, or that which was restored."""
+        return self._stands_at or super().snapshot()
 
     def restore(self, snapshot: Snapshot) -> None:
         """Stand at this state from now on."""
         self._stands_at = snapshot
 
-    def parameters(self) -> dict[str, Array]:
-        """The parameters of that state."""
-        state = self.snapshot()
-        return {name: state[name] for name in self.names}
-
     def score(self, order: Array) -> tuple[Array, Array]:
         """Losses and outputs for the held-out rows, found for all members at once."""
-        return self._whole.scores[self._number]
+        found = self.whole.scored[self.number]
+        return found["loss"], found["output"]
 
 
 class Course(Run):
@@ -86,7 +48,7 @@ class Course(Run):
     - `key`: the numbers of its random layers. `n_steps`: how many it has made.
     """
 
-    session: Any  # a `Copy`
+    session: Any  # a `MemberCopy`
 
     def __init__(
         self,
@@ -120,7 +82,7 @@ class Course(Run):
             fresh[SEEN] = np.zeros(())
         return fresh | {name: value for name, value in own.state.items() if name in fresh}
 
-    def enter(self, copy: Copy, batch_size: int) -> None:
+    def enter(self, copy: MemberCopy, batch_size: int) -> None:
         """Stand at the first epoch of a call."""
         session: Any = copy  # it has what a course needs of a session
         notes = notes_of(self.model, session, self.problem)

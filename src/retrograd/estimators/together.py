@@ -8,25 +8,22 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from retrograd.arrays import Array, is_finite, rows_at_once
-from retrograd.engines.base import Session
 from retrograd.engines.batches import Batches
 from retrograd.errors import DivergenceError, FitDivergenceError
-from retrograd.estimators.course import Copy, Course, OneState, first_states
+from retrograd.estimators.course import Course, MemberCopy, first_states
 from retrograd.estimators.descent import DIVERGED, INFINITE_LOSS
 from retrograd.estimators.epochs import batch_size_of, batch_sizes, draw, losses_of
 from retrograd.estimators.starts import is_judged_first, penalties
 from retrograd.graph.step import Step
 from retrograd.optim.base import Optimizer, rates
+from retrograd.training.copies import Copies, Numbers, joined
 from retrograd.training.interrupt import Interrupt
 from retrograd.training.objective import L2
 from retrograd.training.rows import Rows
-
-Numbers = dict[str, "float | Array"]
 
 
 class Together:
@@ -46,23 +43,18 @@ class Together:
         say: Callable[[str], None] | None = None,
     ) -> None:
         self.courses, self._data, self._say = courses, data, say
-        self.names = tuple(courses[0].parameters)
         self._alpha = float(courses[0].model.alpha)
         self._n_rows = len(courses[0].problem.order)
         self._size = batch_size_of(courses[0].model, self._n_rows)
         self._sizes = batch_sizes(self._n_rows, self._size)
         self._active = list(range(len(courses)))
         self._rates: tuple[list[Optimizer], int, Numbers] = [], 0, {}
-        self.scores: dict[int, tuple[Array, Array]] = {}
-        self.engine, states = courses[0].model._place().find(), first_states(courses)
-        self._session: Session = self.engine.open(steps, states, data.named(), copies=len(courses))
-        # After the last epochs and before them; the arrays of the last, each copied once.
-        self._now, self._before = self._session.snapshot(), self._session.snapshot()
-        self._apart: dict[str, Array] = {}
+        engine, states = courses[0].model._place().find(), first_states(courses)
+        self._copies = Copies(engine, steps, states, data.named(), courses[0].parameters)
         if any(is_judged_first(course.model, course.problem) for course in courses):
             self._score()
         for m, course in enumerate(courses):
-            course.enter(Copy(self, m, course.model._optimizer.optimizer), self._size)
+            course.enter(MemberCopy(self._copies, m, course.model._optimizer.optimizer), self._size)
 
     def run(self) -> bool:
         """Run epochs until every member has stopped; whether Ctrl-C ended it.
@@ -116,21 +108,20 @@ class Together:
         """Run the epochs of these orders (active members, n_epochs, rows); whether all is over."""
         active, (n_active, n_epochs, _) = self._active, orders.shape
         in_row = orders.reshape(n_active, -1)
-        J = self._session.run(
+        J = self._copies.run(
             "train",
             in_row,
             self._numbers(in_row, n_epochs * len(self._sizes)),
             batch_size=self._size,
             pass_rows=None if n_epochs == 1 else self._n_rows,
             stop=interrupted,
-            only=None if n_active == len(self.courses) else active,
+            only=active,
         )["J"]
-        self._before, self._now = self._now, self._session.snapshot(into=self._before)
-        self._apart = {}
-        broken = self._not_finite()
+        self._copies.mark()
+        broken = self._copies.not_finite(self._copies.names, active)
         is_whole = J.shape[1] == n_epochs * len(self._sizes)
         if n_epochs > 1 and (broken or not is_whole):  # somewhere among them
-            self._go_back()
+            self._copies.go_back()
             return any(self._run(orders[:, [e]], interrupted) for e in range(n_epochs))
         for m in broken:
             if self.courses[m].notes.held is None:
@@ -147,7 +138,7 @@ class Together:
         over = [m for m in active if m not in broken and self.courses[m].is_over()]
         self._stand(over)
         for m in broken:  # its best weights are kept; the others go on
-            self.courses[m].last = {name: np.array(self._before[name][m]) for name in self._before}
+            self.courses[m].last = self._copies.state_before(m)
             _warn(f"{DIVERGED} Member {m} stops; its best ones are kept.")
         self._active = [m for m in active if m not in over and m not in broken]
         return interrupted() or not self._active
@@ -167,7 +158,7 @@ class Together:
                 numbers = own[id(course.optimizer)].items()
                 now = {k: rates(rate, course.n_steps, n_batches) for k, rate in numbers}
                 each.append({**now, **course.key})
-            found = {k: _joined([one[k] for one in each], n_batches) for k in each[0]}
+            found = joined(each, n_batches)
             self._rates = ([] if is_moving else optimizers), n_batches, found
         weights = np.tile(self._sizes, n_batches // len(self._sizes))
         if self._data.sample_weight is not None:
@@ -181,15 +172,8 @@ class Together:
         held = [self.courses[m].problem.held for m in self._active]
         orders = [one.order for one in held if one is not None]
         if orders:
-            found = self._session.run(
-                "score",
-                np.stack(orders),
-                {},
-                batch_size=rows_at_once(self._data.X),
-                only=self._active,
-            )
-            both = zip(found["loss"], found["output"], strict=True)
-            self.scores = dict(zip(self._active, both, strict=True))
+            size = rows_at_once(self._data.X)
+            self._copies.score(np.stack(orders), {}, self._active, size)
 
     def _tell(self, losses: list[float]) -> None:
         if self._say is not None:
@@ -197,35 +181,17 @@ class Together:
             figures = f"Iteration {epoch}, mean loss = {np.mean(losses):.8f}"
             self._say(f"{figures}, {len(self._active)} of {n} members")
 
-    def state_of(self, m: int) -> OneState:
-        """A member's state after the last epoch."""
-        if not self._apart:
-            self._apart = {name: self._now[name] for name in self._now}
-        return OneState(self._apart, m)
-
     def _stand(self, numbers: Sequence[int]) -> None:
         """Let members stand where they are."""
         for m in numbers:
-            self.courses[m].last = self.state_of(m)
-
-    def _go_back(self) -> None:
-        """Return to where things were before the last epochs."""
-        self._session.restore(self._before)
-        self._now, self._before, self._apart = self._before, self._now, {}
-
-    def _not_finite(self) -> list[int]:
-        """The active members whose weights are not."""
-        if self._session.not_finite() is None:
-            return []
-        values = [self._now[name] for name in self.names]
-        return [m for m in self._active if not all(np.isfinite(value[m]).all() for value in values)]
+            self.courses[m].last = self._copies.state_of(m)
 
     def _divergence(self, m: int, order: Array) -> FitDivergenceError:
         """The error for a member that diverged; all members stand at finite weights."""
-        self._go_back()
+        self._copies.go_back()
         self._stand(self._active)
         self._active = [i for i in self._active if i != m]
-        found: DivergenceError = self.courses[m].diverged(self.state_of(m), order)
+        found: DivergenceError = self.courses[m].diverged(self._copies.state_of(m), order)
         who = f"Member {m}: " if len(self.courses) > 1 else ""
         return FitDivergenceError(
             f"{DIVERGED} {who}{found}",
@@ -233,14 +199,6 @@ class Together:
             step=found.step,
             origin=found.origin,
         )
-
-
-def _joined(values: Sequence[Any], n_batches: int) -> float | Array:
-    """A number, or one for each batch, of each member: as it is where all have the same."""
-    first = values[0]
-    if all(not isinstance(value, np.ndarray) and value == first for value in values):
-        return float(first)
-    return np.stack([np.broadcast_to(np.asarray(value), (n_batches,)) for value in values])
 
 
 def _warn(message: str) -> None:

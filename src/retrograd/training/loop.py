@@ -78,9 +78,12 @@ class Whole:
 
 
 class Run:
-    """One run under way: its history, its watch, and the best parameters by validation."""
+    """One run under way: its history, its watch, and the best parameters by validation.
 
-    def __init__(self, session: TrainingSession, job: Job, past: Past) -> None:
+    `session`: a `TrainingSession`, or one of its copies.
+    """
+
+    def __init__(self, session: Any, job: Job, past: Past) -> None:
         self.session, self.job = session, job
         self.history = past.history.copy()
         self.history.score = job.score_name
@@ -90,8 +93,26 @@ class Run:
             self.watch.see(self.history, epoch)
             self._follow_plateau(epoch)
         self.best: Snapshot | None = past.best
+        self.n_epochs = self.history.epochs + job.rules.epochs  # those of the past are counted
         self._spent = self.history.seconds[-1] if self.history.seconds else 0.0
         self._begin = time.perf_counter()
+
+    def order(self, rng: np.random.Generator) -> Array:
+        """The rows of the next epoch, in its order."""
+        return rng.permutation(self.job.train_rows) if self.job.shuffle else self.job.train_rows
+
+    def take(self, epoch: Epoch, order: Array) -> bool:
+        """Note an epoch in this order, if all of it ran; whether the run is over."""
+        if epoch.n_rows < len(order):
+            reason: str | None = self.job.halted() or "interrupted"
+        else:
+            means = self.session.weighing.means(epoch, order, self.job.batch_size)
+            reason = self.end_epoch(epoch, means)
+            if reason is None and self.history.epochs == self.n_epochs:
+                reason = "epochs"
+        if reason:
+            self.history.stopped = reason
+        return reason is not None
 
     def end_epoch(self, epoch: Epoch, means: Means) -> str | None:
         """Note an epoch's figures, call the callbacks; the reason to stop, or None."""
@@ -143,28 +164,20 @@ def descend(session: TrainingSession, job: Job, rng: np.random.Generator, past: 
 
     Raises DivergenceError, with the session at its last finite state.
     """
-    run = Run(session, job, past)
-    whole = Whole(session, past)
+    run, whole = Run(session, job, past), Whole(session, past)
 
     def is_halted() -> bool:
         return job.halted() is not None
 
-    for _ in range(job.rules.epochs):
-        order = rng.permutation(job.train_rows) if job.shuffle else job.train_rows
+    while True:
+        order = run.order(rng)
         epoch = session.epoch(order, job.batch_size, is_halted)
         if not is_finite(epoch.J) or session.engine.not_finite():
             # The epoch is run again, step by step, to find where it left the finite numbers.
             raise retrace(session, whole.state, order, job.batch_size, run.history.epochs + 1)
-        if epoch.n_rows < len(order):
-            run.history.stopped = job.halted() or "interrupted"
-            return run
-        reason = run.end_epoch(epoch, session.weighing.means(epoch, order, job.batch_size))
-        if reason:
-            run.history.stopped = reason
+        if run.take(epoch, order):
             return run
         whole.mark()
-    run.history.stopped = "epochs"
-    return run
 
 
 def retrace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from retrograd.nn.network import Network
 from retrograd.nn.noise import SEED, SEEN
 from retrograd.optim.base import Optimizer, Rate, at, rates
 from retrograd.run import find_engine
+from retrograd.training.copies import Copies, joined
 from retrograd.training.figures import EMPTY, Epoch, mean_by
 from retrograd.training.objective import L2, WEIGHT, objective, of
 from retrograd.training.origin import Replay, replayed
@@ -130,19 +131,78 @@ class TrainingSession:
         if not is_observed:
             found = self.engine.run("train", order, numbers, batch_size=batch_size, stop=stop)
             return self._epoch(found, numbers, min(len(found["J"]) * batch_size, n), {})
-        n_batches = -(-n // batch_size)
+        found, last = self._observed(self.engine.run, order, numbers, batch_size, stop)
+        figures = {name: float(value) for name, value in last.items()}
+        return self._epoch(found, numbers, min(len(found["J"]) * batch_size, n), figures)
+
+    def copies(self, states: Sequence[Snapshot]) -> Copies:
+        """Copies of this session, each in one of these states.
+
+        Raises DataError unless their parameters are finite.
+        """
+        for state in states:
+            for name in self.names:
+                require_finite(state[name], f"parameter {name}")
+        whole = {name: np.stack([state[name] for state in states]) for name in states[0]}
+        return Copies(self.runs_on, self._steps, whole, self.rows.named(), self.names)
+
+    def epoch_of(
+        self,
+        copies: Copies,
+        optimizers: Mapping[int, Optimizer],
+        orders: Array,
+        batch_size: int,
+        stop: Callable[[], bool],
+    ) -> list[Epoch]:
+        """What `epoch` does, of some copies of this session: each in an order of its own.
+
+        `optimizers`: by the number of the copy.
+        """
+        each = [
+            self._scalars(order, batch_size, optimizer, partial(copies.read, m))
+            for order, (m, optimizer) in zip(orders, optimizers.items(), strict=True)
+        ]
+        n = orders.shape[1]
+        numbers = joined(each, -(-n // batch_size))
+        run = partial(copies.run, only=[*optimizers])
+        found, last = self._observed(run, orders, numbers, batch_size, stop)
+        copies.mark()
+        n_rows = min(found["J"].shape[1] * batch_size, n)
+        return [
+            self._epoch(
+                {name: value[i] for name, value in found.items()},
+                own,
+                n_rows,
+                {name: float(value[i]) for name, value in last.items()},
+            )
+            for i, own in enumerate(each)
+        ]
+
+    def _observed(
+        self,
+        run: Callable[..., dict[str, Array]],
+        order: Array,
+        numbers: Mapping[str, float | Array],
+        batch_size: int,
+        stop: Callable[[], bool],
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """J of each batch of a pass, and what its last batch tells, of one session or of copies.
+
+        `run`: that of the session. Both lead with the copies; batches are the last axis.
+        """
+        n_batches = -(-order.shape[-1] // batch_size)
         split = (n_batches - 1) * batch_size  # where the last batch begins, if it is one of its own
-        found, last = {}, dict[str, float]()
+        found = {}
         if split:
             most = _part(numbers, slice(0, -1))
-            found = self.engine.run("train", order[:split], most, batch_size=batch_size, stop=stop)
-        if not split or (len(found["J"]) == n_batches - 1 and not stop()):
-            seen = self.engine.run("observe", order[split:], _part(numbers, slice(-1, None)))
-            for name in ("J", *(of("J", head) for head in self.heads)):
-                own = seen.pop(name)
-                found[name] = np.concatenate([found[name], own]) if split else own
-            last = {name: float(value[0]) for name, value in seen.items()}
-        return self._epoch(found, numbers, min(len(found["J"]) * batch_size, n), last)
+            found = run("train", order[..., :split], most, batch_size=batch_size, stop=stop)
+        if split and (found["J"].shape[-1] < n_batches - 1 or stop()):
+            return found, {}
+        seen = run("observe", order[..., split:], _part(numbers, slice(-1, None)))
+        for name in ("J", *(of("J", head) for head in self.heads)):
+            own = seen.pop(name)
+            found[name] = np.concatenate([found[name], own], axis=-1) if split else own
+        return found, {name: value[..., 0] for name, value in seen.items()}
 
     def epochs(self, orders: Array, batch_size: int, stop: Callable[[], bool]) -> Epoch:
         """Passes in these orders (n_epochs, n), one after another in one call, none observed.
@@ -169,19 +229,27 @@ class TrainingSession:
         J_of = {head: found[of("J", head)] for head in self.heads} if self.heads else EMPTY
         return Epoch(J, last.pop("gradient_norm", math.nan), rate, n_rows, J_of, last)
 
-    def _scalars(self, order: Array, batch_size: int) -> dict[str, float | Array]:
+    def _scalars(
+        self,
+        order: Array,
+        batch_size: int,
+        optimizer: Optimizer | None = None,
+        read: Callable[[str], Array] | None = None,
+    ) -> dict[str, float | Array]:
         """The scalars of the next steps: a number, or one for each batch.
 
-        `order`: their rows (n,), or (n_epochs, n) of several passes.
+        `order`: their rows (n,), or (n_epochs, n) of several passes. `optimizer`, `read`: of a
+        copy, and what reads its state.
         """
-        assert self.optimizer is not None
-        if self._numbers is None or self._numbers[0] is not self.optimizer:
-            fixed, moving = _parted(self.optimizer.numbers())
-            self._numbers = self.optimizer, {**self._fixed, **fixed}, moving
+        optimizer = optimizer or self.optimizer
+        assert optimizer is not None
+        if self._numbers is None or self._numbers[0] is not optimizer:
+            fixed, moving = _parted(optimizer.numbers())
+            self._numbers = optimizer, {**self._fixed, **fixed}, moving
         _, known, moving = self._numbers
         numbers = {**known, L2: self.weighing.l2_of(order, batch_size)}
         if moving:
-            done = int(self.engine.read(COUNT))
+            done = int((read or self.engine.read)(COUNT))
             n_batches = Batches(order.shape[-1], batch_size).count(order.size)
             numbers |= {name: rates(rate, done, n_batches) for name, rate in moving.items()}
         return numbers
@@ -251,7 +319,14 @@ class TrainingSession:
         """What `score` returns, and the loss of each row by head, where there are some."""
         numbers = self._numbers_of("score")
         size = batch_size or rows_at_once(self.rows.X)
-        found = self.engine.run("score", order, numbers, batch_size=size)
+        return self.scored(self.engine.run("score", order, numbers, batch_size=size))
+
+    def score_of(self, copies: Copies, order: Array, only: Sequence[int]) -> None:
+        """Find losses and outputs of some copies of this session for these rows."""
+        copies.score(order, self._numbers_of("score"), only, rows_at_once(self.rows.X))
+
+    def scored(self, found: Mapping[str, Array]) -> tuple[Array, Any, dict[str, Array]]:
+        """What the step "score" found, as `score_all` returns it."""
         outputs = {head: found[of("output", head)] for head in self.heads}
         loss_of = {head: found[of("loss", head)] for head in self.heads}
         return found["loss"], outputs or found["output"], loss_of
@@ -325,8 +400,8 @@ def _parted(numbers: Mapping[str, Rate]) -> tuple[dict[str, float], dict[str, Ra
 
 
 def _part(numbers: Mapping[str, float | Array], part: slice) -> dict[str, float | Array]:
-    """The numbers of some of the batches: those that have one for each batch are cut."""
+    """The numbers of some of the batches: those that have one for each batch, the last axis."""
     return {
-        name: value[part] if isinstance(value, np.ndarray) else value
+        name: value[..., part] if isinstance(value, np.ndarray) else value
         for name, value in numbers.items()
     }

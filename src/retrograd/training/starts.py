@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.arrays import Array, require_integer
+from retrograd.engines.base import Parallel
 from retrograd.errors import DivergenceError, OptionError
 from retrograd.nn.network import Network
 from retrograd.optim.base import Optimizer
@@ -20,6 +21,7 @@ from retrograd.training.history import Among, Checkpoint, History
 from retrograd.training.loop import Descent, Job, Past, Run, descend
 from retrograd.training.rows import Rows
 from retrograd.training.session import TrainingSession
+from retrograd.training.together import Diverged, descend_together
 
 SPLIT, SHUFFLE, WEIGHTS, NOISE = 0, 1, 2, 3
 """What a stream of random numbers is for: the split must not depend on the shuffling."""
@@ -116,7 +118,56 @@ def checksum(data: Rows) -> int:
     return total
 
 
-def best_of(
+HALTED = ("interrupted", "time")  # why no further start is trained
+FEW = 8  # starts that are faster together
+AT_ONCE = 2**25  # rows times weights of a step of the starts that run together: a few ms, some MB
+LEAST = 32  # rows that a step counts for at least: states take memory, too
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A start that was trained.
+
+    - `session`: has the state where it ended: the session, or one of its copies.
+    - `rng`: of its orders. `run`: what it made, or what tells how it diverged.
+    """
+
+    session: Any
+    rng: np.random.Generator
+    run: Run | Diverged
+
+
+def best_of(starts: Iterable[Start], optimizer: Optimizer | FullBatch, seed: Beginning) -> History:
+    """The history of the best of these starts, whose parameters are for `left_by`.
+
+    The best has the highest validation score, or the lowest J; NaN is the worst. A start that
+    diverged is left out; DivergenceError if all did, with the session at the last finite state of
+    the last.
+    """
+    best: tuple[float, History] | None = None
+    figures, diverged, halted = list[float](), None, None
+    for start in starts:
+        run = start.run
+        if not isinstance(run, Run):
+            diverged = run
+            figures.append(float("nan"))
+            continue
+        figures.append(_figure(run.history))
+        if best is None or _is_better(figures[-1], best[0]):
+            run.history.checkpoint = _checkpoint(start.session, optimizer, seed, start.rng, run)
+            best = figures[-1], run.history
+        if run.history.stopped in HALTED:
+            halted = run.history.stopped
+    if best is None:
+        assert diverged is not None
+        raise diverged()
+    history = best[1]
+    history.stopped = halted or history.stopped
+    history.starts = figures if len(figures) > 1 else []
+    return history
+
+
+def in_turn(
     session: TrainingSession,
     network: Network,
     job: Job,
@@ -125,45 +176,78 @@ def best_of(
     n_starts: int,
     next_start: Callable[[int], None],
     descent: Descent = descend,
-) -> History:
-    """Train from each start in turn: the history of the best, whose parameters are for `left_by`.
-
-    The best has the highest validation score, or the lowest J; NaN is the worst. A start that
-    diverges is left out; DivergenceError if all do, with the session at the last finite state of
-    the last.
-    """
+) -> Iterator[Start]:
+    """Train from each start in turn, in the session, until one is halted."""
     zero = session.engine.snapshot() if n_starts > 1 else {}
     past = _resume(session, beginning.past, network)
-    best: tuple[float, History] | None = None
-    figures, diverged = [], None
     for number in range(n_starts):
         if number:
             next_start(number)
             session.engine.restore(zero)
             past = Past()
-            own = session.parameters()
-            kept = {name: own[name] for name in session.frozen}
-            session.assign({**beginning.weights(network, number), **kept})
+            session.assign(_parameters(session, network, beginning, number))
         rng = beginning.shuffling(number)
         try:
             run = _run(session, job, optimizer, rng, past, descent)
         except DivergenceError as error:
-            diverged = error
-            figures.append(float("nan"))
+            yield Start(session, rng, partial(_itself, error))
             continue
-        figures.append(_figure(run.history))
-        if best is None or _is_better(figures[-1], best[0]):
-            run.history.checkpoint = _checkpoint(session, optimizer, beginning, rng, run)
-            best = figures[-1], run.history
-        if run.history.stopped in ("interrupted", "time"):
-            best[1].stopped = run.history.stopped
-            break
-    if best is None:
-        assert diverged is not None
-        raise diverged
-    history = best[1]
-    history.starts = figures if len(figures) > 1 else []
-    return history
+        yield Start(session, rng, run)
+        if run.history.stopped in HALTED:
+            return
+
+
+def n_together(session: TrainingSession, job: Job, n_starts: int) -> int:
+    """How many of so many starts to train at once, as copies of the session; 1 is one by one.
+
+    Few starts, or large steps, which threads share, take no less time so, nor do those of sparse
+    rows, or of an engine without threads.
+    """
+    engine, is_dense = session.runs_on, isinstance(session.rows.X, np.ndarray)
+    has_threads = isinstance(engine, Parallel) and engine.n_threads > 1
+    if session.optimizer is None or session.reads_others or not (is_dense and has_threads):
+        return 1
+    n_weights = sum(math.prod(session.shapes[name]) for name in session.names)
+    n_rows = max(job.batch_size, len(job.validation_rows), LEAST)
+    most = min(n_starts, AT_ONCE // (n_rows * n_weights))
+    return 1 if most < FEW else math.ceil(n_starts / math.ceil(n_starts / most))
+
+
+def at_once(
+    session: TrainingSession,
+    network: Network,
+    job: Job,
+    beginning: Beginning,
+    n_starts: int,
+    size: int,
+) -> Iterator[Start]:
+    """Train so many starts together, then the next, until they are halted.
+
+    Law: they are what `in_turn` makes of them. The session stays as it is.
+    """
+    for first in range(0, n_starts, size):
+        numbers = range(first, min(first + size, n_starts))
+        rngs = [beginning.shuffling(number) for number in numbers]
+        weights = (_parameters(session, network, beginning, number) for number in numbers)
+        runs = descend_together(session, job, [*map(session.first_state, weights)], rngs)
+        for rng, run in zip(rngs, runs, strict=True):
+            yield Start(run.session if isinstance(run, Run) else session, rng, run)
+        if any(isinstance(run, Run) and run.history.stopped in HALTED for run in runs):
+            return
+
+
+def _parameters(
+    session: TrainingSession, network: Network, beginning: Beginning, number: int
+) -> dict[str, Array]:
+    """Those that a start begins with; the session stands where the first one does."""
+    own = session.parameters()
+    if number == 0:
+        return own
+    return {**beginning.weights(network, number), **{name: own[name] for name in session.frozen}}
+
+
+def _itself(error: DivergenceError) -> DivergenceError:
+    return error
 
 
 def _run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Never
 
@@ -34,7 +34,18 @@ from retrograd.training.loop import Descent, Job, descend
 from retrograd.training.progress import Progress
 from retrograd.training.scores import Score, find_score, require_comparable
 from retrograd.training.session import TrainingSession
-from retrograd.training.starts import NOISE, SPLIT, begin, best_of, left_by, on_rows
+from retrograd.training.starts import (
+    NOISE,
+    SPLIT,
+    Start,
+    at_once,
+    begin,
+    best_of,
+    in_turn,
+    left_by,
+    n_together,
+    on_rows,
+)
 from retrograd.training.stopping import Rules
 from retrograd.training.streams import (
     Batches,
@@ -144,7 +155,10 @@ def train(
         max_seconds: stop at the end of a step, once this time is over.
         random_starts: train from so many initial weights (the present ones, then fresh ones) and
             keep the best by validation score, or by J. A start that diverges is left out. The
-            epochs are for each start, the seconds for all.
+            epochs are for each start, the seconds for all. Eight or more with small steps are
+            trained at once on all cores, each bit for bit as alone; with `callbacks`, `progress`,
+            `max_seconds`, sparse rows, batches, a solver of full batches, or an optimizer that
+            averages weights, they are trained one after another.
         seed: of shuffling, the held-out rows and the fresh starts. None draws one. With `resume`
             it is that of the first run; 0 and None stand for it.
         callbacks: each is called as `callback(network, history)` between epochs, with the network
@@ -175,7 +189,8 @@ def train(
             keeps the last finite weights.
 
     Ctrl-C ends training at the end of a step and returns as usual, with the best weights so far
-    by validation, or the newest without; a second Ctrl-C raises KeyboardInterrupt.
+    by validation, or the newest without; a second Ctrl-C raises KeyboardInterrupt. Starts that are
+    trained at once have then made equally many steps, and the best so far is kept.
 
     >>> X = np.linspace(-1, 1, 50)[:, None]
     >>> net = rg.MLP([1, 8, 1], activation="tanh")
@@ -260,18 +275,26 @@ def train(
             after_epoch=_after_epoch(network, session, callbacks, bar),
             halted=_halted(interrupted, max_seconds),
         )
+        # One by one where each is looked at as it goes, or the first ones have the time.
+        is_by_itself = callbacks or progress or max_seconds is not None or Y is None
+        size = 1 if is_by_itself else n_together(session, job, random_starts)
         history: History | None = None
         try:
-            history = best_of(
-                session,
-                network,
-                job,
-                chosen_optimizer,
-                beginning,
-                random_starts,
-                lambda number: bar.restart(number + 1, random_starts),
-                descent,
-            )
+            starts: Iterator[Start]
+            if size > 1:
+                starts = at_once(session, network, job, beginning, random_starts, size)
+            else:
+                starts = in_turn(
+                    session,
+                    network,
+                    job,
+                    chosen_optimizer,
+                    beginning,
+                    random_starts,
+                    lambda number: bar.restart(number + 1, random_starts),
+                    descent,
+                )
+            history = best_of(starts, chosen_optimizer, beginning)
         finally:
             session.engine.release()
             parameters = session.parameters() if history is None else left_by(history, session)

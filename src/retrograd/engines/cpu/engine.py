@@ -33,6 +33,11 @@ class CpuEngine:
         self._target = target or host()
         self._n_threads = n_threads or available()
 
+    @property
+    def n_threads(self) -> int:
+        """See `Parallel`."""
+        return self._n_threads
+
     def open(
         self,
         steps: Mapping[str, Step],

@@ -62,15 +62,15 @@ def minimise(
     run = Run(session, job, past or Past())
     solver = SOLVERS[type(options)]
     seen = solver.see(session, job)
-    n_epochs, reason = run.history.epochs + job.rules.epochs, None
+    reason = None
     while reason is None:
-        reason = _search(run, seen, solver, options, n_epochs)
+        reason = _search(run, seen, solver, options)
     run.history.stopped = reason
     return run
 
 
 def _search(
-    run: Run, seen: FlatObjective | Residuals, solver: Solver, options: FullBatch, n_epochs: int
+    run: Run, seen: FlatObjective | Residuals, solver: Solver, options: FullBatch
 ) -> str | None:
     """One search from the session's parameters: why it stopped, None if a callback moved them."""
     reached = seen.point()
@@ -86,7 +86,7 @@ def _search(
         norm = float(np.linalg.norm(gradient))
         statistics = _statistics(run, reached, gradient, update)
         reason = run.end_epoch(Epoch(np.array([J]), norm, np.nan, 0, statistics=statistics), means)
-        if reason is None and run.history.epochs >= n_epochs:
+        if reason is None and run.history.epochs >= run.n_epochs:
             reason = "epochs"
         after = seen.point()
         is_moved = not np.array_equal(before, after)

@@ -83,7 +83,9 @@ class CpuSession:
             repeated = runner.run_repeated(self._data, order, own, given, stop)
             if repeated is not None:
                 return repeated
-        rows = np.ascontiguousarray(checked_order(order, self._n_rows, n_copies))
+        rows = checked_order(order, self._n_rows, n_copies)
+        if rows.strides[-1] != rows.itemsize or rows.strides[0] < 0:
+            rows = np.ascontiguousarray(rows)
         n = rows.shape[-1]
         batches = checked_batches(n, batch_size, pass_rows)
         rates: Mapping[str, float | Array] = given
