@@ -57,6 +57,22 @@ def test_class_weights_are_the_sample_weights_of_their_rows(tasks):
         assert a.loss_curve_ == b.loss_curve_
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["binary", "multi-class"])
+def test_class_weights_take_the_precision_of_the_fit(tasks, name, precision):
+    task = tasks[name]
+    weight = {label: 1.0 + i for i, label in enumerate(np.unique(task.y))}
+    rows_of = np.array([weight[label] for label in task.y])
+    a = task.ours(max_iter=3, class_weight=weight, precision=precision).fit(task.X, task.y)
+    b = task.ours(max_iter=3, precision=precision).fit(task.X, task.y, sample_weight=rows_of)
+    assert a.loss_curve_ == b.loss_curve_
+    single = task.ours(max_iter=3, class_weight=weight).fit(task.X.astype(np.float32), task.y)
+    assert single.coefs_[0].dtype == np.float32
+    task.ours(max_iter=3, class_weight="balanced", precision=precision, early_stopping=True).fit(
+        task.X, task.y
+    )
+
+
 def test_balanced_weights_find_a_rare_class():
     rng = np.random.default_rng(0)
     y = (np.arange(300) % 20 == 0).astype(int)

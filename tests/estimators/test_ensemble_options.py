@@ -66,6 +66,7 @@ BOTH = {
 }
 OF_KIND = {
     "class weights": ("multi-class", {"class_weight": "balanced"}),
+    "class weights, bfloat16": ("binary", {"class_weight": "balanced", "precision": "bfloat16"}),
     "focal": ("multi-class", {"loss": "focal"}),
     "smoothing": ("multi-class", {"label_smoothing": 0.1}),
     "hinge": ("binary", {"loss": "hinge"}),

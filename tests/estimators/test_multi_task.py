@@ -14,6 +14,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
 import retrograd as rg
@@ -359,6 +360,15 @@ def test_class_weights_are_those_of_each_target():
     for_all = model(class_weight="balanced").fit(X, Y)
     by_name = model(class_weight={"kind": "balanced", "sold": "balanced"}).fit(X, Y)
     assert for_all.loss_curve_ == by_name.loss_curve_
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_class_weights_take_the_precision_of_the_fit(precision):
+    params = {"precision": precision, "max_iter": 3}
+    balanced = compute_sample_weight("balanced", Y["kind"])
+    a = model(class_weight={"kind": "balanced"}, **params).fit(X, Y)
+    b = model(**params).fit(X, Y, {"kind": balanced})
+    assert a.loss_curve_ == b.loss_curve_
 
 
 # ---- validation, warm starts, partial_fit

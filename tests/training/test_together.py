@@ -194,6 +194,15 @@ def test_starts_that_are_too_many_at_once_go_in_groups(sizes, monkeypatch):
     assert sizes == [20, 10]
 
 
+def test_starts_of_many_rows_are_not_shuffled_all_at_once(sizes, monkeypatch):
+    whole = trained(mlp(), random_starts=20)
+    for few, expected in ((10, [10]), (starts.FEW - 1, [])):
+        sizes.clear()
+        monkeypatch.setattr(starts, "ORDERS", few * len(X))
+        assert_same(whole, trained(mlp(), random_starts=20))
+        assert sizes == expected
+
+
 def test_few_starts_and_large_steps_go_one_by_one(sizes):
     assert len(trained(mlp(), random_starts=starts.FEW - 1).starts) == starts.FEW - 1
     wide = rg.MLP([3, 2000, 1])

@@ -132,7 +132,8 @@ def rows_of(
     given = model._given_weights(X, sample_weight)
     X = X.astype(model._dtype, copy=False)
     rows = Rows(X if isinstance(X, np.ndarray) else SparseRows(X), scaled(model, targets))
-    return rows.weighed(model._weighed(y, given, is_partial=is_partial))
+    weights = model._weighed(y, given, is_partial=is_partial)  # those of classes are float64
+    return rows.weighed({head: w.astype(model._dtype, copy=False) for head, w in weights.items()})
 
 
 def scaled(model: BaseMLP, targets: Targets) -> Target | ByHead:
