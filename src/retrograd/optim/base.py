@@ -304,6 +304,12 @@ def at(rate: Rate, step: int) -> float:
     return float(rate(step)) if callable(rate) else float(rate)
 
 
+def parted(numbers: Mapping[str, Rate]) -> tuple[dict[str, float], dict[str, Rate]]:
+    """The numbers of an optimizer: those that stay, and those that follow the steps."""
+    moving: dict[str, Rate] = {x: rate for x, rate in numbers.items() if callable(rate)}
+    return {name: at(numbers[name], 0) for name in numbers if name not in moving}, moving
+
+
 def rates(rate: Rate, first: int, count: int) -> float | Array:
     """The rate at each of `count` steps from step `first` on: an array, or the number itself."""
     if not callable(rate):

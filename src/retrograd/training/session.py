@@ -9,17 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.arrays import (
-    Array,
-    require_finite,
-    rows_at_once,
-)
+from retrograd.arrays import Array, require_finite, rows_at_once
 from retrograd.engines.base import Engine, Session, Snapshot
 from retrograd.engines.batches import Batches
 from retrograd.nn.losses import JointLoss, Loss
 from retrograd.nn.network import Network
 from retrograd.nn.noise import SEED, SEEN
-from retrograd.optim.base import Optimizer, Rate, at, rates
+from retrograd.optim.base import Optimizer, Rate, at, parted, rates
 from retrograd.run import find_engine
 from retrograd.training.copies import Copies, joined
 from retrograd.training.figures import EMPTY, Epoch, mean_by
@@ -244,7 +240,7 @@ class TrainingSession:
         optimizer = optimizer or self.optimizer
         assert optimizer is not None
         if self._numbers is None or self._numbers[0] is not optimizer:
-            fixed, moving = _parted(optimizer.numbers())
+            fixed, moving = parted(optimizer.numbers())
             self._numbers = optimizer, {**self._fixed, **fixed}, moving
         _, known, moving = self._numbers
         numbers = {**known, L2: self.weighing.l2_of(order, batch_size)}
@@ -391,12 +387,6 @@ class TrainingSession:
         assert self.optimizer is not None
         numbers, last = self.optimizer.numbers(), max(int(self.engine.read(COUNT)) - 1, 0)
         return {**known, **{name: at(numbers[name], last) for name in names}}
-
-
-def _parted(numbers: Mapping[str, Rate]) -> tuple[dict[str, float], dict[str, Rate]]:
-    """The numbers of an optimizer: those that stay, and those that follow the steps."""
-    moving: dict[str, Rate] = {x: rate for x, rate in numbers.items() if callable(rate)}
-    return {name: at(numbers[name], 0) for name in numbers if name not in moving}, moving
 
 
 def _part(numbers: Mapping[str, float | Array], part: slice) -> dict[str, float | Array]:
