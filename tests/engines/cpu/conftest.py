@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import pathlib
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -16,8 +12,8 @@ import pytest
 
 from retrograd.engines.cpu.engine import CpuEngine
 from retrograd.engines.cpu.machine.host import runnable
-from retrograd.engines.cpu.machine.target import TARGETS
 from retrograd.engines.cpu.run import autotune, memory, state
+from tests.engines.cpu.amx import AMX, CAN_RUN, IS_OWN, library
 from tests.engines.cpu.vectors import Compiled
 
 FENCE = 256  # bytes on either side of each array; of a large one as many as a quarter of it
@@ -29,37 +25,24 @@ def target(request: Any) -> Any:
     return request.param
 
 
-@pytest.fixture(scope="session")
-def amx_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    """What does as AMX, where the processor has none: see amx.c."""
-    compiler = shutil.which("cc") if sys.platform == "linux" else None
-    if compiler is None or TARGETS["avx512bf16"] not in runnable():
-        pytest.skip("needs Linux, a C compiler, and AVX512-BF16")
-    library = tmp_path_factory.mktemp("amx") / "amx.so"
-    source = pathlib.Path(__file__).with_name("amx.c")
-    options = ["-O2", "-mfma", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-    subprocess.run([compiler, *options, source, "-o", library], check=True)
-    made = ctypes.CDLL(str(library))
-    made.tiles_used.restype = made.tiles_held.restype = ctypes.c_uint64
-    return made
-
-
 @pytest.fixture
-def amx(request: Any) -> Iterator[ctypes.CDLL | None]:
+def amx() -> Iterator[ctypes.CDLL | None]:
     """AMX for one test: the processor's own, or done by a handler of unknown instructions."""
-    if TARGETS["amx"] in runnable():
+    if IS_OWN:
         yield None
         return
-    library = request.getfixturevalue("amx_library")
-    library.tiles_begin()
-    yield library
-    library.tiles_end()
-    assert library.tiles_held() == 0
+    library().tiles_begin()
+    yield library()
+    library().tiles_end()
+    assert library().tiles_held() == 0
 
 
-@pytest.fixture(params=dict.fromkeys([TARGETS["amx"], *runnable()]), ids=lambda x: x.name)
+WITH_AMX = dict.fromkeys([*([AMX] if CAN_RUN else []), *runnable()])
+
+
+@pytest.fixture(params=WITH_AMX, ids=lambda target: target.name)
 def target_or_amx(request: Any) -> Any:
-    """Each instruction set, and AMX on any processor that has what else it needs."""
+    """Each instruction set, and AMX where a test can run it."""
     if request.param.has_amx:
         request.getfixturevalue("amx")
     return request.param

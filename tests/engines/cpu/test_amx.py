@@ -19,9 +19,10 @@ from retrograd.plan.precision import in_bfloat16
 from retrograd.training.objective import objective
 from retrograd.training.step import state_at, training_steps
 from tests.compare import require_close
+from tests.engines.cpu.amx import AMX, CAN_RUN, NEEDED
 from tests.engines.cpu.test_pairs import N, layer, run
 
-AMX = TARGETS["amx"]
+can_run = pytest.mark.skipif(not CAN_RUN, reason=NEEDED)
 poisoned = pytest.mark.usefixtures("poisoned")
 
 
@@ -30,6 +31,7 @@ def products(m, n, k):
     return -(-m // 16) * -(-n // 16) * -(-k // 32)
 
 
+@can_run
 @pytest.mark.parametrize(("k", "n"), [(64, 32), (33, 100), (40, 20)])
 def test_each_tile_of_a_product_is_made_once(amx, k, n):
     if amx is None:
@@ -39,6 +41,7 @@ def test_each_tile_of_a_product_is_made_once(amx, k, n):
     assert amx.tiles_used() - before == products(N, n, k) + products(N, k, n) + products(k, n, N)
 
 
+@can_run
 @poisoned
 @pytest.mark.usefixtures("amx")
 @pytest.mark.parametrize("threads", [1, 2])
@@ -50,6 +53,7 @@ def test_weights_may_be_larger_than_what_stays_at_hand(threads, always_threaded)
         require_close(found[name], expected[name], length=length, depth=2, what=name)
 
 
+@can_run
 @pytest.mark.usefixtures("amx")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_network_learns_from_a_batch_what_it_does_by_the_reference(threads, always_threaded):
@@ -75,6 +79,7 @@ def test_a_network_learns_from_a_batch_what_it_does_by_the_reference(threads, al
         np.testing.assert_allclose(found[name], change, rtol=0, atol=2**-8 * most)
 
 
+@can_run
 @pytest.mark.usefixtures("amx")
 def test_infinite_numbers_stay_in_their_rows():
     step, state, data = layer(40, 50)
